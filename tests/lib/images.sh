@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+#
+# The fixture images: made once per checkout as OCI layouts under build/fixtures, then pushed to
+# whatever registry a test has started. Sourced.
+#
+#	image_layout NAME			makes it if it is missing, prints its directory
+#	image_push NAME ADDR [REPO:TAG [SKOPEO-FLAG...]]
+#	image_rootfs NAME			umoci's unpacking of it, made once; prints the directory
+#
+# NAME is one of busybox config whiteouts zstd twoplat debian.
+
+images_lib=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+images_cache=${BULKHEAD_FIXTURES:-$(cd "$images_lib/../.." && pwd)/build/fixtures}
+
+# image_once NAME DIR CMD...: runs CMD with a directory to fill, one maker at a time, and moves
+# the result to DIR only when it is whole.
+image_once()
+{
+	local name=$1 dir=$2 made
+
+	shift 2
+	[ ! -d "$dir" ] || return 0
+	mkdir -p "$images_cache" || return 1
+	(
+		flock 9
+		[ ! -d "$dir" ] || exit 0
+		made=$(mktemp -d "$images_cache/.making.XXXXXX") || exit 1
+		trap 'rm -rf "$made"' EXIT
+		if "$@" "$made" >"$made/log" 2>&1; then
+			mv "$made/out" "$dir"
+		else
+			echo "images: can't make $name:" >&2
+			tail -n 20 "$made/log" >&2
+			exit 1
+		fi
+	) 9>"$images_cache/lock"
+}
+
+image_tag()
+{
+	case $1 in
+	debian) echo 12 ;;
+	*) echo latest ;;
+	esac
+}
+
+image_layout()
+{
+	local name=$1 dir=$images_cache/$1
+
+	case $name in
+	busybox|config|whiteouts|zstd|twoplat)
+		image_once "$name" "$dir" image_make_small "$name" || return 1 ;;
+	debian)
+		image_once "$name" "$dir" image_make_debian || return 1 ;;
+	*)
+		echo "images: there is no image \"$name\"" >&2
+		return 1
+		;;
+	esac
+	echo "$dir"
+}
+
+image_make_small()
+{
+	/usr/bin/python3 "$images_lib/oci_layout.py" "$1" "$2/out"
+}
+
+# The host's own Debian sources, others left out: what they need may not be there.
+image_debian_sources()
+{
+	local f found=
+
+	for f in /etc/apt/sources.list /etc/apt/sources.list.d/*.list \
+			/etc/apt/sources.list.d/*.sources; do
+		[ -e "$f" ] || continue
+		grep -qsE '^[^#]*(URIs:|deb).*debian' "$f" && grep -qs bookworm "$f" || continue
+		case $f in
+		*.sources) grep -q 'Suites:.*bookworm' "$f" || continue ;;
+		*) grep -qE '^deb .* bookworm' "$f" || continue ;;
+		esac
+		printf '%s\n' "$f"
+		found=1
+	done
+	[ -n "$found" ] || printf '%s\n' "deb http://deb.debian.org/debian bookworm main"
+}
+
+# Three layers as a Dockerfile would leave them: the essential system; apt and python3; a clean-up
+# that removes and changes files of both. One mmdebstrap run; a hook keeps a copy between.
+image_make_debian()
+{
+	local dir=$1 sources
+
+	mapfile -t sources < <(image_debian_sources)
+	SOURCE_DATE_EPOCH=1700000000 mmdebstrap --mode=root --variant=minbase --format=directory \
+		--include=python3,util-linux,procps,iproute2 --skip=check/empty \
+		--dpkgopt='path-exclude=/usr/share/doc/*' \
+		--dpkgopt='path-exclude=/usr/share/man/*' \
+		--dpkgopt='path-exclude=/usr/share/locale/*' \
+		--essential-hook="bash -c '. $images_lib/images.sh; image_snapshot \"\$1\" $dir/essential' - \"\$1\"" \
+		bookworm "$dir/final" "${sources[@]}" || return 1
+	umoci init --layout "$dir/out" || return 1
+	umoci new --image "$dir/out:12" || return 1
+	image_add_tree "$dir" "$dir/essential" || return 1
+	image_add_tree "$dir" "$dir/final" || return 1
+	image_debian_touch "$dir/final" || return 1
+	image_add_tree "$dir" "$dir/final" || return 1
+	umoci config --image "$dir/out:12" --config.cmd bash --config.env \
+		PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin || return 1
+	umoci gc --layout "$dir/out"
+}
+
+# proc, sys and dev are mounted while the hook runs: their contents stay out.
+image_snapshot()
+{
+	mkdir "$2" &&
+	tar -C "$1" --one-file-system --exclude='./proc/*' --exclude='./sys/*' --exclude='./dev/*' \
+		-c . | tar -C "$2" -xp
+}
+
+# image_add_tree DIR TREE: one more layer, which turns the image into TREE.
+image_add_tree()
+{
+	local bundle=$1/bundle
+
+	rm -rf "$bundle"
+	umoci unpack --image "$1/out:12" "$bundle" || return 1
+	rm -rf "$bundle/rootfs"
+	cp -a "$2" "$bundle/rootfs" || return 1
+	umoci repack --image "$1/out:12" "$bundle" || return 1
+	rm -rf "$bundle"
+}
+
+image_debian_touch()
+{
+	rm -rf "$1"/var/cache/apt/*.bin "$1"/var/lib/apt/lists/* "$1"/usr/share/zoneinfo &&
+	echo 'bulkhead fixture' >"$1/etc/motd" &&
+	mkdir -p "$1/srv/app" &&
+	echo 'print("hello from python")' >"$1/srv/app/hello.py" &&
+	chmod 4755 "$1/usr/bin/passwd"
+}
+
+image_push()
+{
+	local name=$1 addr=$2 as=${3:-$1:$(image_tag "$1")} layout
+
+	shift $(($# < 3 ? $# : 3))
+	layout=$(image_layout "$name") || return 1
+	skopeo --insecure-policy copy -q --all --preserve-digests --dest-tls-verify=false "$@" \
+		"oci:$layout:$(image_tag "$name")" "docker://$addr/$as"
+}
+
+image_rootfs()
+{
+	local name=$1 dir=$images_cache/$1.rootfs
+
+	image_layout "$name" >/dev/null || return 1
+	image_once "$name" "$dir" image_unpack "$name" || return 1
+	echo "$dir"
+}
+
+image_unpack()
+{
+	umoci unpack --image "$images_cache/$1:$(image_tag "$1")" "$2/bundle" &&
+	mv "$2/bundle/rootfs" "$2/out"
+}
