@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+#
+# An engine of its own for each bats file. Sourced from setup_file, setup and teardown_file:
+#
+#	. "$BATS_TEST_DIRNAME/../lib/engine.sh"
+#	setup_file()    { engine_start; engine_images busybox; }
+#	teardown_file() { engine_stop; }
+#	@test "..."     { run ctl run --rm "$REGISTRY/busybox" true; ... }
+#
+# Exports ENGINE_NAME, ENGINE_DIR, ENGINE_RUN, ENGINE_STATE, ENGINE_PID, ENGINE_LOG,
+# BULKHEAD_SOCKET, and REGISTRY once there are images.
+
+engine_lib=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+engine_bin=${BULKHEAD_BIN:-$(cd "$engine_lib/../.." && pwd)/build/bin}
+
+. "$engine_lib/registry.sh"
+. "$engine_lib/images.sh"
+. "$engine_lib/leaks.sh"
+
+# wait_until SECONDS CMD...: until CMD succeeds; fails when the time is over.
+wait_until()
+{
+	local deadline=$(($(date +%s) + $1))
+
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ "$(date +%s)" -lt "$deadline" ] || return 1
+		sleep 0.05
+	done
+}
+
+# No test hangs: a ctl that doesn't come back is ended after CTL_TIMEOUT seconds and exits 124.
+ctl()
+{
+	timeout --foreground -k 5 "${CTL_TIMEOUT:-60}" "$engine_bin/ctl" "$@"
+}
+
+# engine_prepare [NAME]: name and directories, nothing started. Short: it prefixes a link's name.
+engine_prepare()
+{
+	ENGINE_NAME=${1:-t$(od -An -N3 -tx1 /dev/urandom | tr -d ' \n')}
+	ENGINE_DIR=$(mktemp -d "/tmp/bulkhead-$ENGINE_NAME.XXXXXX") || return 1
+	chmod 755 "$ENGINE_DIR"
+	ENGINE_RUN=$ENGINE_DIR/run
+	ENGINE_STATE=$ENGINE_DIR/state
+	ENGINE_LOG=$ENGINE_DIR/log
+	BULKHEAD_SOCKET=$ENGINE_RUN/ctl.sock
+	export ENGINE_NAME ENGINE_DIR ENGINE_RUN ENGINE_STATE ENGINE_LOG BULKHEAD_SOCKET
+	LEAKS_SCOPE=$ENGINE_NAME leaks_before "$ENGINE_DIR/before"
+}
+
+engine_answers()
+{
+	CTL_TIMEOUT=5 ctl version
+}
+
+# engine_launch [FLAGS...]: starts it, once prepared; also to start it anew after engine_halt.
+engine_launch()
+{
+	"$engine_bin/supervisor" --name "$ENGINE_NAME" --run-dir "$ENGINE_RUN" \
+		--state-dir "$ENGINE_STATE" "$@" </dev/null >>"$ENGINE_LOG" 2>&1 \
+		3>&- 4>&- 5>&- 6>&- &
+	ENGINE_PID=$!
+	export ENGINE_PID
+	if ! wait_until 15 engine_answers; then
+		echo "engine $ENGINE_NAME doesn't answer; its log ends:" >&2
+		tail -n 30 "$ENGINE_LOG" >&2
+		return 1
+	fi
+}
+
+engine_start()
+{
+	engine_prepare && engine_launch "$@"
+}
+
+engine_images()
+{
+	local name
+
+	registry_start "$ENGINE_DIR/registry" plain || return 1
+	REGISTRY=$(registry_addr "$ENGINE_DIR/registry")
+	export REGISTRY
+	for name in "$@"; do
+		image_push "$name" "$REGISTRY" || return 1
+	done
+}
+
+engine_gone()
+{
+	local pid
+
+	for pid in "$@"; do
+		[ ! -d "/proc/$pid" ] || return 1
+	done
+}
+
+engine_zombie()
+{
+	grep -qs '^State:.*Z' "/proc/$1/status"
+}
+
+engine_ended()
+{
+	[ ! -d "/proc/$1" ] || engine_zombie "$1"
+}
+
+# engine_halt: SIGTERM to the launcher, as systemd would; every process of the engine must go.
+engine_halt()
+{
+	local all
+
+	[ -n "${ENGINE_PID:-}" ] || return 0
+	all=$(leaks_descendants "$ENGINE_PID")
+	kill -TERM "$ENGINE_PID" 2>/dev/null
+	if ! wait_until 30 engine_ended "$ENGINE_PID"; then
+		echo "engine $ENGINE_NAME didn't end on SIGTERM" >&2
+		# shellcheck disable=SC2086
+		kill -KILL $all 2>/dev/null
+		ENGINE_PID=
+		return 1
+	fi
+	wait "$ENGINE_PID" 2>/dev/null
+	all=$(echo "$all" | grep -vx "$ENGINE_PID")
+	ENGINE_PID=
+	# shellcheck disable=SC2086
+	if ! wait_until 10 engine_gone $all; then
+		echo "engine $ENGINE_NAME left processes behind:" >&2
+		# shellcheck disable=SC2086
+		ps -o pid,ppid,user,args -p "$(echo $all | tr ' ' ,)" >&2
+		# shellcheck disable=SC2086
+		kill -KILL $all 2>/dev/null
+		return 1
+	fi
+}
+
+# engine_clean: containers first, then the engine, then proof that nothing with its name is left.
+engine_stop()
+{
+	local failed=0
+
+	[ -n "${ENGINE_DIR:-}" ] || return 0
+	if [ -n "${ENGINE_PID:-}" ] && engine_answers >/dev/null 2>&1; then
+		ctl ps -aq 2>/dev/null | xargs -r timeout 60 "$engine_bin/ctl" rm -f >/dev/null 2>&1
+	fi
+	engine_halt || failed=1
+	registry_stop "$ENGINE_DIR/registry"
+	registry_stop "$ENGINE_DIR/fault"
+	if ! LEAKS_SCOPE=$ENGINE_NAME leaks_diff "$ENGINE_DIR/before" 5 >"$ENGINE_DIR/left"; then
+		echo "engine $ENGINE_NAME left behind:" >&2
+		cat "$ENGINE_DIR/left" >&2
+		failed=1
+	fi
+	if [ "$failed" = 1 ]; then
+		echo "its log ends:" >&2
+		tail -n 30 "$ENGINE_LOG" >&2
+	fi
+	rm -rf --one-file-system "$ENGINE_DIR"
+	return $failed
+}
+
+# engine_same CMD...: CMD leaves links, mounts, cgroups, nft, processes, fds and files as they were.
+engine_same()
+{
+	local before="$ENGINE_DIR/same.$BASHPID" rc
+
+	export LEAKS_SCOPE=$ENGINE_NAME LEAKS_ENGINE=$ENGINE_PID
+	export LEAKS_DIRS="$ENGINE_RUN $ENGINE_STATE"
+	leaks_before "$before"
+	"$@"
+	rc=$?
+	leaks_diff "$before" || rc=1
+	rm -f "$before"
+	unset LEAKS_SCOPE LEAKS_ENGINE LEAKS_DIRS
+	return $rc
+}
