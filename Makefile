@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: MIT
+#
+# One Makefile for everything. `make` builds the programs into build/bin; see README for the rest.
+# Variants: `make VARIANT=asan` (address and undefined sanitizers) builds into build/asan.
+
+VERSION  := 0.1.0
+VARIANT  ?=
+B        := build$(if $(VARIANT),/$(VARIANT))
+
+CC       ?= gcc
+WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual -Wwrite-strings \
+	    -Wundef -Wvla -Wformat=2 -Wswitch-enum -Wimplicit-fallthrough -Wconversion
+HARDEN   := -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -fcf-protection
+CFLAGS   ?= -O2 -g
+ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -DBULKHEAD_VERSION='"$(VERSION)"' -Iproto -I. $(WARN) $(CFLAGS)
+ALL_LDFLAGS = -Wl,-z,relro,-z,now $(LDFLAGS)
+ifeq ($(VARIANT),asan)
+ALL_CFLAGS += -fsanitize=address,undefined -fno-omit-frame-pointer -DBULKHEAD_SANITIZED
+ALL_LDFLAGS += -fsanitize=address,undefined
+else
+ALL_CFLAGS += $(HARDEN)
+endif
+ifdef WERROR
+ALL_CFLAGS += -Werror
+endif
+
+# ---- what each program is made of ---------------------------------------------------------------
+
+base_src    := err log fd num priv
+proto_src   := $(base_src:%=base/%) messages cursor arena codec encode frame text text_print
+loop_src    := base/loop chan chan_text daemon
+
+supervisor_src := $(basename $(notdir $(wildcard supervisor/*.c)))
+ctl_src     := $(basename $(notdir $(wildcard supervisor/ctl/*.c)))
+netd_src    := $(basename $(notdir $(wildcard netd/*.c)))
+imaged_src  := $(basename $(notdir $(wildcard imaged/*.c)))
+cgroupd_src := $(basename $(notdir $(wildcard cgroupd/*.c)))
+shim_src    := $(basename $(notdir $(wildcard shim/*.c)))
+
+supervisor_libs := -levent_core -lcap
+ctl_libs    := -ljansson -lcap
+netd_libs   := -levent_core -lcap -lnl-route-3 -lnl-3 -lnftables
+imaged_libs := -levent_core -lcap -lcurl -ljansson -larchive -lisal -lzstd -lcrypto
+cgroupd_libs := -levent_core -lcap
+shim_libs   := -lcap
+
+netd_inc    := -I/usr/include/libnl3
+
+# ---- rules ---------------------------------------------------------------------------------------
+
+PROGRAMS := supervisor ctl netd imaged cgroupd shim
+.DEFAULT_GOAL := all
+.PHONY: all
+all: $(PROGRAMS:%=$(B)/bin/%)
+
+# $(call objs,directory,names)
+objs = $(patsubst %,$(B)/obj/$(1)/%.o,$(2))
+
+PROTO_LIB := $(B)/lib/proto.a
+LOOP_LIB  := $(B)/lib/loop.a
+$(PROTO_LIB): $(call objs,proto,$(proto_src))
+$(LOOP_LIB): $(call objs,proto,$(loop_src))
+# Everything of a program but its main, for unit tests and fuzzers.
+$(B)/lib/ctl.a: $(call objs,supervisor/ctl,$(filter-out main,$(ctl_src)))
+$(foreach p,supervisor netd imaged cgroupd shim,$(eval \
+	$(B)/lib/$(p).a: $(call objs,$(p),$(filter-out main,$($(p)_src)))))
+
+$(B)/lib/%.a:
+	@mkdir -p $(@D)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(B)/obj/netd/%.o: ALL_CFLAGS += $(netd_inc)
+$(B)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(if $(filter shim/% proto/%,$*),-fPIC,-fPIE) -MMD -MP -c -o $@ $<
+
+# $(call prog,name,directory)
+define prog
+$(B)/bin/$(1): $(B)/obj/$(2)/main.o $(B)/lib/$(1).a $(LOOP_LIB) $(PROTO_LIB)
+	@mkdir -p $$(@D)
+	$$(CC) $$(ALL_LDFLAGS) -pie -o $$@ $$^ $$($(1)_libs)
+endef
+$(eval $(call prog,supervisor,supervisor))
+$(eval $(call prog,ctl,supervisor/ctl))
+$(eval $(call prog,netd,netd))
+$(eval $(call prog,imaged,imaged))
+$(eval $(call prog,cgroupd,cgroupd))
+
+# The shim is static: where it starts there is no dynamic loader.
+$(B)/bin/shim: $(B)/obj/shim/main.o $(B)/lib/shim.a $(PROTO_LIB)
+	@mkdir -p $(@D)
+	$(CC) $(if $(VARIANT),,-static) $(ALL_LDFLAGS) -o $@ $^ $(shim_libs)
+
+# ---- tests ---------------------------------------------------------------------------------------
+
+# A unit test is named after the program whose library it needs: test_<key>*.c
+unit_key_proto   :=
+unit_key_cgroup  := cgroupd
+unit_key_net     := netd
+unit_key_shim    := shim
+unit_key_ctl     := ctl
+unit_key_sup     := supervisor
+unit_key_erofs   := imaged
+unit_key_layer   := imaged
+unit_key_reference := imaged
+unit_key_manifest := imaged
+unit_key_digest  := imaged
+unit_key_store   := imaged
+unit_key_registry := imaged
+unit_key_auth    := imaged
+UNIT := $(basename $(notdir $(wildcard tests/unit/test_*.c)))
+unit_lib = $(unit_key_$(word 2,$(subst _, ,$(1))))
+
+define unit
+$(B)/tests/unit/$(1): $(B)/obj/tests/unit/$(1).o $(if $(call unit_lib,$(1)),$(B)/lib/$(call unit_lib,$(1)).a) $(LOOP_LIB) $(PROTO_LIB)
+	@mkdir -p $$(@D)
+	$$(CC) $$(ALL_LDFLAGS) -pie -o $$@ $$^ -lcmocka -levent_core -lcap $$($(call unit_lib,$(1))_libs)
+endef
+$(foreach t,$(UNIT),$(eval $(call unit,$(t))))
+$(B)/obj/tests/unit/test_net%.o: ALL_CFLAGS += $(netd_inc)
+
+.PHONY: unit deps demo check bench fuzz clean
+unit: $(UNIT:%=$(B)/tests/unit/%)
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+
+clean:
+	rm -rf build
