@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Channels on the event loop; see chan.h. Everything that a peer can do wrong ends in chan_lost().
+ */
+#include "chan_impl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+
+#define FRAMES_PER_TURN 32 /* then others have their turn */
+
+static void pending_free(struct pending *p)
+{
+	watch_free(p->timer);
+	free(p);
+}
+
+static void outgoing_free(struct outgoing *o)
+{
+	for (uint32_t i = 0; i < o->n_fds; i++)
+		fd_close(&o->fds[i]);
+	free(o->fds);
+	free(o->buf);
+	free(o);
+}
+
+struct chan *chan_alloc(struct loop *l, int fd, const struct chan_setup *setup)
+{
+	struct chan *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->loop = l;
+	c->fd = fd;
+	c->setup = *setup;
+	c->next_id = 1;
+	c->out_tail = &c->out;
+	return c;
+}
+
+static void chan_free(struct chan *c)
+{
+	watch_free(c->watch);
+	watch_free(c->closer);
+	while (c->out) {
+		struct outgoing *o = c->out;
+
+		c->out = o->next;
+		outgoing_free(o);
+	}
+	if (c->text) {
+		free(c->text->line);
+		free(c->text);
+	} else {
+		fd_close(&c->fd);
+	}
+	free(c);
+}
+
+static void fail_pending(struct chan *c)
+{
+	static const struct err gone = {ECONNRESET, "the process that was asked is gone"};
+
+	while (c->pending) {
+		struct pending *p = c->pending;
+
+		c->pending = p->next;
+		p->fn(p->arg, NULL, NULL, p->failure.code ? &p->failure : &gone);
+		pending_free(p);
+	}
+}
+
+/* Frees now, or when the last callback that runs on this channel has returned. */
+static void chan_release(struct chan *c)
+{
+	if (c->busy == 0)
+		chan_free(c);
+}
+
+void chan_close(struct chan *c)
+{
+	if (!c || c->dead)
+		return;
+	c->dead = true;
+	watch_free(c->watch);
+	c->watch = NULL;
+	c->busy++;
+	fail_pending(c);
+	c->busy--;
+	chan_release(c);
+}
+
+void chan_lost(struct chan *c)
+{
+	if (c->dead)
+		return;
+	c->dead = true;
+	watch_free(c->watch);
+	c->watch = NULL;
+	c->busy++;
+	fail_pending(c);
+	if (c->setup.on_close)
+		c->setup.on_close(c->setup.arg, c);
+	c->busy--;
+	chan_release(c);
+}
+
+static struct pending *pending_take(struct chan *c, uint32_t id)
+{
+	for (struct pending **pp = &c->pending; *pp; pp = &(*pp)->next) {
+		struct pending *p = *pp;
+
+		if (p->id != id)
+			continue;
+		*pp = p->next;
+		return p;
+	}
+	return NULL;
+}
+
+/* An answer to a request of ours. One that comes after its deadline is dropped in silence. */
+static int dispatch_reply(struct chan *c, struct frame *f, void *obj, struct err *e)
+{
+	struct pending *p = pending_take(c, f->id);
+	int r;
+
+	if (!p)
+		return 0;
+	if (f->type != MSG_failed && f->type != p->reply)
+		r = err_set(e, EBADMSG, "%s answers something else", msg_name(f->type));
+	else
+		r = frame_decode(f, obj, e);
+	if (r < 0) {
+		p->fn(p->arg, NULL, NULL, e);
+	} else if (f->type == MSG_failed) {
+		const struct failed *m = obj;
+		struct err why;
+
+		err_set(&why, m->code ? (int)m->code : EIO, "%s", m->text);
+		p->fn(p->arg, NULL, NULL, &why);
+	} else {
+		p->fn(p->arg, obj, f, NULL);
+	}
+	pending_free(p);
+	return r;
+}
+
+static const struct handler *find_handler(const struct chan *c, enum msg_type type)
+{
+	for (const struct handler *h = c->setup.handlers; h && h->fn; h++)
+		if (h->type == type)
+			return h;
+	return NULL;
+}
+
+int chan_dispatch(struct chan *c, struct frame *f, struct err *e)
+{
+	_cleanup_free_ void *obj = NULL;
+	const struct handler *h;
+	int r = frame_check(f, c->setup.peer, c->setup.self, e);
+
+	if (r < 0)
+		return r;
+	obj = malloc(msg_row(f->type)->schema->size);
+	if (!obj)
+		return err_set(e, ENOMEM, "out of memory");
+	if (msg_row(f->type)->kind == REPLY)
+		return dispatch_reply(c, f, obj, e);
+	r = frame_decode(f, obj, e);
+	if (r < 0)
+		return r;
+	h = find_handler(c, f->type);
+	if (!h)
+		return err_set(e, EBADMSG, "%s: not handled here", msg_name(f->type));
+	h->fn(c->setup.arg, c, f->id, obj, f);
+	return 0;
+}
+
+static void flush(struct chan *c)
+{
+	while (c->out) {
+		struct outgoing *o = c->out;
+		int r = frame_send_raw(c->fd, o->buf, o->len, o->fds, o->n_fds);
+
+		if (r == -EAGAIN)
+			return;
+		if (r < 0) {
+			chan_lost(c);
+			return;
+		}
+		c->out = o->next;
+		if (!c->out)
+			c->out_tail = &c->out;
+		c->n_out--;
+		outgoing_free(o);
+	}
+	watch_change(c->watch, LOOP_READ);
+}
+
+static void on_ready(void *arg, int what)
+{
+	struct chan *c = arg;
+
+	c->busy++;
+	if (what & LOOP_WRITE)
+		flush(c);
+	for (int i = 0; i < FRAMES_PER_TURN && what & LOOP_READ && !c->dead; i++) {
+		struct err e = {0};
+		struct frame f;
+		int r = frame_recv(c->fd, &f, &e);
+
+		if (r == -EAGAIN)
+			break;
+		if (r == 0) {
+			r = chan_dispatch(c, &f, &e);
+			frame_free(&f);
+		}
+		if (r < 0 && r != -ENODATA && r != -ECONNRESET)
+			log_warn("dropping %s: %s", role_name(c->setup.peer),
+				e.code ? e.text : strerrordesc_np(-r));
+		if (r < 0)
+			chan_lost(c);
+	}
+	c->busy--;
+	if (c->dead)
+		chan_release(c);
+}
+
+struct chan *chan_open(struct loop *l, int fd, const struct chan_setup *setup)
+{
+	struct chan *c = chan_alloc(l, fd, setup);
+
+	if (!c)
+		return NULL;
+	fd_set_nonblock(fd, true);
+	fd_set_cloexec(fd, true);
+	c->watch = loop_fd(l, fd, LOOP_READ, on_ready, c);
+	if (!c->watch) {
+		c->fd = -1;
+		chan_free(c);
+		return NULL;
+	}
+	return c;
+}
+
+void chan_set_data(struct chan *c, void *data)
+{
+	c->data = data;
+}
+
+void *chan_data(struct chan *c)
+{
+	return c->data;
+}
+
+struct loop *chan_loop(struct chan *c)
+{
+	return c->loop;
+}
+
+int chan_peer(struct chan *c, uid_t *ret_uid, gid_t *ret_gid, pid_t *ret_pid)
+{
+	struct ucred cred;
+	socklen_t n = sizeof(cred);
+
+	if (getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &cred, &n) < 0)
+		return -errno;
+	*ret_uid = cred.uid;
+	*ret_gid = cred.gid;
+	*ret_pid = cred.pid;
+	return 0;
+}
+
+/* Keeps a frame until the peer reads again; descriptors are duplicated since they were lent. */
+static int enqueue(struct chan *c, struct frame_out *f)
+{
+	struct outgoing *o = c->n_out < CHAN_QUEUE_MAX ? calloc(1, sizeof(*o)) : NULL;
+
+	if (!o)
+		return -ENOBUFS;
+	o->fds = calloc(f->fds.n + 1, sizeof(int));
+	if (!o->fds) {
+		free(o);
+		return -ENOMEM;
+	}
+	for (; o->n_fds < f->fds.n; o->n_fds++) {
+		o->fds[o->n_fds] = fcntl(f->fds.v[o->n_fds], F_DUPFD_CLOEXEC, 0);
+		if (o->fds[o->n_fds] < 0) {
+			outgoing_free(o);
+			return -EMFILE;
+		}
+	}
+	o->buf = TAKE_PTR(f->buf);
+	o->len = f->len;
+	*c->out_tail = o;
+	c->out_tail = &o->next;
+	c->n_out++;
+	return watch_change(c->watch, LOOP_READ | LOOP_WRITE);
+}
+
+static int chan_send(struct chan *c, enum msg_type type, uint32_t id, const void *msg, struct err *e)
+{
+	struct frame_out f = {0};
+	int r;
+
+	if (c->dead)
+		return err_set(e, ECONNRESET, "the %s process is gone", role_name(c->setup.peer));
+	if (c->text) {
+		chan_text_print(c, type, msg);
+		return 0;
+	}
+	r = frame_encode(type, id, msg, &f, e);
+	if (r < 0)
+		return r;
+	r = c->out ? -EAGAIN : frame_send_raw(c->fd, f.buf, f.len, f.fds.v, f.fds.n);
+	if (r == -EAGAIN)
+		r = enqueue(c, &f);
+	free(f.buf);
+	/* A lost peer is noticed by the loop; callers' objects must not vanish under them here. */
+	return r < 0 ? err_errno(e, r, "sending %s to %s", msg_name(type), role_name(c->setup.peer)) : 0;
+}
+
+static void on_deadline(void *arg)
+{
+	struct pending *p = arg;
+	struct chan *c = p->chan;
+
+	if (!pending_take(c, p->id))
+		return;
+	if (!p->failure.code)
+		err_set(&p->failure, ETIMEDOUT, "no answer from %s in time", role_name(c->setup.peer));
+	c->busy++;
+	p->fn(p->arg, NULL, NULL, &p->failure);
+	pending_free(p);
+	c->busy--;
+	if (c->dead)
+		chan_release(c);
+}
+
+void chan_request(struct chan *c, enum msg_type type, const void *msg, unsigned int deadline_ms,
+	reply_fn fn, void *arg)
+{
+	struct pending *p = calloc(1, sizeof(*p));
+	int r;
+
+	if (!p) {
+		log_error("out of memory");
+		abort();
+	}
+	*p = (struct pending){.next = c->pending,
+		.id = c->next_id++,
+		.reply = msg_row(type)->reply,
+		.fn = fn,
+		.arg = arg,
+		.chan = c};
+	c->pending = p;
+	r = chan_send(c, type, p->id, msg, &p->failure);
+	if (r == 0 && c->text)
+		r = err_set(&p->failure, ENOTCONN, "%s: nobody answers in a debug run", msg_name(type));
+	if (r < 0)
+		p->timer = loop_timer(c->loop, 0, on_deadline, p);
+	else if (deadline_ms > 0)
+		p->timer = loop_timer(c->loop, deadline_ms, on_deadline, p);
+}
+
+void chan_forget(struct chan *c, void *arg)
+{
+	for (struct pending **pp = &c->pending; *pp;) {
+		struct pending *p = *pp;
+
+		if (p->arg != arg) {
+			pp = &p->next;
+			continue;
+		}
+		*pp = p->next;
+		pending_free(p);
+	}
+}
+
+void chan_reply(struct chan *c, uint32_t id, enum msg_type type, const void *msg)
+{
+	struct err e = {0};
+	int r = chan_send(c, type, id, msg, &e);
+
+	if (r < 0 && r != -ECONNRESET && r != -EPIPE) {
+		log_warn("%s", e.text);
+		if (type != MSG_failed)
+			chan_fail(c, id, &e);
+	}
+	if (c->text && msg_row(type)->kind == REPLY)
+		chan_text_answered(c);
+}
+
+void chan_done(struct chan *c, uint32_t id)
+{
+	struct done m = {0};
+
+	chan_reply(c, id, MSG_done, &m);
+}
+
+void chan_fail(struct chan *c, uint32_t id, const struct err *e)
+{
+	struct failed m = {.code = (uint32_t)(e->code ? e->code : EIO), .text = e->text};
+
+	chan_reply(c, id, MSG_failed, &m);
+}
+
+void chan_event(struct chan *c, enum msg_type type, uint32_t id, const void *msg)
+{
+	struct err e = {0};
+
+	if (chan_send(c, type, id, msg, &e) < 0 && !c->dead)
+		log_warn("%s", e.text);
+}
