@@ -343,7 +343,7 @@ static void on_deadline(void *arg)
 		chan_release(c);
 }
 
-void chan_request(struct chan *c, enum msg_type type, const void *msg, unsigned int deadline_ms,
+uint32_t chan_request(struct chan *c, enum msg_type type, const void *msg, unsigned int deadline_ms,
 	reply_fn fn, void *arg)
 {
 	struct pending *p = calloc(1, sizeof(*p));
@@ -367,6 +367,7 @@ void chan_request(struct chan *c, enum msg_type type, const void *msg, unsigned 
 		p->timer = loop_timer(c->loop, 0, on_deadline, p);
 	else if (deadline_ms > 0)
 		p->timer = loop_timer(c->loop, deadline_ms, on_deadline, p);
+	return p->id;
 }
 
 void chan_forget(struct chan *c, void *arg)

@@ -49,8 +49,9 @@ int chan_peer(struct chan *c, uid_t *ret_uid, gid_t *ret_gid, pid_t *ret_pid);
 typedef void (*reply_fn)(void *arg, void *msg, struct frame *f, const struct err *e);
 
 /* Sends a request. deadline in ms (0: none). On failure to send, fn is called from the loop, later, never
- * from inside. Descriptors in msg are borrowed and may be closed on return. */
-void chan_request(struct chan *c, enum msg_type type, const void *msg, unsigned int deadline_ms,
+ * from inside. Descriptors in msg are borrowed and may be closed on return. Returns the request's id, which
+ * events that belong to it carry. */
+uint32_t chan_request(struct chan *c, enum msg_type type, const void *msg, unsigned int deadline_ms,
 	reply_fn fn, void *arg);
 
 /* Forgets a request of ours by its arg: fn will not be called. */
