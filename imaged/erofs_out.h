@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../proto/base/err.h"
+#include "base/err.h"
 #include "erofs_format.h"
 
 #define OUT_BUFFER (1u << 20)

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../proto/base/err.h"
+#include "base/err.h"
 #include "erofs_format.h"
 #include "erofs_xattr.h"
 

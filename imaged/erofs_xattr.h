@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../proto/base/err.h"
+#include "base/err.h"
 
 #define EROFS_XATTRS_MAX      65536u /* encoded bytes of one inode */
 #define EROFS_XATTR_COUNT_MAX 512u

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../proto/base/err.h"
+#include "base/err.h"
 
 #define INFLATE_CHUNK	    (256u << 10) /* at most so much is given out at a time */
 #define INFLATE_DIGEST_SIZE 32u

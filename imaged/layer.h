@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../proto/base/err.h"
+#include "base/err.h"
 
 /* Every quantity that a layer decides. */
 struct layer_limits {
