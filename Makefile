@@ -26,7 +26,7 @@ endif
 
 # ---- what each program is made of ---------------------------------------------------------------
 
-base_src    := err log fd num priv
+base_src    := err log fd num priv priv_ids
 proto_src   := $(base_src:%=base/%) messages cursor arena codec encode frame text text_print
 loop_src    := base/loop chan chan_text daemon
 

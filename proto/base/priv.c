@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/capability.h>
@@ -19,14 +18,6 @@
 #include "log.h"
 
 #define STATUS_MAX 8192
-
-void priv_ids(const struct priv_profile *p, uid_t *ret_uid, gid_t *ret_gid)
-{
-	const struct passwd *pw = p->user ? getpwnam(p->user) : NULL;
-
-	*ret_uid = pw ? pw->pw_uid : p->fallback_uid;
-	*ret_gid = pw ? pw->pw_gid : p->fallback_uid;
-}
 
 static uint64_t kept_mask(const struct priv_profile *p)
 {
@@ -100,13 +91,12 @@ static int status_hex(const char *status, const char *key, uint64_t *ret)
 	return p && sscanf(p + strlen(key), "%lx", ret) == 1 ? 0 : -ENODATA;
 }
 
-/* What the kernel says must be what the profile says; and there must be no way back. */
-static int prove(const struct priv_profile *p, uid_t uid, uint64_t keep, struct err *e)
+int priv_prove(const struct priv_profile *p, uid_t uid, struct err *e)
 {
 	static const char *const sets[] = {"\nCapPrm:\t", "\nCapEff:\t", "\nCapBnd:\t"};
 	static const char *const none[] = {"\nCapInh:\t", "\nCapAmb:\t"};
 	_cleanup_free_ char *status = NULL;
-	uint64_t v;
+	uint64_t keep = kept_mask(p), v;
 	int r = fd_read_file_at(AT_FDCWD, "/proc/self/status", STATUS_MAX, &status, NULL);
 
 	if (r < 0)
@@ -118,7 +108,7 @@ static int prove(const struct priv_profile *p, uid_t uid, uint64_t keep, struct 
 	for (unsigned int i = 0; i < ARRAY_LEN(none); i++)
 		if (status_hex(status, none[i], &v) < 0 || v != 0)
 			return err_set(e, EPERM, "inheritable or ambient capabilities are left");
-	if (!strstr(status, "\nNoNewPrivs:\t1\n"))
+	if (!p->new_privs && !strstr(status, "\nNoNewPrivs:\t1\n"))
 		return err_set(e, EPERM, "no_new_privs is not set");
 	if (uid != 0 && !(keep & 1ULL << CAP_SETUID) && (setresuid(0, 0, 0) == 0 || geteuid() == 0))
 		return err_set(e, EPERM, "root could be regained");
@@ -143,11 +133,12 @@ int priv_enter(const struct priv_profile *p, uid_t uid, gid_t gid, struct err *e
 	if (r < 0)
 		return err_prefix(e, "%s", p->program);
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, p->dumpable) < 0)
+	if ((!p->new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) ||
+		prctl(PR_SET_DUMPABLE, p->dumpable) < 0)
 		return err_errno(e, errno, "%s: prctl", p->program);
 	r = set_rlimits(p, e);
 	if (r == 0 && root)
-		r = prove(p, uid, keep, e);
+		r = priv_prove(p, uid, e);
 	return r < 0 ? err_prefix(e, "%s", p->program) : 0;
 }
 
