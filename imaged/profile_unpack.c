@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What an unpack worker may do: compute, read one descriptor and write another. Its bytes are the
+ * image author's.
+ */
+#include <sys/resource.h>
+
+#include "imaged.h"
+
+static const struct priv_rlimit rlimits[] = {
+	{RLIMIT_NOFILE, 16, "channel, event loop, log and the two descriptors of a request"},
+	{RLIMIT_AS, 512ULL << 20, "names of a layer are bounded at 48 MiB, a zstd window at 128 MiB"},
+	{RLIMIT_FSIZE, 64ULL << 30, "no layer's image is larger"},
+	{RLIMIT_CORE, 0, "a crash must not write image bytes anywhere"},
+	{-1, 0, NULL},
+};
+
+const struct priv_profile profile_unpack = {
+	.program = "imaged-unpack",
+	.user = "bulkhead-img",
+	.fallback_uid = 0x6ff00003,
+	.dumpable = false,
+	.caps = NULL,
+	.rlimits = rlimits,
+};

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Layer mounts, writable directories and mapped host directories; see rootfs.h. Names are relative
+ * to the private tmpfs (mntns.h). Trusts the store's image records; checks what came by message.
+ */
+#include "rootfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/nsfs.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "../proto/base/fd.h"
+#include "digest.h"
+#include "erofs_mount.h"
+
+#define NAME_BYTES    128
+#define CONTAINER_MAX 64
+
+static int check_userns(int fd, struct err *e)
+{
+	if (ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWUSER)
+		return err_set(e, EINVAL, "userns: not a user namespace");
+	return 0;
+}
+
+/* Mounts the layer at layers/HEX; that the name is there says that it is mounted. */
+static int mount_layer(const char *hex, struct err *e)
+{
+	_cleanup_fd_ int mnt = -1;
+	char at[NAME_BYTES], file[NAME_BYTES];
+	int r = 0;
+
+	snprintf(at, sizeof(at), "layers/%s", hex);
+	snprintf(file, sizeof(file), "images/layers/%s.erofs", hex);
+	if (mkdir(at, 0700) < 0)
+		return errno == EEXIST ? 0 : err_errno(e, errno, "making its mount point");
+	mnt = erofs_mount_file(file, e);
+	if (mnt < 0)
+		r = mnt;
+	else if (move_mount(mnt, "", AT_FDCWD, at, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		r = err_errno(e, errno, "attaching its mount");
+	if (r < 0)
+		rmdir(at);
+	return r;
+}
+
+void rootfs_drop_layer(const char *digest)
+{
+	char at[NAME_BYTES];
+
+	snprintf(at, sizeof(at), "layers/%s", digest_hex(digest));
+	umount2(at, MNT_DETACH | UMOUNT_NOFOLLOW);
+	rmdir(at);
+}
+
+static int open_layer(const char *hex, int userns, struct err *e)
+{
+	struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (__u64)userns};
+	_cleanup_fd_ int tree = -1;
+	char at[NAME_BYTES];
+	int r = mount_layer(hex, e);
+
+	if (r < 0)
+		return r;
+	snprintf(at, sizeof(at), "layers/%s", hex);
+	tree = open_tree(AT_FDCWD, at, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (tree < 0)
+		return err_errno(e, errno, "cloning its mount");
+	if (mount_setattr(tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+		return err_errno(e, errno, "mapping its ids");
+	return take_fd(&tree);
+}
+
+/* Overlayfs knows no opaque mark on the root of a layer: whatever lies below is left out. */
+static uint32_t lowest_visible(const struct image *image)
+{
+	uint32_t i = image->layers.n;
+
+	while (i > 0 && !image->layers.v[--i].opaque)
+		;
+	return i;
+}
+
+int rootfs_open_layers(const struct image *image, int userns, int *fds, uint32_t *ret_n, struct err *e)
+{
+	uint32_t n = 0;
+	int r = check_userns(userns, e);
+
+	*ret_n = 0;
+	if (r < 0)
+		return r;
+	for (uint32_t i = lowest_visible(image); i < image->layers.n && n < ROOTFS_LAYERS_MAX; i++) {
+		const char *digest = image->layers.v[i].digest;
+
+		r = open_layer(digest_hex(digest), userns, e);
+		if (r < 0) {
+			while (n > 0)
+				fd_close(&fds[--n]);
+			err_prefix(e, "layer %.19s", digest);
+			return r;
+		}
+		fds[n++] = r;
+	}
+	*ret_n = n;
+	return 0;
+}
+
+/* Container ids are the supervisor's, and become file names here. */
+static int writable_path(const char *container, char path[NAME_BYTES], struct err *e)
+{
+	static const char letters[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+	size_t n = strlen(container);
+
+	if (n == 0 || n > CONTAINER_MAX || container[0] == '.' || strspn(container, letters) != n)
+		return err_set(e, EINVAL, "container id: not 1 to 64 of a-z, A-Z, 0-9, _, . and -");
+	snprintf(path, NAME_BYTES, "rootfs/%s", container);
+	return 0;
+}
+
+static int clone_writable(const char *path, const char *container, struct err *e)
+{
+	int r = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
+
+	if (r < 0 && errno == ENOENT)
+		return err_set(e, ENOENT, "container %.12s has no writable directory", container);
+	return r < 0 ? err_errno(e, errno, "opening the writable directory") : r;
+}
+
+int rootfs_make_writable(const char *container, struct err *e)
+{
+	char path[NAME_BYTES];
+	int r = writable_path(container, path, e);
+
+	if (r < 0)
+		return r;
+	if (mkdir(path, 0700) == 0) {
+		if (chmod(path, 0777) < 0)
+			return err_errno(e, errno, "opening the writable directory to the container");
+	} else if (errno != EEXIST) {
+		return err_errno(e, errno, "making the writable directory");
+	}
+	return clone_writable(path, container, e);
+}
+
+int rootfs_open_writable(const char *container, struct err *e)
+{
+	char path[NAME_BYTES];
+	int r = writable_path(container, path, e);
+
+	return r < 0 ? r : clone_writable(path, container, e);
+}
+
+int rootfs_remove_writable(const char *container, struct err *e)
+{
+	char path[NAME_BYTES];
+	int r = writable_path(container, path, e);
+
+	if (r < 0)
+		return r;
+	if (rmdir(path) == 0 || errno == ENOENT)
+		return 0;
+	if (errno == ENOTEMPTY || errno == EEXIST)
+		return err_set(e, EBUSY, "the writable directory of container %.12s is not empty",
+			container);
+	return err_errno(e, errno, "removing the writable directory of container %.12s", container);
+}
+
+static const char *fs_name(int fd)
+{
+	static const struct {
+		uint32_t magic;
+		const char *name;
+	} known[] = {
+		{PROC_SUPER_MAGIC, "proc"}, {SYSFS_MAGIC, "sysfs"}, {NFS_SUPER_MAGIC, "nfs"},
+		{SMB2_SUPER_MAGIC, "cifs"}, {CIFS_SUPER_MAGIC, "cifs"}, {V9FS_MAGIC, "9p"},
+		{FUSE_SUPER_MAGIC, "fuse"}, {OVERLAYFS_SUPER_MAGIC, "overlay"},
+		{CGROUP_SUPER_MAGIC, "cgroup"}, {CGROUP2_SUPER_MAGIC, "cgroup2"},
+		{DEVPTS_SUPER_MAGIC, "devpts"}, {DEBUGFS_MAGIC, "debugfs"},
+		{NSFS_MAGIC, "nsfs"}, {TMPFS_MAGIC, "tmpfs"},
+	};
+	struct statfs st;
+
+	if (fstatfs(fd, &st) == 0)
+		for (unsigned int i = 0; i < ARRAY_LEN(known); i++)
+			if (known[i].magic == (uint32_t)st.f_type)
+				return known[i].name;
+	return "its";
+}
+
+int rootfs_map_host(struct mntns *n, const struct mount_map *m, struct err *e)
+{
+	/* A container's root owns, through the mapping, what host root owns: of that, device nodes
+	 * must stay dead. */
+	struct mount_attr attr = {
+		.attr_set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_NODEV | (m->readonly ? MOUNT_ATTR_RDONLY : 0),
+		.userns_fd = (__u64)m->userns,
+	};
+	_cleanup_fd_ int tree = -1;
+	int r = check_userns(m->userns, e);
+
+	if (r < 0)
+		return r;
+	if (m->owner != 0)
+		return err_set(e, EOPNOTSUPP, "host directories of callers other than root can't be mapped");
+	tree = mntns_host_clone(n, m->source, m->recursive);
+	if (tree < 0)
+		return err_errno(e, tree, "cloning the mount of the directory");
+	r = mount_setattr(tree, "", AT_EMPTY_PATH | (m->recursive ? AT_RECURSIVE : 0), &attr,
+		sizeof(attr));
+	if (r == 0)
+		return take_fd(&tree);
+	if (errno == EINVAL)
+		return err_set(e, EINVAL, "%s file system%s can't be mapped to a container's ids",
+			fs_name(m->source), m->recursive ? " or one mounted below" : "");
+	return err_errno(e, errno, "mapping the directory to the container's ids");
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * imaged --unpack: turns one layer after another into EROFS images. Its input is whatever an image's
+ * author wrote, so it holds nothing worth stealing: no capability, no network, no path, and only the
+ * descriptors of the request at hand. One request at a time: while it works it doesn't listen.
+ */
+#include "imaged.h"
+
+#include <errno.h>
+#include <sched.h>
+
+#include "../proto/base/fd.h"
+#include "../proto/daemon.h"
+#include "layer.h"
+
+static void on_unpack_layer(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
+{
+	const struct unpack_layer *q = msg;
+	_cleanup_fd_ int in = frame_take_fd(f, q->in), out = frame_take_fd(f, q->out);
+	struct layer_result found;
+	struct err e = {0};
+
+	(void)self;
+	if (layer_unpack(in, out, &layer_limits_default, &found, &e) < 0) {
+		chan_fail(c, id, &e);
+		return;
+	}
+	chan_reply(c, id, MSG_unpacked_layer,
+		&(struct unpacked_layer){
+			.diff_id = found.diff_id,
+			.image_bytes = found.image_bytes,
+			.inodes = found.inodes,
+			.root_opaque = found.root_opaque,
+		});
+}
+
+static const struct handler handlers[] = {
+	{MSG_unpack_layer, on_unpack_layer},
+	{0},
+};
+
+int unpack_main(int argc, char **argv)
+{
+	const struct chan_setup setup = {.self = UNPACK, .peer = IMAGED, .handlers = handlers};
+	struct daemon_args args;
+	struct err e = {0};
+	struct loop *l;
+	int r = 0;
+
+	daemon_parse(argc, argv, &profile_unpack, NULL, &args);
+	if (unshare(CLONE_NEWNET) < 0)
+		r = err_errno(&e, errno, "leaving the network");
+	if (r == 0)
+		r = priv_enter(&profile_unpack, args.uid, args.gid, &e);
+	l = loop_new();
+	if (r == 0 && (!l || !daemon_channel(l, &args, &setup, &e)))
+		r = e.code ? -e.code : err_set(&e, ENOMEM, "out of memory");
+	if (r == 0)
+		return loop_run(l);
+	log_error("%s", e.text);
+	return 1;
+}
