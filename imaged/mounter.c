@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * imaged's main process: keeps images and hands out what root filesystems are made of. It holds
+ * SYS_ADMIN and therefore never looks at a byte that came from a registry: those go from one worker to
+ * another, and only the kernel reads what they become. Trusts the supervisor's messages in form only.
+ */
+#include "imaged.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../proto/base/fd.h"
+#include "../proto/daemon.h"
+#include "debug_workers.h"
+#include "images.h"
+#include "pull.h"
+#include "rootfs.h"
+
+#define IDLE_MS	       10000 /* then a worker's memory is worth more than its start */
+#define UNPACK_MAX     4
+#define CERTS_MAX_ARGS 16
+
+struct mounter {
+	struct loop *loop;
+	struct chan *chan;
+	struct mntns *mntns;
+	struct store *store;
+	struct pulls *pulls;
+};
+
+static void on_image_pull(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
+{
+	struct mounter *m = self;
+
+	(void)f;
+	pulls_start(m->pulls, c, id, msg);
+}
+
+static void on_image_list(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
+{
+	const struct image_list *q = msg;
+	struct image images[IMAGES_PER_LIST];
+	struct image_listed answer;
+	struct mounter *m = self;
+
+	(void)f;
+	images_list(m->store, q->after, images, &answer);
+	chan_reply(c, id, MSG_image_listed, &answer);
+}
+
+static void on_image_inspect(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
+{
+	const struct image_inspect *q = msg;
+	const struct image *image;
+	struct mounter *m = self;
+	struct image copy;
+	struct err e;
+
+	(void)f;
+	if (store_find(m->store, q->ref, &image, NULL, &e) < 0) {
+		chan_fail(c, id, &e);
+		return;
+	}
+	copy = *image;
+	chan_reply(c, id, MSG_image_inspected, &(struct image_inspected){.image = &copy});
+}
+
+static void on_image_remove(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
+{
+	struct image_removed answer = {0};
+	struct mounter *m = self;
+	struct err e;
+
+	if (images_remove(m->store, msg, &f->arena, &answer, &e) < 0)
+		chan_fail(c, id, &e);
+	else
+		chan_reply(c, id, MSG_image_removed, &answer);
+}
+
+static int open_rootfs(struct mounter *m, const struct rootfs_open *q, struct rootfs_opened *answer,
+	struct err *e)
+{
+	const struct image *image = store_by_id(m->store, q->image_id);
+	int r;
+
+	if (!image)
+		return err_set(e, ENOENT, "no image with id %.80s", q->image_id);
+	r = rootfs_open_layers(image, q->userns, answer->layers.v, &answer->layers.n, e);
+	if (r < 0)
+		return r;
+	r = answer->writable = rootfs_make_writable(q->container, e);
+	return r < 0 ? r : 0;
+}
+
+static void on_rootfs_open(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
+{
+	const struct rootfs_open *q = msg;
+	MSG_DECLARE(rootfs_opened, answer);
+	int layers[ROOTFS_LAYERS_MAX];
+	struct err e;
+
+	(void)f;
+	answer.layers.v = layers;
+	if (open_rootfs(self, q, &answer, &e) < 0) {
+		err_prefix(&e, "rootfs");
+		chan_fail(c, id, &e);
+	} else {
+		chan_reply(c, id, MSG_rootfs_opened, &answer);
+	}
+	for (uint32_t i = 0; i < answer.layers.n; i++)
+		fd_close(&layers[i]);
+	fd_close(&answer.writable);
+}
+
+static void on_mount_map(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
+{
+	struct mounter *m = self;
+	MSG_DECLARE(mount_mapped, answer);
+	struct err e;
+
+	(void)f;
+	answer.tree = rootfs_map_host(m->mntns, msg, &e);
+	if (answer.tree < 0)
+		chan_fail(c, id, &e);
+	else
+		chan_reply(c, id, MSG_mount_mapped, &answer);
+	fd_close(&answer.tree);
+}
+
+static void on_rootfs_writable(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
+{
+	const struct rootfs_writable *q = msg;
+	MSG_DECLARE(rootfs_writable_opened, answer);
+	struct err e;
+
+	(void)self;
+	(void)f;
+	answer.writable = rootfs_open_writable(q->container, &e);
+	if (answer.writable < 0)
+		chan_fail(c, id, &e);
+	else
+		chan_reply(c, id, MSG_rootfs_writable_opened, &answer);
+	fd_close(&answer.writable);
+}
+
+static void on_rootfs_remove(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
+{
+	const struct rootfs_remove *q = msg;
+	struct err e;
+
+	(void)self;
+	(void)f;
+	if (rootfs_remove_writable(q->container, &e) < 0)
+		chan_fail(c, id, &e);
+	else
+		chan_done(c, id);
+}
+
+static void on_worker_ready(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
+{
+	const struct worker_ready *q = msg;
+	struct mounter *m = self;
+	struct err e;
+
+	(void)c;
+	(void)id;
+	if (workers_add(pulls_workers(m->pulls), q->kind, frame_take_fd(f, q->channel), &e) < 0)
+		log_warn("%s", e.text);
+}
+
+static const struct handler handlers[] = {
+	{MSG_image_pull, on_image_pull},
+	{MSG_image_list, on_image_list},
+	{MSG_image_inspect, on_image_inspect},
+	{MSG_image_remove, on_image_remove},
+	{MSG_rootfs_open, on_rootfs_open},
+	{MSG_mount_map, on_mount_map},
+	{MSG_rootfs_writable, on_rootfs_writable},
+	{MSG_rootfs_remove, on_rootfs_remove},
+	{MSG_worker_ready, on_worker_ready},
+	{0},
+};
+
+static void want_worker(void *arg, const char *kind)
+{
+	struct mounter *m = arg;
+
+	chan_event(m->chan, MSG_worker_wanted, 0, &(struct worker_wanted){.kind = kind});
+}
+
+/* Root's alone, whatever the state directory around it allows. */
+static int open_own_dir(const char *parent, const char *name, struct err *e)
+{
+	_cleanup_fd_ int dir = -1, up = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct stat st;
+
+	if (up < 0)
+		return err_errno(e, errno, "opening state directory %s", parent);
+	if (mkdirat(up, name, 0700) < 0 && errno != EEXIST)
+		return err_errno(e, errno, "making %s/%s", parent, name);
+	dir = openat(up, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir < 0 || fstat(dir, &st) < 0)
+		return err_errno(e, errno, "opening %s/%s", parent, name);
+	if (st.st_uid != 0)
+		return err_set(e, EPERM, "%s/%s does not belong to root", parent, name);
+	if (fchmod(dir, 0700) < 0)
+		return err_errno(e, errno, "closing %s/%s to others", parent, name);
+	return take_fd(&dir);
+}
+
+/* As many as there are processors to run on. */
+static unsigned int unpack_workers(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set) < 0)
+		return 1;
+	return (unsigned int)MIN(CPU_COUNT(&set), UNPACK_MAX);
+}
+
+/* The state directory is opened while root may still go where others' directories lead. */
+static int enter(struct mounter *m, const struct daemon_args *args, const char *state_dir, struct err *e)
+{
+	_cleanup_fd_ int images = -1, rootfs = -1;
+	_cleanup_fd_ int dev = open("/dev", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_fd_ int own = -1;
+	int r;
+
+	if (args->debug && mkdir(state_dir, 0711) < 0 && errno != EEXIST)
+		return err_errno(e, errno, "making state directory %s", state_dir);
+	images = open_own_dir(state_dir, "images", e);
+	if (images < 0)
+		return images;
+	rootfs = open_own_dir(state_dir, "rootfs", e);
+	if (rootfs < 0)
+		return rootfs;
+	r = priv_enter(&profile_mounter, args->uid, args->gid, e);
+	if (r < 0)
+		return r;
+	r = mntns_enter(&(struct mntns_dirs){images, rootfs, dev}, args->debug, &m->mntns, e);
+	if (r < 0)
+		return r;
+	own = open("images", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return own < 0 ? err_errno(e, errno, "opening the image store") : store_open(own, &m->store, e);
+}
+
+static int start(struct mounter *m, const struct daemon_args *args, struct debug_workers *debug,
+	struct err *e)
+{
+	const struct workers_setup workers = {
+		.loop = m->loop,
+		.idle_ms = args->debug ? 0 : IDLE_MS,
+		.unpack_max = unpack_workers(),
+		.arg = m,
+		.want = want_worker,
+	};
+
+	m->pulls = pulls_new(m->store, &workers);
+	if (!m->pulls)
+		return err_set(e, ENOMEM, "out of memory");
+	for (unsigned int i = 0; i < debug->n; i++) {
+		int r = workers_add(pulls_workers(m->pulls), debug->kind[i], take_fd(&debug->channel[i]), e);
+
+		if (r < 0)
+			return r;
+	}
+	m->chan = daemon_channel(m->loop, args,
+		&(struct chan_setup){.self = IMAGED, .peer = SUPERVISOR, .handlers = handlers, .arg = m}, e);
+	return m->chan ? 0 : -ENOMEM;
+}
+
+int mounter_main(int argc, char **argv)
+{
+	const char *state_dir = NULL, *certs_dir = NULL, *insecure[CERTS_MAX_ARGS] = {NULL};
+	const struct daemon_option options[] = {
+		{.name = "state-dir", .value = &state_dir, .help = "directory that holds images and rootfs"},
+		{.name = "certs-dir", .value = &certs_dir, .help = "debug: handed on to --fetch"},
+		{.name = "insecure-registry", .list = insecure, .list_max = CERTS_MAX_ARGS,
+			.help = "debug: handed on to --fetch"},
+		{0},
+	};
+	struct debug_workers debug = {0};
+	struct mounter m = {0};
+	struct daemon_args args;
+	struct err e = {0};
+	int r = 0, code = 1;
+
+	daemon_parse(argc, argv, &profile_mounter, options, &args);
+	if (!state_dir)
+		r = err_set(&e, EINVAL, "--state-dir is missing");
+	if (r == 0 && args.debug)
+		r = debug_workers_start(&debug, args.name, certs_dir, insecure, unpack_workers(), &e);
+	if (r == 0)
+		r = enter(&m, &args, state_dir, &e);
+	m.loop = loop_new();
+	if (r == 0)
+		r = m.loop ? start(&m, &args, &debug, &e) : err_set(&e, ENOMEM, "out of memory");
+	if (r == 0) {
+		loop_stop_on_signals(m.loop);
+		code = loop_run(m.loop);
+	} else {
+		log_error("%s", e.text);
+	}
+	pulls_free(m.pulls);
+	store_free(m.store);
+	chan_close(m.chan);
+	loop_free(m.loop);
+	debug_workers_wait(&debug);
+	return code;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Pulls: from "this reference, please" to a record in the store. A pull asks the fetch worker what the
+ * reference means, then joins, for each layer that isn't here, the fetch worker's output to an unpack
+ * worker's input by a pipe, checks what both say, and takes the layer in. Equal pulls are one, and a
+ * layer that two pulls want is fetched once. A pull that fails leaves nothing: layers that it
+ * alone needed go. Nothing here waits; runs in the mounter.
+ */
+#pragma once
+
+#include "store.h"
+#include "workers.h"
+
+struct pulls;
+
+/* The setup of the workers is completed here, but for loop, idle_ms, unpack_max, arg and want. */
+struct pulls *pulls_new(struct store *s, const struct workers_setup *workers); /* NULL: out of memory */
+void pulls_free(struct pulls *p);
+struct workers *pulls_workers(struct pulls *p);
+
+/* Answers request `id` on `c` with image_pulled or failed, now or later, after image_progress. */
+void pulls_start(struct pulls *p, struct chan *c, uint32_t id, const struct image_pull *m);

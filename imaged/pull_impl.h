@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the two files of pulls share: pull.c has the pull, pull_layer.c one layer of it.
+ */
+#pragma once
+
+#include "digest.h"
+#include "pull.h"
+#include "reference.h"
+
+struct pull;
+
+enum job_state {
+	JOB_WAITING, /* the layer isn't here, and nobody of this pull is at it */
+	JOB_RUNNING,
+	JOB_DONE, /* was brought by this pull */
+	JOB_EXISTS,
+};
+
+/* One layer of one pull. */
+struct job {
+	struct pull *pull;
+	const struct layer *layer; /* of pull->image */
+	enum job_state state;
+	bool fetching, unpacking; /* a request is out */
+	uint32_t fetch_id;
+	struct worker *unpacker;
+	char tmp[STORE_TMP_NAME];
+	char diff_id[DIGEST_TEXT_MAX]; /* as unpacking found it */
+	bool opaque;
+	struct err fetch_failure, unpack_failure; /* code 0: none */
+	struct watch *stall;
+};
+
+enum pull_state {
+	PULL_WANTS_FETCHER,
+	PULL_RESOLVING,
+	PULL_RESOLVED, /* image and jobs are there */
+	PULL_FAILED,   /* ends when no job runs any more */
+};
+
+struct waiter {
+	struct chan *chan;
+	uint32_t id;
+};
+
+struct pull {
+	struct pull *next;
+	struct pulls *all;
+	char ref[REFERENCE_TEXT_MAX];
+	char *platform, *username, *password; /* NULL: not given */
+	struct waiter *waiters;
+	uint32_t n_waiters;
+	enum pull_state state;
+	struct err failure;
+	struct watch *drain; /* bounds the wait for cancelled jobs */
+	struct worker *fetcher;
+	uint32_t session;
+	bool has_session, resolving; /* resolving: fetch_image is out */
+	uint8_t *buf;
+	struct arena arena;
+	struct image image;
+	struct job *jobs; /* image.layers.n */
+	bool fetched;
+};
+
+struct pulls {
+	struct store *store;
+	struct workers *workers;
+	struct pull *first;
+	struct loop *loop;
+	struct watch *kick;
+	void (*want)(void *arg, const char *kind);
+	void *want_arg;
+};
+
+/* Looks at every pull again, at the next turn of the loop. */
+void pulls_kick(struct pulls *all);
+
+/* The first failure counts; the rest of the pull is called off. `e` may be the pull's own. */
+void pull_fail(struct pull *p, const struct err *e);
+
+void pull_progress(struct pull *p, const struct job *j, uint64_t bytes);
+
+/* Answers a request with image_pulled. */
+void pull_tell(struct chan *c, uint32_t id, const struct image *image, const char *ref, bool fetched);
+void pull_free(struct pull *p);
+
+/* Is a job of any pull at this layer; does another pull than `but` need it? */
+bool pulls_busy_with(const struct pulls *all, const char *digest);
+bool pulls_need(const struct pulls *all, const struct pull *but, const char *digest);
+
+/* Starts the layer if there is a worker for it; fails the pull if it can't be started. */
+void job_start(struct job *j);
+/* Forgets what is out, for a worker that doesn't answer. */
+void job_kill(struct job *j);
+bool job_running(const struct job *j);
+void job_on_progress(struct pulls *all, uint32_t fetch_id, uint64_t bytes);

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the store's two files share: store.c has the index, store_disk.c the files.
+ */
+#pragma once
+
+#include "../proto/base/fd.h"
+#include "digest.h"
+#include "store.h"
+
+#define STORE_REFS_MAX 64 /* as struct image bounds them */
+
+struct record {
+	struct image image;
+	uint8_t *buf; /* the strings of image */
+	struct arena arena;
+};
+
+/* A layer file that is here and whole. */
+struct stored_layer {
+	char digest[DIGEST_TEXT_MAX];
+	char diff_id[DIGEST_TEXT_MAX]; /* as unpacking found it */
+	uint64_t bytes;		       /* on disk */
+	bool opaque;
+};
+
+struct store {
+	int layers_dir, records_dir, tmp_dir;
+	struct record **records; /* by id */
+	uint32_t n_records;
+	struct stored_layer *layers;
+	uint32_t n_layers;
+	uint32_t tmp_serial;
+};
+
+void record_free(struct record *r);
+int store_index(struct store *s, struct record *r, struct err *e);
+
+const struct stored_layer *store_layer(const struct store *s, const char *digest);
+int record_write(struct store *s, const struct image *image, struct err *e);
+int record_unlink(struct store *s, const char *id, struct err *e);
+void layer_unlink(struct store *s, const char *digest);
