@@ -41,7 +41,7 @@ supervisor_libs := -levent_core -lcap
 ctl_libs    := -ljansson -lcap
 netd_libs   := -levent_core -lcap -lnl-route-3 -lnl-3 -lnftables
 imaged_libs := -levent_core -lcap -lcurl -ljansson -larchive -lisal -lzstd -lcrypto
-cgroupd_libs := -levent_core -lcap
+cgroupd_libs := -levent_core -lcap -lm
 shim_libs   := -lcap
 
 netd_inc    := -I/usr/include/libnl3

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where the controllers that containers need are: which cgroup hierarchies this host has mounted, v1,
+ * v2 or both side by side (hybrid). Only reads; text comes from the kernel and is still parsed strictly.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* Not here, on purpose:
+ *  - devices: a container lives in its own user namespace, where the kernel makes no device nodes and
+ *    opens none of an image's (SB_I_NODEV); there is nothing left for rules to forbid.
+ *  - blkio: joined once there are block I/O limits to set; a hierarchy costs every start some 40 us.
+ *  - net_cls, net_prio, perf_event, hugetlb, rdma, misc: nothing here limits or reads them.
+ *  - v1's name=systemd: it belongs to systemd, which allows no other writer, and limits nothing. */
+enum controller {
+	CTL_MEMORY,
+	CTL_CPU,
+	CTL_CPUACCT,
+	CTL_CPUSET,
+	CTL_PIDS,
+	CTL_FREEZER,
+	CTL_COUNT,
+};
+
+/* The kernel's name: "memory". */
+const char *controller_name(enum controller c);
+
+/* What every v2 cgroup does without a controller (cpu.stat, cgroup.freeze: Documentation/admin-guide/
+ * cgroup-v2.rst). Where a v2 hierarchy is mounted, v1's cpuacct and freezer are not used: on hybrid hosts
+ * that saves two hierarchies at each start. */
+#define CTL_V2_BUILT_IN (1U << CTL_CPUACCT | 1U << CTL_FREEZER)
+
+struct hierarchy {
+	int version;          /* 1 or 2 */
+	uint32_t controllers; /* bit n: enum controller n */
+	char mount[256];
+};
+
+#define HIERARCHY_MAX 14 /* also the bound of cgroup_created.procs */
+
+struct layout {
+	struct hierarchy h[HIERARCHY_MAX];
+	unsigned int n;
+};
+
+/* From the texts of /proc/self/cgroup and /proc/self/mountinfo and of the v2 root's cgroup.controllers
+ * (NULL where there is no v2). Hierarchies without a controller we use are left out; v2's never is.
+ * -ENOENT when nothing is mounted at all, -EBADMSG when a text isn't what the kernel writes. */
+int discover_parse(const char *cgroups, const char *mountinfo, const char *v2_controllers,
+	struct layout *ret, struct err *e);
+
+/* The same of this process. */
+int discover_host(struct layout *ret, struct err *e);
+
+/* The mount point of the v2 hierarchy, if any, from mountinfo: 0, -ENOENT or -EBADMSG. */
+int discover_v2_mount(const char *mountinfo, char *ret, size_t size, struct err *e);
+
+/* The set of controllers in a list like "cpuset cpu io"; names we don't use count for nothing. */
+uint32_t discover_controllers(const char *list, const char *separators);

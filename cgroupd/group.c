@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Makes, reads and removes the cgroups of containers. Runs in cgroupd; trusts the kernel's files, checks
+ * the ids and limits it is given. Every path is "id/file" below the engine's own directory, and an id
+ * holds neither a slash nor a dot: nothing outside can be named.
+ */
+#include "group.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/num.h"
+
+#define CONTROL_MAX 4096 /* bytes of a control file that we look at */
+
+int group_check_id(const char *id, struct err *e)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+	size_t n = strlen(id);
+
+	if (n == 0 || n > 64 || id[0] == '-' || strspn(id, letters) != n)
+		return err_set(e, EINVAL, "\"%.64s\" can't be the id of a container", id);
+	return 0;
+}
+
+const char *group_path(char buf[GROUP_PATH_MAX], const char *id, const char *file)
+{
+	snprintf(buf, GROUP_PATH_MAX, "%s/%s", id, file);
+	return buf;
+}
+
+void group_host(const struct tree *t, struct limit_host *ret)
+{
+	*ret = (struct limit_host){.swap_accounting = t->swap_accounting, .swaps = tree_host_swaps(t)};
+	for (unsigned int i = 0; i < t->n; i++)
+		ret->controllers |= t->b[i].controllers;
+}
+
+/* ---- control files ---------------------------------------------------------------------------- */
+
+/* Reads what fits, without the last newline. */
+static int read_text(int fd, char buf[CONTROL_MAX])
+{
+	ssize_t n = pread(fd, buf, CONTROL_MAX - 1, 0);
+
+	if (n < 0)
+		return -errno;
+	if (n > 0 && buf[n - 1] == '\n')
+		n--;
+	buf[n] = '\0';
+	return 0;
+}
+
+static int read_control(int dirfd, const char *path, char buf[CONTROL_MAX])
+{
+	_cleanup_fd_ int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : read_text(fd, buf);
+}
+
+/* Points behind "key " at the start of a line; NULL when there is none. */
+static char *find_key(char *text, const char *key)
+{
+	size_t n = strlen(key);
+
+	for (char *p = text; p; p = strchr(p, '\n')) {
+		p += *p == '\n';
+		if (strncmp(p, key, n) == 0 && p[n] == ' ')
+			return p + n + 1;
+	}
+	return NULL;
+}
+
+int group_read_number(int dirfd, const char *path, const char *key, uint64_t *ret)
+{
+	char buf[CONTROL_MAX], *p = buf;
+	int r = read_control(dirfd, path, buf);
+
+	if (r < 0)
+		return r;
+	if (key)
+		p = find_key(buf, key);
+	if (!p)
+		return -EBADMSG;
+	p[strcspn(p, "\n")] = '\0';
+	return num_parse_u64(p, 0, UINT64_MAX, ret) < 0 ? -EBADMSG : 0;
+}
+
+/* ---- limits ----------------------------------------------------------------------------------- */
+
+static int take_in(const struct limit_row *row, const char *text, struct limits_owned *r, struct err *e)
+{
+	if (row->parse(text, r) == 0)
+		return 0;
+	return err_set(e, EBADMSG, "%s: %s reads \"%.64s\"", row->what, row->file, text);
+}
+
+/* A cpuset may hold only what the parent has. v1 refuses more, v2 would take it and not obey it. */
+static int check_offer(const struct branch *b, const struct limit_row *row, const char *text, struct err *e)
+{
+	char offer[CONTROL_MAX];
+	int r;
+
+	if (!row->offer)
+		return 0;
+	r = read_control(b->base_fd, row->offer, offer);
+	if (r < 0)
+		return err_errno(e, r, "%s", row->offer);
+	if (limits_list_within(text, offer) == 1)
+		return 0;
+	return err_set(e, EINVAL, "%s %.64s: this host has %.64s", row->what, text, offer);
+}
+
+static int set_row(const struct branch *b, const char *id, const struct limit_row *row,
+	const struct limits *l, struct limits_owned *in_force, struct err *e)
+{
+	char text[LIMIT_TEXT_MAX], path[GROUP_PATH_MAX], now[CONTROL_MAX];
+	_cleanup_fd_ int fd = -1;
+	int r;
+
+	row->format(l, text);
+	r = check_offer(b, row, text, e);
+	if (r < 0)
+		return r;
+	fd = openat(b->base_fd, group_path(path, id, row->file), O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return err_errno(e, errno, "%s: opening %s", row->what, row->file);
+	if (write(fd, text, strlen(text)) < 0)
+		return err_errno(e, errno, "%s: the kernel refuses %.64s", row->what, text);
+	r = read_text(fd, now);
+	if (r < 0)
+		return err_errno(e, r, "%s: reading %s", row->what, row->file);
+	return take_in(row, now, in_force, e);
+}
+
+/* v1 keeps memory <= memory+swap at every moment (EINVAL): to raise both, the total must go first. Only
+ * where that could matter is the present total looked at. */
+static bool swap_goes_first(const struct tree *t, const char *id, const struct limits *l)
+{
+	const struct branch *b = tree_find(t, CTL_MEMORY);
+	char path[GROUP_PATH_MAX];
+	uint64_t total;
+
+	return b && b->version == 1 && l->memory && l->memory_swap &&
+	       group_read_number(b->base_fd, group_path(path, id, "memory.memsw.limit_in_bytes"), NULL,
+		       &total) == 0 && total < l->memory;
+}
+
+static int set_rows(const struct tree *t, const char *id, const struct limits *l, struct limits_owned *r,
+	struct err *e)
+{
+	for (unsigned int i = 0; i < t->n; i++) {
+		const struct branch *b = &t->b[i];
+
+		for (const struct limit_row *row = limit_rows(b->version); row->file; row++) {
+			char text[LIMIT_TEXT_MAX];
+			int k;
+
+			if (tree_find(t, row->controller) != b || !row->format(l, text))
+				continue;
+			k = set_row(b, id, row, l, r, e);
+			if (k < 0)
+				return k;
+		}
+	}
+	return 0;
+}
+
+int group_set_limits(const struct tree *t, const char *id, const struct limits *l, struct limits_owned *r,
+	struct err *e)
+{
+	struct limit_host host;
+	int k = 0;
+
+	*r = (struct limits_owned){0};
+	if (swap_goes_first(t, id, l)) {
+		struct limits total = {.memory_swap = l->memory_swap};
+
+		k = set_rows(t, id, &total, r, e);
+	}
+	if (k == 0)
+		k = set_rows(t, id, l, r, e);
+	if (k < 0)
+		return k;
+	group_host(t, &host);
+	limits_tidy(r, l, &host);
+	return 0;
+}
+
+/* v1's cpusets are never empty: one that equals its parent's was never asked for. */
+static bool inherited(const struct branch *b, const struct limit_row *row, const char *text)
+{
+	char offer[CONTROL_MAX];
+
+	return row->offer && read_control(b->base_fd, row->offer, offer) == 0 && strcmp(offer, text) == 0;
+}
+
+int group_read_limits(const struct tree *t, const char *id, struct limits_owned *ret, struct err *e)
+{
+	struct limit_host host;
+	bool found = false;
+
+	*ret = (struct limits_owned){0};
+	for (unsigned int i = 0; i < t->n; i++) {
+		const struct branch *b = &t->b[i];
+
+		for (const struct limit_row *row = limit_rows(b->version); row->file; row++) {
+			char path[GROUP_PATH_MAX], text[CONTROL_MAX];
+			int r;
+
+			if (tree_find(t, row->controller) != b || b->base_fd < 0)
+				continue;
+			r = read_control(b->base_fd, group_path(path, id, row->file), text);
+			if (r == -ENOENT)
+				continue; /* no such group, or a kernel without this file */
+			if (r < 0)
+				return err_errno(e, r, "%s: reading %s", row->what, row->file);
+			found = true;
+			r = inherited(b, row, text) ? 0 : take_in(row, text, ret, e);
+			if (r < 0)
+				return r;
+		}
+	}
+	if (!found)
+		return err_set(e, ENOENT, "no cgroup of container %s", id);
+	group_host(t, &host);
+	limits_tidy(ret, NULL, &host);
+	return 0;
+}
+
+/* ---- usage ------------------------------------------------------------------------------------ */
+
+static const struct usage_row {
+	enum controller controller;
+	int version;
+	const char *file;
+	const char *key;
+	unsigned int scale;
+	size_t offset;
+} usage_rows[] = {
+	{CTL_MEMORY, 1, "memory.oom_control", "oom_kill", 1, offsetof(struct cgroup_state, oom_kills)},
+	{CTL_MEMORY, 1, "memory.usage_in_bytes", NULL, 1, offsetof(struct cgroup_state, memory)},
+	{CTL_MEMORY, 1, "memory.max_usage_in_bytes", NULL, 1,
+		offsetof(struct cgroup_state, memory_peak)},
+	{CTL_MEMORY, 2, "memory.events", "oom_kill", 1, offsetof(struct cgroup_state, oom_kills)},
+	{CTL_MEMORY, 2, "memory.current", NULL, 1, offsetof(struct cgroup_state, memory)},
+	{CTL_MEMORY, 2, "memory.peak", NULL, 1, offsetof(struct cgroup_state, memory_peak)},
+	{CTL_CPUACCT, 1, "cpuacct.usage", NULL, 1, offsetof(struct cgroup_state, cpu_ns)},
+	{CTL_CPUACCT, 2, "cpu.stat", "usage_usec", 1000, offsetof(struct cgroup_state, cpu_ns)},
+	{CTL_PIDS, 1, "pids.current", NULL, 1, offsetof(struct cgroup_state, pids)},
+	{CTL_PIDS, 2, "pids.current", NULL, 1, offsetof(struct cgroup_state, pids)},
+};
+
+bool group_read_usage(const struct tree *t, const char *id, struct cgroup_state *ret)
+{
+	bool found = false;
+
+	for (unsigned int i = 0; i < ARRAY_LEN(usage_rows); i++) {
+		const struct usage_row *row = &usage_rows[i];
+		const struct branch *b = tree_find(t, row->controller);
+		char path[GROUP_PATH_MAX];
+		uint64_t v;
+
+		if (!b || b->version != row->version ||
+			group_read_number(b->base_fd, group_path(path, id, row->file), row->key, &v) < 0)
+			continue;
+		found = true;
+		memcpy((char *)ret + row->offset, &(uint64_t){v * row->scale}, sizeof(v));
+	}
+	return found;
+}
+
+/* ---- making and removing ---------------------------------------------------------------------- */
+
+static int make_dirs(const struct tree *t, const char *id, unsigned int *ret_made, struct err *e)
+{
+	for (*ret_made = 0; *ret_made < t->n; (*ret_made)++) {
+		const struct branch *b = &t->b[*ret_made];
+
+		if (mkdirat(b->base_fd, id, 0755) == 0)
+			continue;
+		if (errno == EEXIST)
+			return err_set(e, EEXIST, "container %s has a cgroup already", id);
+		return err_errno(e, errno, "making a cgroup in %s/%s", b->mount, t->name);
+	}
+	return 0;
+}
+
+static void remove_dirs(const struct tree *t, const char *id, unsigned int n)
+{
+	while (n-- > 0)
+		unlinkat(t->b[n].base_fd, id, AT_REMOVEDIR);
+}
+
+static void close_all(int *fds, unsigned int n)
+{
+	while (n-- > 0)
+		fd_close(&fds[n]);
+}
+
+/* The kernel judges a move by who opened the file (cgroup_procs_write, since 6.0 and CVE-2021-4197):
+ * opened here by root, it lets a process without privilege put itself in. */
+static int open_procs(const struct tree *t, const char *id, int procs[HIERARCHY_MAX], struct err *e)
+{
+	for (unsigned int i = 0; i < t->n; i++) {
+		char path[GROUP_PATH_MAX];
+
+		procs[i] = openat(t->b[i].base_fd, group_path(path, id, "cgroup.procs"),
+			O_WRONLY | O_CLOEXEC);
+		if (procs[i] < 0) {
+			close_all(procs, i);
+			return err_errno(e, errno, "opening cgroup.procs in %s", t->b[i].mount);
+		}
+	}
+	return 0;
+}
+
+int group_create(struct tree *t, const char *id, const struct limits *asked, int procs[HIERARCHY_MAX],
+	unsigned int *ret_n, struct limits_owned *ret_in_force, struct err *e)
+{
+	struct limit_host host;
+	struct limits want;
+	unsigned int made = 0;
+	int r = group_check_id(id, e);
+
+	if (r == 0)
+		r = tree_prepare(t, e);
+	if (r < 0)
+		return r;
+	group_host(t, &host);
+	r = limits_complete(asked, &host, &want, e);
+	if (r == 0)
+		r = make_dirs(t, id, &made, e);
+	if (r == 0)
+		r = group_set_limits(t, id, &want, ret_in_force, e);
+	if (r == 0)
+		r = open_procs(t, id, procs, e);
+	if (r < 0) {
+		remove_dirs(t, id, made);
+		return r;
+	}
+	*ret_n = t->n;
+	return 0;
+}
+
+int group_remove(const struct tree *t, const char *id, struct err *e)
+{
+	for (unsigned int i = 0; i < t->n; i++) {
+		const struct branch *b = &t->b[i];
+
+		if (b->base_fd < 0 || unlinkat(b->base_fd, id, AT_REMOVEDIR) == 0 || errno == ENOENT)
+			continue;
+		return err_errno(e, errno, "removing the cgroup of container %s in %s", id, b->mount);
+	}
+	return 0;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cgroupd: the cgroups of the engine's containers. Started by the launcher as root; serves the supervisor
+ * without any capability.
+ */
+#include "cgroupd.h"
+#include "daemon.h"
+#include "discover.h"
+#include "profile.h"
+
+static int serve(const struct daemon_args *a, struct cgroupd *d, struct err *e)
+{
+	struct chan_setup setup = cgroupd_setup(d);
+	struct layout layout;
+	int r = discover_host(&layout, e);
+
+	if (r == 0)
+		r = tree_open(&d->tree, &layout, a->name, e);
+	if (r == 0)
+		r = tree_prepare(&d->tree, e);
+	if (r == 0)
+		r = priv_enter(&cgroupd_profile, a->uid, a->gid, e);
+	if (r == 0)
+		r = cgroupd_start(d, e);
+	if (r < 0)
+		return r;
+	d->chan = daemon_channel(d->loop, a, &setup, e);
+	return d->chan ? loop_run(d->loop) : -e->code;
+}
+
+int main(int argc, char **argv)
+{
+	struct daemon_args args;
+	struct cgroupd d = {.loop = loop_new()};
+	struct err e = {0};
+	int r;
+
+	daemon_parse(argc, argv, &cgroupd_profile, NULL, &args);
+	if (!d.loop)
+		return 1;
+	loop_stop_on_signals(d.loop);
+	r = serve(&args, &d, &e);
+	if (r < 0)
+		log_error("%s", e.text);
+	chan_close(d.chan);
+	cgroupd_stop(&d);
+	loop_free(d.loop);
+	return r < 0 ? 1 : 0;
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Makes and removes the parents of all containers' cgroups. Runs in cgroupd as uid 0, with capabilities
+ * or without: cgroup directories belong to root, so the owner's permission bits suffice. The roots' own
+ * files are read; of them only v2's cgroup.subtree_control is written.
+ */
+#include "tree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+#define CONTROL_TEXT_MAX 4096
+#define LEND_TRIES       16
+
+int tree_open(struct tree *t, const struct layout *l, const char *name, struct err *e)
+{
+	*t = (struct tree){.name = name, .swaps_fd = -1};
+	for (unsigned int i = 0; i < l->n; i++) {
+		struct branch *b = &t->b[i];
+
+		*b = (struct branch){l->h[i].version, l->h[i].controllers, "", -1, -1};
+		strcpy(b->mount, l->h[i].mount);
+		b->root_fd = open(b->mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (b->root_fd < 0)
+			return err_errno(e, errno, "%s", b->mount);
+		t->n++;
+	}
+	/* A kernel without swap has no such file: nothing swaps then. */
+	t->swaps_fd = open("/proc/swaps", O_RDONLY | O_CLOEXEC);
+	return 0;
+}
+
+void tree_close(struct tree *t)
+{
+	for (unsigned int i = 0; i < t->n; i++) {
+		fd_close(&t->b[i].root_fd);
+		fd_close(&t->b[i].base_fd);
+	}
+	fd_close(&t->swaps_fd);
+	t->n = 0;
+	t->ready = false;
+}
+
+const struct branch *tree_find(const struct tree *t, enum controller c)
+{
+	for (unsigned int i = 0; i < t->n; i++)
+		if (t->b[i].controllers & 1U << c)
+			return &t->b[i];
+	return NULL;
+}
+
+bool tree_host_swaps(const struct tree *t)
+{
+	char buf[512];
+	ssize_t n = pread(t->swaps_fd, buf, sizeof(buf), 0);
+	const char *nl = n > 0 ? memchr(buf, '\n', (size_t)n) : NULL;
+
+	return nl && nl + 1 < buf + n; /* a row behind the heading */
+}
+
+static int make_base(int root_fd, const char *name)
+{
+	return mkdirat(root_fd, name, 0755) == 0 || errno == EEXIST ? 0 : -errno;
+}
+
+static int remove_base(int root_fd, const char *name)
+{
+	return unlinkat(root_fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT ? 0 : -errno;
+}
+
+/* The root of a hierarchy is r-xr-xr-x (kernfs_create_root): without CAP_DAC_OVERRIDE even its owner changes
+ * what is in it only by lending itself the write bit for a moment. Another engine may do the same at the
+ * same time, and take the bit away between our two steps: then once more. */
+static int change_root(int root_fd, const char *name, int (*change)(int root_fd, const char *name))
+{
+	int r = change(root_fd, name);
+
+	for (int i = 0; i < LEND_TRIES && r == -EACCES; i++) {
+		struct stat st;
+
+		if (fstat(root_fd, &st) < 0 || fchmod(root_fd, (st.st_mode & 07777) | S_IWUSR) < 0)
+			return -errno;
+		r = change(root_fd, name);
+		if (fchmod(root_fd, st.st_mode & 07777 & ~(mode_t)S_IWUSR) < 0)
+			return -errno;
+	}
+	return r;
+}
+
+/* A new v1 cpuset has no cpus and no memory nodes, and no task may join it (ENOSPC). NAME takes its
+ * parent's; clone_children makes the kernel give them to its children (cgroup-v1/cgroups.rst). */
+static int inherit_cpuset(const struct branch *b, const char *file, struct err *e)
+{
+	_cleanup_free_ char *own = NULL, *parent = NULL;
+	int r = fd_read_file_at(b->base_fd, file, CONTROL_TEXT_MAX, &own, NULL);
+
+	if (r == 0 && *own && *own != '\n')
+		return 0;
+	if (r == 0)
+		r = fd_read_file_at(b->root_fd, file, CONTROL_TEXT_MAX, &parent, NULL);
+	if (r == 0)
+		r = fd_write_file_at(b->base_fd, file, parent);
+	return r < 0 ? err_errno(e, r, "%s: giving it its parent's", file) : 0;
+}
+
+static int prepare_cpuset(const struct branch *b, struct err *e)
+{
+	int r = inherit_cpuset(b, "cpuset.cpus", e);
+
+	if (r == 0)
+		r = inherit_cpuset(b, "cpuset.mems", e);
+	if (r < 0)
+		return r;
+	r = fd_write_file_at(b->base_fd, "cgroup.clone_children", "1");
+	return r < 0 ? err_errno(e, r, "cgroup.clone_children") : 0;
+}
+
+/* Hands controllers on to the children of a v2 directory; those already handed on stay. */
+static int enable_controllers(int dirfd, uint32_t controllers, struct err *e)
+{
+	_cleanup_free_ char *now = NULL;
+	int r = fd_read_file_at(dirfd, "cgroup.subtree_control", CONTROL_TEXT_MAX, &now, NULL);
+
+	if (r < 0)
+		return err_errno(e, r, "cgroup.subtree_control");
+	controllers &= ~(discover_controllers(now, " \n") | CTL_V2_BUILT_IN);
+	for (unsigned int i = 0; i < CTL_COUNT; i++) {
+		char text[32];
+
+		if (!(controllers & 1U << i))
+			continue;
+		snprintf(text, sizeof(text), "+%s", controller_name((enum controller)i));
+		r = fd_write_file_at(dirfd, "cgroup.subtree_control", text);
+		if (r < 0)
+			return err_errno(e, r, "cgroup.subtree_control: %s", text);
+	}
+	return 0;
+}
+
+static int prepare_branch(struct tree *t, struct branch *b, struct err *e)
+{
+	int r = 0;
+
+	if (b->version == 2)
+		r = enable_controllers(b->root_fd, b->controllers, e);
+	if (r < 0)
+		return r;
+	r = change_root(b->root_fd, t->name, make_base);
+	if (r < 0)
+		return err_errno(e, r, "making cgroup %s", t->name);
+	b->base_fd = openat(b->root_fd, t->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (b->base_fd < 0)
+		return err_errno(e, errno, "opening cgroup %s", t->name);
+	if (b->version == 2)
+		return enable_controllers(b->base_fd, b->controllers, e);
+	if (b->controllers & 1U << CTL_CPUSET)
+		return prepare_cpuset(b, e);
+	return 0;
+}
+
+static bool has_swap_file(const struct tree *t)
+{
+	const struct branch *b = tree_find(t, CTL_MEMORY);
+	struct stat st;
+
+	return b && fstatat(b->base_fd, b->version == 1 ? "memory.memsw.limit_in_bytes" : "memory.swap.max",
+			    &st, 0) == 0;
+}
+
+int tree_prepare(struct tree *t, struct err *e)
+{
+	for (unsigned int i = 0; i < t->n && !t->ready; i++) {
+		int r;
+
+		fd_close(&t->b[i].base_fd);
+		r = prepare_branch(t, &t->b[i], e);
+		if (r < 0) {
+			tree_teardown(t, NULL);
+			return err_prefix(e, "%s", t->b[i].mount);
+		}
+	}
+	t->ready = true;
+	t->swap_accounting = has_swap_file(t);
+	return 0;
+}
+
+int tree_teardown(struct tree *t, struct err *e)
+{
+	for (unsigned int i = 0; i < t->n; i++) {
+		struct branch *b = &t->b[i];
+		int r = change_root(b->root_fd, t->name, remove_base);
+
+		if (r == -EBUSY)
+			return err_set(e, EBUSY, "cgroup %s in %s still holds containers", t->name, b->mount);
+		if (r < 0)
+			return err_errno(e, r, "removing cgroup %s in %s", t->name, b->mount);
+		fd_close(&b->base_fd);
+		t->ready = false;
+	}
+	return 0;
+}
