@@ -56,6 +56,8 @@ containerd                bench                     peer: docker's runtime daemo
 podman                    bench                     peer
 crun                      bench                     peer
 runc                      bench                     peer
+conmon                    bench                     podman runs containers below it
+containernetworking-plugins bench                   podman's bridge network
 iptables                  bench                     dockerd's firewall, inside its own network namespace
 TABLE
 }
