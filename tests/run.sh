@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # Runs every test that has been built: unit tests, a short turn of each fuzzer, and the bats files,
-# or only those named as arguments. Prints each result, the output of what failed, the reason of
+# or only those named: run.sh [unit|fuzz|integration|hostile|FILE...]. Prints each result, the output of what failed, the reason of
 # what was skipped, and ends with the sum. 1 when something failed or when nothing ran.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -123,22 +123,29 @@ run_one()
 	esac
 }
 
-all_tests()
+# find_tests KIND
+find_tests()
 {
-	find "$build/tests/unit" "$build/tests/fuzz" -maxdepth 1 -type f -executable 2>/dev/null |
-		LC_ALL=C sort -r
-	find tests/integration tests/hostile -name '*.bats' 2>/dev/null | LC_ALL=C sort
+	case $1 in
+	unit|fuzz) find "$build/tests/$1" -maxdepth 1 -type f -executable 2>/dev/null ;;
+	*) find "tests/$1" -name '*.bats' 2>/dev/null ;;
+	esac | LC_ALL=C sort
 }
 
 main()
 {
-	local t tests
+	local arg t tests=() more
 
-	if [ $# -gt 0 ]; then
-		tests=("$@")
-	else
-		mapfile -t tests < <(all_tests)
-	fi
+	[ $# -gt 0 ] || set -- unit fuzz integration hostile
+	for arg in "$@"; do
+		case $arg in
+		unit|fuzz|integration|hostile)
+			mapfile -t more < <(find_tests "$arg")
+			tests+=("${more[@]}")
+			;;
+		*) tests+=("$arg") ;;
+		esac
+	done
 	for t in "${tests[@]}"; do
 		run_one "$t"
 	done
