@@ -18,10 +18,13 @@
 
 #include "../proto/base/fd.h"
 
-#define HOST_THREAD_STACK (64U << 10)
+/* Touched pages alone cost memory. Much smaller, and processors with large registers refuse it
+ * (sysconf(3), _SC_THREAD_STACK_MIN). */
+#define HOST_THREAD_STACK (256U << 10)
 
 struct mntns {
 	int dir;
+	bool keep_host;
 	sem_t asked, answered; /* hand the two fields below to and fro */
 	int source;
 	unsigned int flags;
@@ -71,11 +74,17 @@ static int host_thread_start(struct mntns *n)
 
 int mntns_host_clone(struct mntns *n, int source, bool recursive)
 {
+	int r;
+
 	n->source = source;
 	n->flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
 	sem_post(&n->asked);
 	sem_await(&n->answered);
-	return n->result;
+	if (n->result != -EINVAL || !n->keep_host)
+		return n->result;
+	/* A debug run opened the path by itself, in this thread's copy of the host's mounts. */
+	r = open_tree(source, "", n->flags);
+	return r < 0 ? -errno : r;
 }
 
 int mntns_dir(const struct mntns *n)
@@ -148,6 +157,7 @@ static int enter(struct mntns *n, const struct mntns_dirs *dirs, bool keep_host,
 		r = bind_host(n, dirs->dev, "dev", e);
 	if (r < 0)
 		return r;
+	n->keep_host = keep_host;
 	if (mkdirat(n->dir, "layers", 0700) < 0 || fchdir(n->dir) < 0)
 		return err_errno(e, errno, "entering the private tmpfs");
 	return keep_host ? 0 : drop_host(e);

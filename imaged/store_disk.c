@@ -216,6 +216,17 @@ static void sweep_layer(struct store *s, const char *name)
 	unlinkat(s->layers_dir, name, 0);
 }
 
+/* Layers that only a broken record named. */
+static void release_layers(struct store *s)
+{
+	char digest[DIGEST_TEXT_MAX];
+
+	for (uint32_t i = s->n_layers; i > 0; i--) {
+		digest_copy(digest, s->layers[i - 1].digest);
+		store_layer_release(s, digest);
+	}
+}
+
 /* A reference that two records have, after a crash in between, stays with the newer. */
 static int settle_refs(struct store *s, struct err *e)
 {
@@ -263,6 +274,7 @@ int store_open(int dir, struct store **ret, struct err *e)
 		r = each_name(s->records_dir, load_one, s, e);
 	if (r == 0)
 		r = settle_refs(s, e);
+	release_layers(s);
 	if (r == 0)
 		r = each_name(s->layers_dir, sweep_layer, s, e);
 	if (r < 0) {

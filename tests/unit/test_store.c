@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The image store in a temporary directory: what is found by which name, what survives a restart,
+ * what a crash may leave behind, and what may be removed.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "imaged/images.h"
+#include "imaged/reference.h"
+#include "imaged/store.h"
+#include "proto/base/fd.h"
+
+#define TEXT_MAX 128
+
+struct place {
+	char path[64];
+	int dir;
+	struct store *store;
+};
+
+static const char *digest(char c, char buf[TEXT_MAX])
+{
+	char hex[65];
+
+	memset(hex, c, 64);
+	hex[64] = '\0';
+	snprintf(buf, TEXT_MAX, "sha256:%s", hex);
+	return buf;
+}
+
+static int setup(void **state)
+{
+	struct place *p = calloc(1, sizeof(*p));
+	struct err e;
+
+	assert_non_null(p);
+	strcpy(p->path, "/tmp/bulkhead-store-XXXXXX");
+	assert_non_null(mkdtemp(p->path));
+	p->dir = open(p->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(p->dir >= 0);
+	assert_int_equal(store_open(p->dir, &p->store, &e), 0);
+	*state = p;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct place *p = *state;
+	char cmd[TEXT_MAX];
+
+	store_free(p->store);
+	fd_close(&p->dir);
+	snprintf(cmd, sizeof(cmd), "rm -rf %s", p->path);
+	assert_int_equal(system(cmd), 0);
+	free(p);
+	return 0;
+}
+
+static void reopen(struct place *p)
+{
+	struct err e;
+
+	store_free(p->store);
+	assert_int_equal(store_open(p->dir, &p->store, &e), 0);
+}
+
+static bool file_exists(struct place *p, const char *dir, char c)
+{
+	bool layer = strcmp(dir, "layers") == 0;
+	char path[256], d[TEXT_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s%s", dir, digest(c, d) + 7, layer ? ".erofs" : "");
+	return faccessat(p->dir, path, F_OK, 0) == 0;
+}
+
+/* A layer of 8 KiB whose diff id is that of `diff`. */
+static void add_layer(struct place *p, char c, char diff)
+{
+	char name[STORE_TMP_NAME], d[TEXT_MAX], x[TEXT_MAX];
+	struct layer l = {.digest = digest(c, d), .diff_id = digest(diff, x), .size = 1};
+	uint8_t block[8192];
+	struct err e;
+	int fd = store_layer_begin(p->store, d, name, &e);
+
+	assert_true(fd >= 0);
+	memset(block, 1, sizeof(block));
+	assert_int_equal(fd_write_all(fd, block, sizeof(block)), 0);
+	close(fd);
+	assert_int_equal(store_layer_commit(p->store, name, &l, &e), 0);
+}
+
+/* An image of the layers named in `layers`, each letter one layer, the same letter being its diff id. */
+static int put_image(struct place *p, char id, const char *layers, const char *ref, bool *ret_new,
+	struct err *e)
+{
+	char i[TEXT_MAX], d[8][TEXT_MAX];
+	struct layer v[8];
+	struct image_config config = {.os = "linux", .architecture = "amd64"};
+	struct image image = {.id = digest(id, i), .config = &config, .pulled_at = 7};
+
+	for (uint32_t n = 0; layers[n]; n++) {
+		v[n] = (struct layer){.digest = digest(layers[n], d[n]), .diff_id = d[n], .size = 1};
+		image.layers.n = n + 1;
+	}
+	image.layers.v = v;
+	return store_put(p->store, &image, ref, ret_new, e);
+}
+
+static void add_image(struct place *p, char id, const char *layers, const char *ref)
+{
+	struct err e = {0};
+	char d[TEXT_MAX];
+	bool is_new;
+
+	for (const char *l = layers; *l; l++) {
+		struct layer probe = {.digest = digest(*l, d), .diff_id = d};
+
+		if (store_has_layer(p->store, &probe, &e) == 0)
+			add_layer(p, *l, *l);
+	}
+	assert_int_equal(put_image(p, id, layers, ref, &is_new, &e), 0);
+	assert_true(is_new);
+}
+
+static const char *found(struct place *p, const char *text)
+{
+	const struct image *image;
+	struct err e;
+
+	return store_find(p->store, text, &image, NULL, &e) == 0 ? image->id : NULL;
+}
+
+static int find_error(struct place *p, const char *text, struct err *e)
+{
+	const struct image *image;
+
+	return store_find(p->store, text, &image, NULL, e);
+}
+
+#define REF_X "docker.io/library/x:latest"
+#define REF_Y "127.0.0.1:5000/y:2"
+
+static void finds_by_every_name(void **state)
+{
+	struct place *p = *state;
+	char id[TEXT_MAX], ref[REFERENCE_TEXT_MAX];
+	const struct image *image;
+	struct err e;
+
+	add_image(p, 'a', "12", REF_X);
+	digest('a', id);
+	assert_string_equal(found(p, "x"), id);
+	assert_string_equal(found(p, "x:latest"), id);
+	assert_string_equal(found(p, REF_X), id);
+	assert_string_equal(found(p, id), id);
+	assert_string_equal(found(p, "aaa"), id);
+	assert_string_equal(found(p, "sha256:a"), id);
+	assert_null(found(p, "x:other"));
+	assert_null(found(p, "aab"));
+	assert_int_equal(find_error(p, "nix", &e), -ENOENT);
+	assert_string_equal(e.text, "no such image: nix");
+	assert_int_equal(find_error(p, "sha256:xyz", &e), -EINVAL);
+	assert_int_equal(find_error(p, "UPPER/Case", &e), -EINVAL);
+	assert_int_equal(store_find(p->store, "x", &image, ref, &e), 0);
+	assert_string_equal(ref, REF_X);
+	assert_int_equal(store_find(p->store, "aaaa", &image, ref, &e), 0);
+	assert_string_equal(ref, "");
+	/* Two blocks of 4 KiB a layer. */
+	assert_int_equal(image->size, 16384);
+}
+
+static void name_beats_id_and_prefix_must_be_unique(void **state)
+{
+	struct place *p = *state;
+	char a[TEXT_MAX];
+	bool is_new;
+	struct err e;
+	struct image near = {.pulled_at = 1};
+	char id[TEXT_MAX], d[TEXT_MAX];
+	struct layer l = {.digest = digest('1', d), .diff_id = d};
+
+	add_image(p, 'a', "1", "docker.io/library/bbb:latest");
+	add_image(p, 'b', "1", REF_X);
+	assert_string_equal(found(p, "bbb"), digest('a', a));
+	digest('b', id);
+	id[TEXT_MAX - 1] = '\0';
+	id[strlen(id) - 1] = '0';
+	near.id = id;
+	near.layers.v = &l;
+	near.layers.n = 1;
+	assert_int_equal(store_put(p->store, &near, REF_Y, &is_new, &e), 0);
+	assert_int_equal(find_error(p, "bbbb", &e), -EINVAL);
+	assert_string_equal(e.text, "image id bbbb is ambiguous: give more digits");
+	assert_string_equal(found(p, id), id);
+}
+
+static void survives_a_restart(void **state)
+{
+	struct place *p = *state;
+	const struct image *image;
+	char id[TEXT_MAX];
+	struct stat st;
+
+	add_image(p, 'a', "12", REF_X);
+	reopen(p);
+	image = store_by_ref(p->store, REF_X);
+	assert_non_null(image);
+	assert_string_equal(image->id, digest('a', id));
+	assert_int_equal(image->layers.n, 2);
+	assert_int_equal(image->pulled_at, 7);
+	assert_string_equal(image->config->os, "linux");
+	assert_int_equal(fstatat(p->dir, "layers", &st, 0), 0);
+	assert_int_equal(st.st_mode & 07777, 0700);
+}
+
+static void write_file(struct place *p, const char *path, const char *text)
+{
+	int fd = openat(p->dir, path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(fd_write_all(fd, text, strlen(text)), 0);
+	close(fd);
+}
+
+static void start_sweeps_what_a_crash_left(void **state)
+{
+	struct place *p = *state;
+
+	add_image(p, 'a', "12", REF_X);
+	add_image(p, 'b', "234", REF_Y);
+	add_layer(p, '9', '9');
+	write_file(p, "tmp/0123-4", "half a layer");
+	write_file(p, "records/.x.tmp", "half a record");
+	write_file(p, "records/rubbish", "\xff\xff");
+	assert_int_equal(unlinkat(p->dir,
+				 "layers/33333333333333333333333333333333"
+				 "33333333333333333333333333333333.erofs",
+				 0),
+		0);
+	reopen(p);
+	assert_non_null(store_by_ref(p->store, REF_X));
+	assert_null(store_by_ref(p->store, REF_Y)); /* one of its layers is gone */
+	assert_false(file_exists(p, "records", 'b'));
+	assert_false(file_exists(p, "layers", '9'));
+	assert_false(file_exists(p, "layers", '4'));
+	assert_true(file_exists(p, "layers", '2'));
+	assert_int_not_equal(faccessat(p->dir, "tmp/0123-4", F_OK, 0), 0);
+	assert_int_not_equal(faccessat(p->dir, "records/.x.tmp", F_OK, 0), 0);
+	assert_int_not_equal(faccessat(p->dir, "records/rubbish", F_OK, 0), 0);
+}
+
+static void reference_moves_to_the_newer_image(void **state)
+{
+	struct place *p = *state;
+	char id[TEXT_MAX];
+
+	add_image(p, 'a', "1", REF_X);
+	add_image(p, 'b', "2", REF_X);
+	assert_string_equal(found(p, "x"), digest('b', id));
+	assert_int_equal(store_by_id(p->store, digest('a', id))->refs.n, 0);
+	reopen(p);
+	assert_string_equal(found(p, "x"), digest('b', id));
+	assert_non_null(store_by_id(p->store, digest('a', id)));
+}
+
+static void putting_again_changes_nothing(void **state)
+{
+	struct place *p = *state;
+	bool is_new = true;
+	char id[TEXT_MAX];
+	struct err e;
+
+	add_image(p, 'a', "1", REF_X);
+	assert_int_equal(put_image(p, 'a', "1", REF_X, &is_new, &e), 0);
+	assert_false(is_new);
+	assert_int_equal(put_image(p, 'a', "1", REF_Y, &is_new, &e), 0);
+	assert_true(is_new);
+	assert_int_equal(store_by_id(p->store, digest('a', id))->refs.n, 2);
+}
+
+static void lies_about_content_are_refused(void **state)
+{
+	struct place *p = *state;
+	char d[TEXT_MAX], x[TEXT_MAX];
+	struct layer l = {.digest = digest('1', d), .diff_id = digest('2', x)};
+	bool is_new;
+	struct err e;
+
+	add_image(p, 'a', "1", REF_X);
+	add_layer(p, '3', '3');
+	assert_int_equal(store_has_layer(p->store, &l, &e), -EBADMSG);
+	assert_string_equal(e.text, "content does not match its diff id");
+	assert_int_equal(put_image(p, 'a', "3", REF_Y, &is_new, &e), -EBADMSG);
+	assert_null(store_by_ref(p->store, REF_Y));
+	assert_int_equal(put_image(p, 'b', "4", REF_Y, &is_new, &e), -ENOENT);
+	assert_null(store_by_ref(p->store, REF_Y));
+}
+
+static int remove_image(struct place *p, const char *text, bool force, const char *in_use,
+	struct image_removed *ret, struct arena *a, struct err *e)
+{
+	struct image_remove m = {.ref = text, .force = force, .in_use = {&in_use, in_use ? 1 : 0}};
+
+	*ret = (struct image_removed){0};
+	return images_remove(p->store, &m, a, ret, e);
+}
+
+static void removing_keeps_what_others_need(void **state)
+{
+	_cleanup_arena_ struct arena a = {0};
+	struct place *p = *state;
+	struct image_removed gone;
+	char d[TEXT_MAX];
+	struct err e;
+
+	add_image(p, 'a', "12", REF_X);
+	add_image(p, 'b', "23", REF_Y);
+	assert_int_equal(remove_image(p, "x", false, NULL, &gone, &a, &e), 0);
+	assert_int_equal(gone.untagged.n, 1);
+	assert_string_equal(gone.untagged.v[0], REF_X);
+	assert_int_equal(gone.deleted.n, 2);
+	assert_string_equal(gone.deleted.v[0], digest('a', d));
+	assert_string_equal(gone.deleted.v[1], digest('1', d));
+	assert_false(file_exists(p, "layers", '1'));
+	assert_true(file_exists(p, "layers", '2'));
+	assert_false(file_exists(p, "records", 'a'));
+	assert_non_null(store_by_ref(p->store, REF_Y));
+	assert_int_equal(remove_image(p, "x", false, NULL, &gone, &a, &e), -ENOENT);
+	assert_int_equal(remove_image(p, "bbbb", false, NULL, &gone, &a, &e), 0);
+	assert_int_equal(gone.deleted.n, 3);
+	assert_null(store_after(p->store, NULL));
+}
+
+static void removing_respects_use_and_references(void **state)
+{
+	_cleanup_arena_ struct arena a = {0};
+	struct place *p = *state;
+	struct image_removed gone;
+	char id[TEXT_MAX];
+	bool is_new;
+	struct err e;
+
+	add_image(p, 'a', "1", REF_X);
+	digest('a', id);
+	assert_int_equal(remove_image(p, "x", true, id, &gone, &a, &e), -EBUSY);
+	assert_string_equal(e.text, "image x is in use by a container; remove it first");
+	assert_int_equal(put_image(p, 'a', "1", REF_Y, &is_new, &e), 0);
+	assert_int_equal(remove_image(p, id, false, NULL, &gone, &a, &e), -EBUSY);
+	assert_int_equal(remove_image(p, REF_Y, false, id, &gone, &a, &e), 0);
+	assert_int_equal(gone.untagged.n, 1);
+	assert_int_equal(gone.deleted.n, 0);
+	assert_non_null(found(p, "x"));
+	assert_int_equal(put_image(p, 'a', "1", REF_Y, &is_new, &e), 0);
+	assert_int_equal(remove_image(p, id, true, NULL, &gone, &a, &e), 0);
+	assert_int_equal(gone.untagged.n, 2);
+	assert_null(found(p, "x"));
+}
+
+static void lists_in_pages(void **state)
+{
+	struct place *p = *state;
+	struct image page[IMAGES_PER_LIST];
+	struct image_listed listed;
+	char ref[64], after[TEXT_MAX] = "";
+	unsigned int n = 0, pages = 0;
+
+	for (unsigned int i = 0; i < 40; i++) {
+		char id[TEXT_MAX], d[TEXT_MAX];
+		struct layer l = {.digest = digest('1', d), .diff_id = d};
+		struct image image = {.id = digest('0', id), .layers = {&l, 1}};
+		struct err e;
+		bool is_new;
+
+		if (i == 0)
+			add_layer(p, '1', '1');
+		snprintf(id + 7, 65, "%02x%062d", i * 5, 0);
+		snprintf(ref, sizeof(ref), "docker.io/library/x:%u", i);
+		assert_int_equal(store_put(p->store, &image, ref, &is_new, &e), 0);
+	}
+	do {
+		images_list(p->store, after, page, &listed);
+		assert_in_range(listed.images.n, 1, IMAGES_PER_LIST);
+		assert_true(strcmp(listed.images.v[0].id, after) > 0);
+		strcpy(after, listed.images.v[listed.images.n - 1].id);
+		n += listed.images.n;
+		pages++;
+	} while (listed.more);
+	assert_int_equal(n, 40);
+	assert_int_equal(pages, 3);
+}
+
+#define STORE_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		STORE_TEST(finds_by_every_name),
+		STORE_TEST(name_beats_id_and_prefix_must_be_unique),
+		STORE_TEST(survives_a_restart),
+		STORE_TEST(start_sweeps_what_a_crash_left),
+		STORE_TEST(reference_moves_to_the_newer_image),
+		STORE_TEST(putting_again_changes_nothing),
+		STORE_TEST(lies_about_content_are_refused),
+		STORE_TEST(removing_keeps_what_others_need),
+		STORE_TEST(removing_respects_use_and_references),
+		STORE_TEST(lists_in_pages),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
