@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The container table: a list, newest first. A look-up walks it; two thousand rows take microseconds.
+ */
+#include "engine.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+static const char *const adjectives[] = {"able", "agile", "amber", "bold", "brave", "brisk", "calm", "candid", "clever",
+	"cosmic", "crisp", "daring", "deft", "eager", "early", "exact", "fair", "fleet", "fluent", "frank", "gentle",
+	"glad", "grand", "happy", "hardy", "honest", "ideal", "jolly", "keen", "kind", "level", "lively", "lucid",
+	"merry", "mellow", "modest", "neat", "nimble", "noble", "open", "patient", "plain", "polite", "proud", "quick",
+	"quiet", "rapid", "ready", "robust", "sharp", "silent", "sober", "solid", "steady", "stoic", "sturdy", "subtle",
+	"swift", "tidy", "tough", "vivid", "warm", "wise", "witty"};
+static const char *const surnames[] = {"allen", "babbage", "backus", "bartik", "boole", "booth", "church", "clarke",
+	"codd", "cray", "curry", "dahl", "diffie", "dijkstra", "easley", "eckert", "engelbart", "estrin", "floyd",
+	"goldberg", "gray", "hamilton", "hamming", "hellman", "hoare", "holberton", "hopper", "huffman", "iverson",
+	"johnson", "karp", "kay", "keller", "kernighan", "kilburn", "knuth", "lamport", "liskov", "lovelace", "mauchly",
+	"mccarthy", "meltzer", "milner", "naur", "newell", "nygaard", "perlis", "perlman", "pike", "postel", "rabin",
+	"ritchie", "scott", "shannon", "simon", "stallings", "tarjan", "thompson", "torvalds", "turing", "ullman",
+	"wilkes", "wirth", "zuse"};
+
+static void random_hex(char *out, size_t digits)
+{
+	static const char hex[] = "0123456789abcdef";
+	uint8_t raw[ID_LEN / 2];
+
+	if (getrandom(raw, digits / 2, 0) != (ssize_t)(digits / 2))
+		abort();
+	for (size_t i = 0; i < digits; i++)
+		out[i] = hex[i % 2 ? raw[i / 2] & 15 : raw[i / 2] >> 4];
+	out[digits] = '\0';
+}
+
+struct ctr *ctr_new(struct engine *g)
+{
+	struct ctr *c = calloc(1, sizeof(*c));
+
+	if (!c) {
+		log_error("out of memory");
+		abort();
+	}
+	c->engine = g;
+	c->rootfs = -1;
+	c->next_exec = 1;
+	random_hex(c->id, ID_LEN);
+	/* docker gives no id whose first twelve digits are a number: the host name would be one. */
+	while (strspn(c->id, "0123456789") >= 12)
+		random_hex(c->id, ID_LEN);
+	c->next = g->ctrs;
+	g->ctrs = c;
+	return c;
+}
+
+void ctr_free(struct ctr *c)
+{
+	struct engine *g = c->engine;
+
+	for (struct ctr **p = &g->ctrs; *p; p = &(*p)->next) {
+		if (*p != c)
+			continue;
+		*p = c->next;
+		break;
+	}
+	if (c->shim)
+		shim_end(c->shim);
+	else if (c->slot)
+		slot_use(g, c->slot, false);
+	for (uint32_t i = 0; i < c->n_sources; i++)
+		fd_close(&c->sources[i]);
+	free(c->sources);
+	fd_close(&c->rootfs);
+	watch_free(c->stop_timer);
+	while (c->waiters) {
+		struct waiter *w = c->waiters;
+
+		c->waiters = w->next;
+		free(w);
+	}
+	while (c->execs) {
+		struct exec *x = c->execs;
+
+		c->execs = x->next;
+		free(x);
+	}
+	doc_free(&c->create);
+	doc_free(&c->config);
+	doc_free(&c->spec);
+	doc_free(&c->endpoint);
+	doc_free(&c->in_force);
+	free(c);
+}
+
+int ctr_find(struct engine *g, const char *ref, uid_t uid, struct ctr **ret, struct err *e)
+{
+	struct ctr *found = NULL;
+	size_t n = strlen(ref);
+	unsigned int matches = 0;
+
+	for (struct ctr *c = g->ctrs; c; c = c->next) {
+		if (uid != 0 && c->owner != uid)
+			continue;
+		if (strcmp(c->name, ref) == 0 || strcmp(c->id, ref) == 0) {
+			*ret = c;
+			return 0;
+		}
+		if (n > 0 && strncmp(c->id, ref, n) == 0) {
+			found = c;
+			matches++;
+		}
+	}
+	if (matches > 1)
+		return err_set(e, EINVAL, "%.64s is the beginning of %u ids; give more of it", ref, matches);
+	if (!found)
+		return err_set(e, ENOENT, "no such container: %.128s", ref);
+	*ret = found;
+	return 0;
+}
+
+/* docker's grammar: [a-zA-Z0-9][a-zA-Z0-9_.-]* */
+static bool name_ok(const char *s)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+
+	return *s && !strchr("_.-", *s) && strlen(s) <= NAME_LEN && strspn(s, letters) == strlen(s);
+}
+
+int ctr_name_check(struct engine *g, const char *name, struct err *e)
+{
+	if (!name_ok(name))
+		return err_set(e, EINVAL, "invalid name \"%.64s\": only [a-zA-Z0-9][a-zA-Z0-9_.-]* are allowed", name);
+	for (const struct ctr *c = g->ctrs; c; c = c->next)
+		if (strcmp(c->name, name) == 0)
+			return err_set(e, EEXIST, "the name \"%.64s\" is already in use by container %.12s; remove or rename that one first",
+				name, c->id);
+	return 0;
+}
+
+void ctr_name_random(struct engine *g, char name[NAME_LEN + 1])
+{
+	uint16_t raw[2];
+
+	for (unsigned int tries = 0;; tries++) {
+		if (getrandom(raw, sizeof(raw), 0) != sizeof(raw))
+			abort();
+		snprintf(name, NAME_LEN + 1, "%s_%s", adjectives[raw[0] % ARRAY_LEN(adjectives)],
+			surnames[raw[1] % ARRAY_LEN(surnames)]);
+		if (tries >= 8)
+			snprintf(name + strlen(name), 8, "%u", raw[0] % 1000U);
+		if (ctr_name_check(g, name, NULL) == 0)
+			return;
+	}
+}
+
+const char *ctr_status_name(const struct ctr *c)
+{
+	switch (c->status) {
+	case CTR_CREATED:
+	case CTR_STARTING:
+		return "created";
+	case CTR_RUNNING:
+		return "running";
+	case CTR_FINISHING:
+		return c->shim ? "running" : "exited";
+	case CTR_EXITED:
+		return "exited";
+	case CTR_REMOVING:
+		return "removing";
+	}
+	return "dead";
+}

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Making a container's record: everything that can be refused is refused here, before anything is made.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "engine.h"
+#include "resolve.h"
+
+#define OPTIONS_MAX (2U << 20)
+#define IMAGED_MS   30000
+#define PORT_LOW    1024
+
+struct request {
+	struct doc options;
+	int *sources;
+	uint32_t n_sources;
+	int rootfs;
+	uid_t uid;
+};
+
+static void request_free(struct request *q)
+{
+	for (uint32_t i = 0; i < q->n_sources; i++)
+		fd_close(&q->sources[i]);
+	free(q->sources);
+	fd_close(&q->rootfs);
+	doc_free(&q->options);
+	free(q);
+}
+
+/* What only root may ask for. */
+static int check_rights(const struct create *o, uid_t uid, struct err *e)
+{
+	if (uid == 0)
+		return 0;
+	if (o->network && strcmp(o->network, "host") == 0)
+		return err_set(e, EPERM, "--network host is for root");
+	if (o->rootfs)
+		return err_set(e, EPERM, "--rootfs is for root");
+	for (uint32_t i = 0; i < o->ports.n; i++)
+		if (o->ports.v[i].host_port > 0 && o->ports.v[i].host_port < PORT_LOW)
+			return err_set(e, EPERM, "publishing port %u is for root; ports from %d are free to use",
+				o->ports.v[i].host_port, PORT_LOW);
+	return 0;
+}
+
+static int check_network(const struct create *o, struct err *e)
+{
+	static const char *const known[] = {"bridge", "default", "none", "host"};
+	bool ok = !o->network;
+
+	for (unsigned int i = 0; i < ARRAY_LEN(known) && !ok; i++)
+		ok = strcmp(o->network, known[i]) == 0;
+	if (!ok)
+		return err_set(e, EINVAL, "network %.64s not found; there are bridge, none and host", o->network);
+	if (o->ports.n > 0 && o->network && strcmp(o->network, "none") == 0)
+		return err_set(e, EINVAL, "ports can't be published with --network none");
+	if ((o->ip4 || o->ip6 || o->mac) && o->network && strcmp(o->network, "bridge") != 0)
+		return err_set(e, EINVAL, "--ip, --ip6 and --mac-address need --network bridge");
+	return 0;
+}
+
+static int check_mounts(const struct create *o, uint32_t n_sources, struct err *e)
+{
+	uint32_t binds = 0;
+
+	for (uint32_t i = 0; i < o->mounts.n; i++) {
+		const struct mount *m = &o->mounts.v[i];
+
+		if (*m->target != '/' || strcmp(m->target, "/") == 0)
+			return err_set(e, EINVAL, "mount target \"%.128s\" must be an absolute path and not /", m->target);
+		if (strcmp(m->kind, "bind") != 0 && strcmp(m->kind, "tmpfs") != 0)
+			return err_set(e, EINVAL, "mounts of kind \"%s\" are not known; there are bind and tmpfs", m->kind);
+		binds += strcmp(m->kind, "bind") == 0;
+		for (uint32_t k = 0; k < i; k++)
+			if (strcmp(o->mounts.v[k].target, m->target) == 0)
+				return err_set(e, EINVAL, "duplicate mount point: %.128s", m->target);
+	}
+	if (binds != n_sources)
+		return err_set(e, EINVAL, "%u bind mounts came with %u descriptors", binds, n_sources);
+	return 0;
+}
+
+static int check(struct engine *g, const struct request *q, struct err *e)
+{
+	const struct create *o = q->options.obj;
+	int r = 0;
+
+	if ((o->image != NULL) == (o->rootfs != NULL))
+		return err_set(e, EINVAL, "a container needs either an image or a root directory");
+	if (o->rootfs && q->rootfs < 0)
+		return err_set(e, EINVAL, "--rootfs came without its descriptor");
+	if (o->name)
+		r = ctr_name_check(g, o->name, e);
+	if (r == 0)
+		r = check_rights(o, q->uid, e);
+	if (r == 0)
+		r = check_network(o, e);
+	if (r == 0)
+		r = check_mounts(o, q->n_sources, e);
+	return r;
+}
+
+/* -P: every port that the image exposes, on a free port of the host. */
+static int add_exposed(struct create *o, const struct image_config *img, struct arena *a, struct err *e)
+{
+	struct port *v = arena_alloc(a, (o->ports.n + img->exposed.n) * sizeof(*v));
+
+	if (!v)
+		return err_set(e, ENOMEM, "out of memory");
+	if (o->ports.n)
+		memcpy(v, o->ports.v, o->ports.n * sizeof(*v));
+	o->ports.v = v;
+	for (uint32_t i = 0; i < img->exposed.n; i++) {
+		unsigned int port;
+		char proto[5] = "tcp";
+
+		if (sscanf(img->exposed.v[i], "%5u/%4[a-z]", &port, proto) < 1 || port == 0 || port > 65535 ||
+			(strcmp(proto, "tcp") != 0 && strcmp(proto, "udp") != 0))
+			continue; /* data of the image: what can't be published isn't */
+		v[o->ports.n++] = (struct port){.container_port = port, .proto = strcmp(proto, "udp") == 0 ? "udp" : "tcp"};
+	}
+	return 0;
+}
+
+/* Image labels first, then the user's; same keys replaced. */
+static int fill(struct ctr *c, struct request *q, const struct image *img, struct err *e)
+{
+	_cleanup_arena_ struct arena a = {0};
+	struct create *o = q->options.obj;
+	struct spec spec;
+	int r = 0;
+
+	if (o->network && strcmp(o->network, "default") == 0)
+		o->network = "bridge";
+	if (img && o->publish_all && img->config)
+		r = add_exposed(o, img->config, &a, e);
+	if (r == 0)
+		r = resolve_spec(o, img ? img->config : NULL, c->id, &a, &spec, e);
+	if (r == 0)
+		r = doc_copy(&c->create, &schema_create, o, e);
+	if (r == 0 && img && img->config)
+		r = doc_copy(&c->config, &schema_image_config, img->config, e);
+	if (r == 0)
+		r = doc_copy(&c->spec, &schema_spec, &spec, e);
+	if (r < 0)
+		return r;
+	if (o->name)
+		snprintf(c->name, sizeof(c->name), "%s", o->name);
+	else
+		ctr_name_random(c->engine, c->name);
+	if (img)
+		snprintf(c->image_id, sizeof(c->image_id), "%s", img->id);
+	c->owner = q->uid;
+	c->created_at = time_now_ns();
+	c->remove_after = o->autoremove;
+	c->sources = TAKE_PTR(q->sources);
+	c->n_sources = q->n_sources;
+	q->n_sources = 0;
+	c->rootfs = take_fd(&q->rootfs);
+	return 0;
+}
+
+static void finish(struct relay *r, const struct image *img)
+{
+	struct engine *g = r->engine;
+	struct request *q = r->data;
+	struct container_created m = {0};
+	struct err e = {0};
+	struct ctr *c;
+
+	/* The name was free when the image was asked for; another may have taken it since. */
+	if (check(g, q, &e) < 0) {
+		request_free(q);
+		relay_fail(r, &e);
+		return;
+	}
+	c = ctr_new(g);
+	if (fill(c, q, img, &e) < 0 || state_make_dir(c, &e) < 0) {
+		ctr_free(c);
+		c = NULL;
+	} else if (state_save(c, &e) < 0) {
+		state_remove(c);
+		ctr_free(c);
+		c = NULL;
+	}
+	request_free(q);
+	if (!c) {
+		relay_fail(r, &e);
+		return;
+	}
+	m.id = c->id;
+	m.name = c->name;
+	relay_reply(r, MSG_container_created, &m);
+}
+
+static void on_image(void *arg, void *msg, struct frame *f, const struct err *e)
+{
+	const struct image_inspected *m = msg;
+	struct relay *r = arg;
+
+	(void)f;
+	if (m) {
+		finish(r, m->image);
+		return;
+	}
+	request_free(r->data);
+	relay_fail(r, e);
+}
+
+static struct request *take_request(const struct container_create *m, struct chan *ch, struct frame *f, struct err *e)
+{
+	struct request *q = calloc(1, sizeof(*q));
+
+	if (!q)
+		abort();
+	q->uid = session_uid(ch);
+	q->rootfs = frame_take_fd(f, m->rootfs);
+	q->sources = calloc(m->sources.n + 1, sizeof(int));
+	if (!q->sources)
+		abort();
+	for (; q->n_sources < m->sources.n; q->n_sources++)
+		q->sources[q->n_sources] = frame_take_fd(f, m->sources.v[q->n_sources]);
+	if (doc_read(&q->options, &schema_create, m->options, OPTIONS_MAX, e) < 0) {
+		request_free(q);
+		return NULL;
+	}
+	return q;
+}
+
+void on_container_create(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
+{
+	struct image_inspect ask = {0};
+	struct err e = {0};
+	struct request *q = take_request(msg, ch, f, &e);
+	struct relay *r;
+
+	if (q && check(self, q, &e) < 0) {
+		request_free(q);
+		q = NULL;
+	}
+	if (!q) {
+		chan_fail(ch, id, &e);
+		return;
+	}
+	r = relay_new(self, ch, id);
+	r->data = q;
+	ask.ref = ((const struct create *)q->options.obj)->image;
+	if (ask.ref)
+		helper_request(self, H_IMAGED, MSG_image_inspect, &ask, IMAGED_MS, on_image, r);
+	else
+		finish(r, NULL);
+}

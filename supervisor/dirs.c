@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Directories, locks and the socket; see dirs.h. Runs in the launcher as root, on paths from its own command
+ * line only.
+ */
+#include "dirs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/num.h"
+#include "launch.h"
+
+/* systemd's range for containers is 0x80000…0x6fffffff (systemd.io/UIDS-GIDS); its upper part is ours. */
+#define BLOCK_FIRST UINT32_C(0x20000000)
+#define BLOCK_COUNT 10
+#define BLOCK_LOCKS "/run/bulkhead-uids"
+
+static int make_dir(const char *path, mode_t mode, struct err *e)
+{
+	struct stat st;
+
+	if (mkdir(path, mode) < 0 && errno != EEXIST)
+		return err_errno(e, errno, "%s", path);
+	if (lstat(path, &st) < 0)
+		return err_errno(e, errno, "%s", path);
+	if (!S_ISDIR(st.st_mode) || st.st_uid != 0)
+		return err_set(e, ENOTDIR, "%s: not a directory of root", path);
+	return chmod(path, mode) < 0 ? err_errno(e, errno, "%s", path) : 0;
+}
+
+static int lock_file(const char *path, struct err *e)
+{
+	_cleanup_fd_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0)
+		return err_errno(e, errno, "%s", path);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return -EWOULDBLOCK;
+	return take_fd(&fd);
+}
+
+static int lock_block(uint32_t base, struct err *e)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), BLOCK_LOCKS "/%08x", base);
+	return lock_file(path, e);
+}
+
+static int recorded_block(int state, uint32_t *ret)
+{
+	_cleanup_free_ char *text = NULL;
+	int r = fd_read_file_at(state, "uid-base", 32, &text, NULL);
+
+	if (r < 0)
+		return r;
+	text[strcspn(text, "\n")] = '\0';
+	return num_parse_u32(text, UID_BLOCK, UINT32_MAX - UID_BLOCK, ret);
+}
+
+/* Files on disk belong to the block, so the one that was used before is used again. */
+static int choose_block(struct options *o, int state, struct err *e)
+{
+	uint32_t known = 0;
+	char text[32];
+	int fd = -EWOULDBLOCK, r;
+
+	r = recorded_block(state, &known);
+	if (r < 0 && r != -ENOENT)
+		return err_set(e, EINVAL, "%s/uid-base is damaged: it holds no uid", o->state_dir);
+	if (known && o->uid_base && known != o->uid_base)
+		return err_set(e, EINVAL, "--uid-base %u: the containers in %s live at %u", o->uid_base,
+			o->state_dir, known);
+	if (!known)
+		known = o->uid_base;
+	if (known) {
+		fd = lock_block(known, e);
+		if (fd == -EWOULDBLOCK)
+			return err_set(e, EBUSY, "uids from %u are in use by another engine", known);
+	}
+	for (uint32_t i = 0; i < BLOCK_COUNT && !known && fd == -EWOULDBLOCK; i++) {
+		fd = lock_block(BLOCK_FIRST + i * UID_BLOCK, e);
+		if (fd != -EWOULDBLOCK)
+			o->uid_base = BLOCK_FIRST + i * UID_BLOCK;
+	}
+	if (fd == -EWOULDBLOCK)
+		return err_set(e, EBUSY, "all blocks of uids are in use by other engines");
+	if (fd < 0)
+		return fd;
+	if (known)
+		o->uid_base = known;
+	snprintf(text, sizeof(text), "%u\n", o->uid_base);
+	r = fd_replace_file_at(state, "uid-base", text, strlen(text), 0600);
+	if (r < 0) {
+		fd_close(&fd);
+		return err_errno(e, r, "%s/uid-base", o->state_dir);
+	}
+	return fd;
+}
+
+static int listen_socket(const struct options *o, struct err *e)
+{
+	_cleanup_fd_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	const struct group *gr = getgrnam("bulkhead");
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+
+	if (fd < 0)
+		return err_errno(e, errno, "socket");
+	if ((size_t)snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/ctl.sock", o->run_dir) >= sizeof(sa.sun_path))
+		return err_set(e, ENAMETOOLONG, "--run-dir %s: too long for a socket", o->run_dir);
+	unlink(sa.sun_path);
+	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0)
+		return err_errno(e, errno, "%s", sa.sun_path);
+	if (chmod(sa.sun_path, gr ? 0660 : 0600) < 0 || (gr && chown(sa.sun_path, 0, gr->gr_gid) < 0) ||
+		listen(fd, 128) < 0)
+		return err_errno(e, errno, "%s", sa.sun_path);
+	return take_fd(&fd);
+}
+
+/* STATE/containers belongs to the supervisor process; STATE itself to root, and so to imaged. */
+static int open_state(const struct options *o, struct dirs *d, struct err *e)
+{
+	int r = make_dir(o->state_dir, 0700, e);
+
+	if (r < 0)
+		return r;
+	d->images = open(o->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (d->images < 0)
+		return err_errno(e, errno, "%s", o->state_dir);
+	if (mkdirat(d->images, "containers", 0700) < 0 && errno != EEXIST)
+		return err_errno(e, errno, "%s/containers", o->state_dir);
+	d->state = openat(d->images, "containers", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (d->state < 0 || fchown(d->state, o->uid, o->gid) < 0)
+		return err_errno(e, errno, "%s/containers", o->state_dir);
+	return 0;
+}
+
+static int open_all(struct options *o, struct dirs *d, struct err *e)
+{
+	char path[PATH_MAX];
+	int r = make_dir(o->run_dir, 0755, e);
+
+	if (r < 0)
+		return r;
+	if ((size_t)snprintf(path, sizeof(path), "%s/lock", o->run_dir) >= sizeof(path))
+		return err_set(e, ENAMETOOLONG, "--run-dir: too long");
+	d->lock = lock_file(path, e);
+	if (d->lock == -EWOULDBLOCK)
+		return err_set(e, EBUSY, "an engine runs in %s already", o->run_dir);
+	if (d->lock < 0)
+		return d->lock;
+	r = open_state(o, d, e);
+	if (r == 0)
+		r = make_dir(BLOCK_LOCKS, 0700, e);
+	if (r < 0)
+		return r;
+	d->block = choose_block(o, d->images, e);
+	if (d->block < 0)
+		return d->block;
+	d->listen = listen_socket(o, e);
+	return d->listen < 0 ? d->listen : 0;
+}
+
+int dirs_open(struct options *o, struct dirs *ret, struct err *e)
+{
+	int r;
+
+	*ret = (struct dirs){-1, -1, -1, -1, -1};
+	r = open_all(o, ret, e);
+	if (r < 0)
+		dirs_close(o, ret);
+	return r;
+}
+
+void dirs_close(const struct options *o, struct dirs *d)
+{
+	static const char *const files[] = {"ctl.sock", "lock"};
+	char path[PATH_MAX];
+
+	/* Without the lock these belong to another engine. */
+	for (unsigned int i = 0; i < ARRAY_LEN(files) && d->lock >= 0; i++)
+		if (snprintf(path, sizeof(path), "%s/%s", o->run_dir, files[i]) < (int)sizeof(path))
+			unlink(path);
+	if (d->lock >= 0)
+		rmdir(o->run_dir);
+	if (d->block >= 0 && snprintf(path, sizeof(path), BLOCK_LOCKS "/%08x", o->uid_base) > 0) {
+		unlink(path);
+		rmdir(BLOCK_LOCKS);
+	}
+	fd_close(&d->listen);
+	fd_close(&d->state);
+	fd_close(&d->images);
+	fd_close(&d->block);
+	fd_close(&d->lock);
+}

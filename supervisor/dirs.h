@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the launcher lays out before it starts anybody: directories, the lock, the uid block, ctl's socket.
+ */
+#pragma once
+
+#include "options.h"
+
+struct dirs {
+	int lock;   /* held while the engine runs */
+	int block;  /* lock of the uid block, the same */
+	int listen; /* ctl's socket */
+	int state;  /* STATE/containers: the supervisor's own */
+	int images; /* STATE: imaged's */
+};
+
+/* Makes or checks everything; fills in o->uid_base. On failure nothing that wasn't there before is left. */
+int dirs_open(struct options *o, struct dirs *ret, struct err *e);
+
+/* Removes socket and run directory. */
+void dirs_close(const struct options *o, struct dirs *d);

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The life of the supervisor process: load what there was, meet the helpers, serve, and at the end stop the
+ * workloads and take down what the engine made on the host.
+ */
+#include "engine.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "base/fd.h"
+
+#define END_GRACE_MS 15000 /* on top of what workloads get */
+
+static struct chan *up(struct engine *g, unsigned int which)
+{
+	return g->helpers[which].chan;
+}
+
+void engine_serve_if_ready(struct engine *g)
+{
+	if (g->serving || g->ending || !g->adopted || !g->network.obj)
+		return;
+	if (!up(g, H_NETD) || !up(g, H_IMAGED) || !up(g, H_CGROUPD))
+		return;
+	g->serving = true;
+	g->listen_watch = loop_fd(g->loop, g->listen, LOOP_READ, sessions_accept, g);
+	log_info("engine %s serves on %s/ctl.sock", g->o->name, g->o->run_dir);
+	shims_fill(g);
+}
+
+void engine_give_up(struct engine *g, const struct err *e)
+{
+	log_error("%s", e->text);
+	loop_stop(g->loop, 2); /* the launcher does not start us again then */
+}
+
+/* ---- the end ---- */
+
+static void on_torn_down(void *arg, void *msg, struct frame *f, const struct err *e)
+{
+	struct engine *g = arg;
+
+	(void)msg;
+	(void)f;
+	if (e)
+		log_warn("taking down: %s", e->text);
+	if (--g->teardowns == 0)
+		loop_stop(g->loop, 0);
+}
+
+void engine_end_if_idle(struct engine *g)
+{
+	const struct net_teardown net = {0};
+	const struct cgroup_teardown cgroup = {0};
+
+	if (!g->ending || g->teardowns > 0 || g->shims)
+		return;
+	for (const struct ctr *c = g->ctrs; c; c = c->next)
+		if (c->job || c->status == CTR_RUNNING)
+			return;
+	g->teardowns = 2;
+	helper_request(g, H_NETD, MSG_net_teardown, &net, END_GRACE_MS, on_torn_down, g);
+	helper_request(g, H_CGROUPD, MSG_cgroup_teardown, &cgroup, END_GRACE_MS, on_torn_down, g);
+}
+
+static void on_end_timeout(void *arg)
+{
+	struct engine *g = arg;
+
+	log_error("ending although not everything could be stopped");
+	loop_stop(g->loop, 1);
+}
+
+static void on_terminate(void *arg)
+{
+	struct engine *g = arg;
+
+	if (g->ending)
+		return;
+	g->ending = true;
+	watch_free(g->listen_watch);
+	g->listen_watch = NULL;
+	g->end_timer = loop_timer(g->loop, g->o->shutdown_timeout * 1000ULL + END_GRACE_MS, on_end_timeout, g);
+	for (struct shim *s = g->shims, *next; s; s = next) {
+		next = s->next;
+		if (s->state == SHIM_STANDBY || (s->state == SHIM_SPAWNING && !s->on_ready))
+			shim_end(s);
+	}
+	for (struct ctr *c = g->ctrs; c; c = c->next)
+		if (c->status == CTR_RUNNING)
+			stop_begin(c, g->o->shutdown_timeout);
+	engine_end_if_idle(g);
+}
+
+/* What an earlier life left half done: ends that nobody collected, removals that were not finished. */
+static void settle(struct engine *g)
+{
+	for (struct ctr *c = g->ctrs, *next; c; c = next) {
+		next = c->next;
+		if (c->remove_after && c->status != CTR_RUNNING && !c->job)
+			remove_begin(c);
+	}
+}
+
+int engine_run(const struct options *o)
+{
+	struct engine g = {.o = o,
+		.launcher = LAUNCH_FD_CHANNEL,
+		.listen = LAUNCH_FD_LISTEN,
+		.state = LAUNCH_FD_STATE,
+		.started_at = time_now_ns()};
+	struct err e = {0};
+
+	g.loop = loop_new();
+	if (!g.loop)
+		return 1;
+	for (int fd = LAUNCH_FD_CHANNEL; fd <= LAUNCH_FD_STATE; fd++)
+		fd_set_cloexec(fd, true);
+	if (state_load(&g, &e) < 0 || helpers_open(&g, &e) < 0) {
+		log_error("%s", e.text);
+		return 1;
+	}
+	loop_signal(g.loop, SIGTERM, on_terminate, &g);
+	loop_signal(g.loop, SIGINT, on_terminate, &g);
+	settle(&g);
+	return loop_run(g.loop);
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The supervisor process: what it knows, in one place. Everything here lives in one thread on one loop.
+ */
+#pragma once
+
+#include "base/loop.h"
+#include "chan.h"
+#include "launch.h"
+#include "options.h"
+
+#define ID_LEN   64
+#define NAME_LEN 128
+
+enum ctr_status {
+	CTR_CREATED, /* never started, or its start failed */
+	CTR_STARTING,
+	CTR_RUNNING,
+	CTR_FINISHING, /* the workload is gone, its network and cgroup are being removed */
+	CTR_EXITED,
+	CTR_REMOVING,
+};
+
+/* A document of our own: what the decoded structure points into. */
+struct doc {
+	void *obj; /* NULL: none */
+	uint8_t *buf;
+	struct arena arena;
+};
+int doc_copy(struct doc *d, const struct schema *s, const void *src, struct err *e);
+/* Takes over a sealed memfd's content (at most max bytes). */
+int doc_read(struct doc *d, const struct schema *s, int memfd, size_t max, struct err *e);
+void doc_free(struct doc *d);
+
+/* A client that waits for something to happen to a container. */
+struct waiter {
+	struct waiter *next;
+	struct chan *client;
+	uint32_t id;
+	uint32_t exec; /* 0: the container itself */
+	enum { WAIT_EXIT, WAIT_REMOVED, WAIT_STOP } what;
+	bool plain;
+};
+
+/* A client's request that is answered later, after asking others. The client may be gone by then. */
+struct relay {
+	struct relay *next;
+	struct engine *engine;
+	struct chan *client; /* NULL: gone */
+	uint32_t id;
+	uint32_t asked; /* id of our own request to a helper, for events that belong to it */
+	void *data;     /* the user's; not freed here */
+};
+struct relay *relay_new(struct engine *g, struct chan *client, uint32_t id);
+/* Answer and free. */
+void relay_reply(struct relay *r, enum msg_type type, const void *msg);
+void relay_fail(struct relay *r, const struct err *e);
+void relay_forget_client(struct engine *g, struct chan *client);
+
+/* An exec whose end somebody may ask for. */
+struct exec {
+	struct exec *next;
+	uint32_t number;
+	bool ended;
+	uint32_t exit_code;
+};
+
+struct shim;
+struct job;
+
+struct ctr {
+	struct ctr *next;
+	struct engine *engine;
+	char id[ID_LEN + 1], name[NAME_LEN + 1], image_id[81];
+	uid_t owner;
+	uint32_t slot; /* 0: none yet; it keeps the first it gets, its files belong to that range */
+	enum ctr_status status;
+	uint32_t pid, exit_code;
+	bool oom_killed, rootfs_made;
+	char error[ERR_TEXT_MAX];
+	uint64_t created_at, started_at, finished_at;
+	struct doc create, config, spec, endpoint, in_force;
+	int *sources; /* bind sources as the creator opened them, one a mount of kind bind */
+	uint32_t n_sources;
+	int rootfs; /* --rootfs, or -1 */
+	struct shim *shim;
+	struct job *job;
+	struct waiter *waiters;
+	struct exec *execs;
+	uint32_t next_exec;
+	struct watch *stop_timer;
+	bool remove_after; /* remove when it has ended */
+};
+
+enum shim_state { SHIM_QUEUED, SHIM_SPAWNING, SHIM_STANDBY, SHIM_USED, SHIM_ENDING };
+
+struct shim {
+	struct shim *next;
+	struct engine *engine;
+	enum shim_state state;
+	uint32_t slot, flags;
+	int32_t pid; /* 0 until the launcher has told it */
+	bool gone;   /* the process has been reaped */
+	uint32_t child_pid; /* the container's first process */
+	int pidfd, userns, netns, rtnl;
+	struct chan *chan;
+	struct ctr *ctr; /* NULL: standby */
+	/* Called once, when it is ready (e NULL) or can't be. */
+	void (*on_ready)(void *arg, struct shim *s, const struct err *e);
+	void *on_ready_arg;
+};
+
+
+struct helper {
+	enum role role;
+	struct engine *engine;
+	const struct handler *handlers;
+	void (*on_up)(struct engine *g);
+	struct chan *chan; /* NULL while it is down */
+	int32_t pid;
+	struct watch *again;
+	uint64_t backoff_ms;
+};
+enum { H_NETD, H_IMAGED, H_CGROUPD, H_COUNT };
+
+struct engine {
+	const struct options *o;
+	struct loop *loop;
+	int launcher, listen, state;
+	struct watch *launcher_watch, *listen_watch;
+	struct helper helpers[H_COUNT];
+	struct ctr *ctrs; /* newest first */
+	struct shim *shims;
+	uint8_t slots[(SLOT_MAX + 8) / 8]; /* bit set: in use */
+	struct doc network;                /* net_ready of the default network */
+	struct relay *relays;
+	bool adopted, serving, ending;
+	struct watch *end_timer;
+	uint32_t n_clients, teardowns;
+	uint64_t started_at;
+};
+
+/* engine.c: its life. */
+int engine_run(const struct options *o);
+void engine_serve_if_ready(struct engine *g);
+void engine_end_if_idle(struct engine *g);
+/* A failure that ends the engine for good. */
+void engine_give_up(struct engine *g, const struct err *e);
+
+/* helpers.c: the launcher's other end, and the three helpers. */
+int helpers_open(struct engine *g, struct err *e);
+void helpers_spawn(struct engine *g, enum role role, uint32_t slot, uint32_t flags);
+void helpers_forget(struct engine *g, enum role role, uint32_t slot, int32_t pid);
+struct chan *helper_chan(struct engine *g, unsigned int which);
+/* As chan_request; fails (later, from the loop) when that helper is down. */
+uint32_t helper_request(struct engine *g, unsigned int which, enum msg_type type, const void *msg,
+	unsigned int deadline_ms, reply_fn fn, void *arg);
+/* Asks and doesn't care. */
+void helper_tell(struct engine *g, unsigned int which, enum msg_type type, const void *msg);
+
+/* shims.c */
+void shims_fill(struct engine *g);
+/* A shim for a container: from the standby pool when slot is 0 and flags are 0, else started for it. */
+void shims_take(struct engine *g, uint32_t slot, uint32_t flags,
+	void (*fn)(void *arg, struct shim *s, const struct err *e), void *arg);
+void shim_end(struct shim *s);
+void shims_on_started(struct engine *g, const struct launch_frame *f, int channel);
+void shims_on_failed(struct engine *g, const struct launch_frame *f);
+void shims_on_gone(struct engine *g, const struct launch_frame *f);
+void shims_on_adopt(struct engine *g, const struct launch_frame *f, int channel);
+void slot_use(struct engine *g, uint32_t slot, bool used);
+
+/* containers.c: the table. */
+struct ctr *ctr_new(struct engine *g);
+void ctr_free(struct ctr *c);
+/* By name, id or unique prefix, among those that uid may see. */
+int ctr_find(struct engine *g, const char *ref, uid_t uid, struct ctr **ret, struct err *e);
+int ctr_name_check(struct engine *g, const char *name, struct err *e);
+void ctr_name_random(struct engine *g, char name[NAME_LEN + 1]);
+const char *ctr_status_name(const struct ctr *c);
+static inline const struct create *ctr_create(const struct ctr *c)
+{
+	return c->create.obj;
+}
+
+/* state.c: the mirror on disk. */
+int state_save(struct ctr *c, struct err *e);
+int state_make_dir(struct ctr *c, struct err *e);
+void state_remove(struct ctr *c);
+int state_open_log(const struct ctr *c, struct err *e);
+int state_load(struct engine *g, struct err *e);
+/* The record, pointing into c and lent storage. */
+void state_record(const struct ctr *c, struct container *ret);
+
+/* waiters.c */
+/* plain: is answered with `done`, not with the exit code. */
+void wait_add(struct ctr *c, struct chan *client, uint32_t id, int what, uint32_t exec, bool plain);
+void wait_notify(struct ctr *c, int what, uint32_t exec);
+void wait_fail(struct ctr *c, int what, const struct err *e);
+void wait_forget_client(struct engine *g, struct chan *client);
+
+/* jobs */
+/* Takes over the descriptors in how, and r. */
+void start_begin(struct ctr *c, const struct container_start *how, struct relay *r);
+void finish_begin(struct ctr *c);
+void remove_begin(struct ctr *c);
+void ctr_exited(struct ctr *c, const struct shim_exited *how);
+void ctr_lost(struct ctr *c, const char *why);
+
+/* stop.c */
+void stop_begin(struct ctr *c, int64_t timeout_s); /* 0: kill at once; -1: wait for ever */
+/* Seconds: what the request says (NULL: no request), else the container, else docker's 10. */
+int64_t stop_timeout(const struct ctr *c, const struct container_stop *how);
+
+/* exec.c */
+void on_exec_exited(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f);
+
+/* sessions.c */
+void sessions_accept(void *arg, int what);
+
+/* The handlers of ctl's words about images (images.c), execs (exec.c), queries (query.c), containers (sessions.c). */
+#define SESSION_HANDLER(name) void name(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
+SESSION_HANDLER(on_image_progress); /* from imaged; self is its struct helper */
+SESSION_HANDLER(on_image_pull);
+SESSION_HANDLER(on_image_list);
+SESSION_HANDLER(on_image_inspect);
+SESSION_HANDLER(on_image_remove);
+SESSION_HANDLER(on_container_exec);
+SESSION_HANDLER(on_exec_wait);
+SESSION_HANDLER(on_container_list);
+SESSION_HANDLER(on_container_inspect);
+SESSION_HANDLER(on_container_logs);
+SESSION_HANDLER(on_version);
+SESSION_HANDLER(on_info);
+SESSION_HANDLER(on_container_create);
+/* The uid that a client's channel belongs to. */
+uid_t session_uid(struct chan *ch);
+/* Finds the container a request names or answers the request with the error: then NULL. */
+struct ctr *session_ctr(struct engine *g, struct chan *ch, uint32_t id, const char *ref);

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The end of a workload, and removal: what a start built is taken down again. Every step can be repeated, and one that
+ * finds nothing to do succeeds.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "job.h"
+
+#define HELPER_MS 30000
+#define CLEAN_MS  600000 /* a large upper layer takes its time */
+
+/* ---- after the workload's end: network and limits ---- */
+
+static bool has_endpoint(const struct job *j)
+{
+	return j->ctr->endpoint.obj != NULL;
+}
+
+static void detach_network(struct job *j, void *ref)
+{
+	const struct net_detach m = {.container = j->ctr->id};
+
+	helper_request(j->engine, H_NETD, MSG_net_detach, &m, HELPER_MS, job_on_reply, ref);
+}
+
+static void on_cgroup_state(void *ref, void *msg, struct frame *f, const struct err *e)
+{
+	const struct cgroup_state *m = msg;
+	struct ctr *c = step_job(ref)->ctr;
+
+	(void)f;
+	/* A clean exit is never blamed on the limit, even if some child was killed on the way. */
+	if (m && m->oom_kills > 0 && c->exit_code == 137)
+		c->oom_killed = true;
+	job_step_done(ref, e);
+}
+
+static void remove_cgroup(struct job *j, void *ref)
+{
+	const struct cgroup_remove m = {.container = j->ctr->id};
+
+	helper_request(j->engine, H_CGROUPD, MSG_cgroup_remove, &m, HELPER_MS, on_cgroup_state, ref);
+}
+
+static const struct step finish_steps[] = {
+	{"network", 0, has_endpoint, detach_network, NULL},
+	{"limits", 0, NULL, remove_cgroup, NULL},
+	{0},
+};
+
+static void save(struct ctr *c)
+{
+	struct err e = {0};
+
+	if (state_save(c, &e) < 0)
+		log_error("%s", e.text);
+}
+
+static void on_finished(struct job *j, const struct err *e)
+{
+	struct ctr *c = j->ctr;
+
+	if (e)
+		log_error("container %.12s: %s", c->id, e->text);
+	c->status = CTR_EXITED;
+	c->pid = 0;
+	doc_free(&c->endpoint);
+	for (struct exec *x = c->execs; x; x = x->next) {
+		if (x->ended)
+			continue;
+		x->ended = true;
+		x->exit_code = 137;
+		wait_notify(c, WAIT_EXIT, x->number);
+	}
+	if (!c->remove_after) {
+		shim_end(c->shim);
+		save(c);
+	}
+	wait_notify(c, WAIT_EXIT, 0);
+	wait_notify(c, WAIT_STOP, 0);
+	if (c->remove_after)
+		remove_begin(c);
+	engine_end_if_idle(c->engine);
+}
+
+void finish_begin(struct ctr *c)
+{
+	watch_free(c->stop_timer);
+	c->stop_timer = NULL;
+	c->status = CTR_FINISHING;
+	job_begin(c->engine, c, finish_steps, true, NULL, on_finished);
+}
+
+void ctr_exited(struct ctr *c, const struct shim_exited *how)
+{
+	if (c->status != CTR_RUNNING)
+		return;
+	c->exit_code = how->exit_code;
+	c->finished_at = how->finished_at;
+	finish_begin(c);
+}
+
+void ctr_lost(struct ctr *c, const char *why)
+{
+	if (c->status != CTR_RUNNING)
+		return; /* a job is on it and will hear by itself */
+	log_error("container %.12s: %s", c->id, why);
+	snprintf(c->error, sizeof(c->error), "%s; its exit status is not known", why);
+	c->exit_code = 255;
+	c->finished_at = time_now_ns();
+	finish_begin(c);
+}
+
+/* ---- rm: the writable layer, by a shim of the same uid range, then the records ---- */
+
+struct removal {
+	int writable;
+};
+
+static bool has_files(const struct job *j)
+{
+	return j->ctr->rootfs_made;
+}
+
+static bool wants_shim(const struct job *j)
+{
+	return j->ctr->rootfs_made && !j->ctr->shim;
+}
+
+static void on_shim(void *ref, struct shim *s, const struct err *e)
+{
+	struct ctr *c = step_job(ref)->ctr;
+
+	if (s) {
+		c->shim = s;
+		s->ctr = c;
+	}
+	job_step_done(ref, e);
+}
+
+static void get_shim(struct job *j, void *ref)
+{
+	shims_take(j->engine, j->ctr->slot, 0, on_shim, ref);
+}
+
+static void on_writable(void *ref, void *msg, struct frame *f, const struct err *e)
+{
+	const struct rootfs_writable_opened *m = msg;
+	struct removal *d = step_job(ref)->data;
+
+	if (m)
+		d->writable = frame_take_fd(f, m->writable);
+	job_step_done(ref, e && e->code != ENOENT ? e : NULL);
+}
+
+static void get_writable(struct job *j, void *ref)
+{
+	const struct rootfs_writable m = {.container = j->ctr->id};
+
+	helper_request(j->engine, H_IMAGED, MSG_rootfs_writable, &m, HELPER_MS, on_writable, ref);
+}
+
+static void clean_files(struct job *j, void *ref)
+{
+	struct removal *d = j->data;
+	struct err e;
+
+	MSG_DECLARE(shim_clean, m);
+	m.writable = d->writable;
+	if (d->writable < 0) { /* nothing there */
+		job_step_done(ref, NULL);
+		return;
+	}
+	if (!j->ctr->shim || !j->ctr->shim->chan) {
+		err_set(&e, ECONNRESET, "its shim died");
+		job_step_done(ref, &e);
+		return;
+	}
+	chan_request(j->ctr->shim->chan, MSG_shim_clean, &m, CLEAN_MS, job_on_reply, ref);
+}
+
+static void remove_rootfs(struct job *j, void *ref)
+{
+	const struct rootfs_remove m = {.container = j->ctr->id};
+	struct removal *d = j->data;
+
+	fd_close(&d->writable);
+	helper_request(j->engine, H_IMAGED, MSG_rootfs_remove, &m, HELPER_MS, job_on_reply, ref);
+}
+
+static const struct step remove_steps[] = {
+	{"shim", 0, wants_shim, get_shim, NULL},
+	{"files", 0, has_files, get_writable, NULL},
+	{"files", 1, has_files, clean_files, NULL},
+	{"rootfs", 2, has_files, remove_rootfs, NULL},
+	{0},
+};
+
+static void on_removed(struct job *j, const struct err *e)
+{
+	struct removal *d = j->data;
+	struct engine *g = j->engine;
+	struct ctr *c = j->ctr;
+
+	fd_close(&d->writable);
+	free(d);
+	if (e) {
+		log_error("removing container %.12s: %s", c->id, e->text);
+		memcpy(c->error, e->text, sizeof(c->error));
+		c->status = CTR_EXITED;
+		shim_end(c->shim);
+		save(c);
+		wait_fail(c, WAIT_REMOVED, e);
+	} else {
+		state_remove(c);
+		wait_notify(c, WAIT_REMOVED, 0);
+		wait_notify(c, WAIT_EXIT, 0);
+		ctr_free(c);
+	}
+	shims_fill(g);
+	engine_end_if_idle(g);
+}
+
+void remove_begin(struct ctr *c)
+{
+	struct removal *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		abort();
+	d->writable = -1;
+	c->status = CTR_REMOVING;
+	job_begin(c->engine, c, remove_steps, false, d, on_removed);
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ctl's words about images go to imaged, and its answers back. The supervisor adds what only it knows: which
+ * images containers need.
+ */
+#include "engine.h"
+
+#include <string.h>
+
+#define PULL_MS  0 /* imaged bounds its own waits; a large image takes as long as it takes */
+#define QUERY_MS 30000
+
+static void on_answer(void *arg, void *msg, struct frame *f, const struct err *e)
+{
+	struct relay *r = arg;
+
+	if (e)
+		relay_fail(r, e);
+	else
+		relay_reply(r, f->type, msg);
+}
+
+static void pass_on(struct engine *g, struct chan *ch, uint32_t id, enum msg_type type, const void *msg, unsigned int ms)
+{
+	struct relay *r = relay_new(g, ch, id);
+
+	r->asked = helper_request(g, H_IMAGED, type, msg, ms, on_answer, r);
+}
+
+void on_image_progress(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
+{
+	const struct helper *h = self;
+
+	(void)ch;
+	(void)f;
+	for (struct relay *r = h->engine->relays; r; r = r->next)
+		if (r->client && r->asked == id && id != 0)
+			chan_event(r->client, MSG_image_progress, r->id, msg);
+}
+
+void on_image_pull(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
+{
+	(void)f;
+	pass_on(self, ch, id, MSG_image_pull, msg, PULL_MS);
+}
+
+void on_image_list(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
+{
+	(void)f;
+	pass_on(self, ch, id, MSG_image_list, msg, QUERY_MS);
+}
+
+void on_image_inspect(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
+{
+	(void)f;
+	pass_on(self, ch, id, MSG_image_inspect, msg, QUERY_MS);
+}
+
+void on_image_remove(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
+{
+	_cleanup_arena_ struct arena a = {0};
+	struct image_remove m = *(const struct image_remove *)msg;
+	struct engine *g = self;
+	uint32_t n = 0;
+
+	(void)f;
+	for (const struct ctr *c = g->ctrs; c; c = c->next)
+		n += c->image_id[0] != '\0';
+	m.in_use.v = arena_alloc(&a, (n + 1) * sizeof(*m.in_use.v));
+	m.in_use.n = 0;
+	for (const struct ctr *c = g->ctrs; c && m.in_use.v; c = c->next) {
+		uint32_t k = 0;
+
+		while (k < m.in_use.n && strcmp(m.in_use.v[k], c->image_id) != 0)
+			k++;
+		if (c->image_id[0] && k == m.in_use.n)
+			m.in_use.v[m.in_use.n++] = c->image_id;
+	}
+	pass_on(g, ch, id, MSG_image_remove, &m, QUERY_MS);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What launcher and supervisor say to each other: frames of one fixed size on a SOCK_SEQPACKET pair, numbers
+ * only. The launcher is root and parses nothing else. A descriptor may ride along where noted.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "messages.h"
+
+enum launch_op {
+	LAUNCH_SPAWN = 1,   /* to the launcher: start `role` (for a shim: slot, flags) */
+	LAUNCH_STARTED = 2, /* its answer: pid, and our end of the new process's channel */
+	LAUNCH_FAILED = 3,  /* its answer: status is an errno */
+	LAUNCH_GONE = 4,    /* a process has ended: status as waitpid gives it */
+	LAUNCH_ADOPT = 5,   /* to a supervisor that was restarted: a process that still runs, and its channel */
+	LAUNCH_ADOPTED = 6, /* no more of them */
+	LAUNCH_FORGET = 7,  /* to the launcher: the channel of (role, slot, pid) is closed, drop the spare */
+};
+
+enum { LAUNCH_HOST_NET = 1 }; /* flags: the shim shares the host's network namespace */
+
+struct launch_frame {
+	uint32_t op, role, slot, flags, seq;
+	int32_t pid, status;
+};
+
+/* What the supervisor process finds open when it starts. */
+enum {
+	LAUNCH_FD_CHANNEL = 3, /* launch_frames */
+	LAUNCH_FD_LISTEN = 4,  /* the listening socket for ctl */
+	LAUNCH_FD_STATE = 5,   /* its state directory */
+};
+
+/* Sends a frame with at most one descriptor (-1: none); blocks. 0 or -errno. */
+int launch_send(int fd, const struct launch_frame *f, int with_fd);
+/* Receives one; *ret_fd is -1 or the caller's. 0, -EAGAIN, -ENODATA at the end, -EBADMSG. */
+int launch_recv(int fd, struct launch_frame *ret, int *ret_fd);
+
+#define SLOT_MIN  1U
+#define SLOT_MAX  2047U
+#define UID_RANGE 65536U
+/* An engine's block of uids: slot 0's range holds the shims' own uids, slots 1…2047 the containers'. */
+#define UID_BLOCK (UID_RANGE * (SLOT_MAX + 1))

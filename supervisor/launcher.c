@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The launcher's loop; see launcher.h. It trusts its command line, its own binaries, and numbers from the
+ * supervisor process after checking them.
+ */
+#include "launcher.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/loop.h"
+#include "programs.h"
+
+#define BACKOFF_MIN_MS 100
+#define BACKOFF_MAX_MS 5000
+#define END_MS         3000 /* that helpers get to end by themselves */
+
+struct child {
+	struct child *next;
+	uint32_t role, slot, flags;
+	pid_t pid;
+	int spare; /* a duplicate of the supervisor's end of its channel; -1 for imaged's workers */
+};
+
+struct launcher {
+	struct loop *loop;
+	struct options *o;
+	struct dirs *d;
+	struct programs programs;
+	struct child *children;
+	struct watch *words, *again, *killer;
+	int channel; /* to the supervisor process */
+	uint64_t backoff_ms;
+	bool ending;
+};
+
+static struct child *child_find(struct launcher *l, uint32_t role, uint32_t slot, pid_t pid)
+{
+	for (struct child *c = l->children; c; c = c->next)
+		if (c->role == role && c->slot == slot && (pid == 0 || c->pid == pid))
+			return c;
+	return NULL;
+}
+
+static void child_drop(struct launcher *l, struct child *gone)
+{
+	for (struct child **p = &l->children; *p; p = &(*p)->next) {
+		if (*p != gone)
+			continue;
+		*p = gone->next;
+		fd_close(&gone->spare);
+		free(gone);
+		return;
+	}
+}
+
+/* Between fork and exec: descriptors 0 to 2, the channel as 3, and for the supervisor 4 and 5. */
+_noreturn_ static void become(struct launcher *l, int channel, const struct launch_frame *what)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
+	setsid();
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(channel, LAUNCH_FD_CHANNEL) < 0)
+		_exit(127);
+	if (what->role == SUPERVISOR &&
+		(dup2(l->d->listen, LAUNCH_FD_LISTEN) < 0 || dup2(l->d->state, LAUNCH_FD_STATE) < 0))
+		_exit(127);
+	_exit(programs_exec(&l->programs, l->o, what) == 0 ? 0 : 127);
+}
+
+/* Starts a process; *ret_channel is the other end of its channel. Returns its pid or -errno. */
+static pid_t start(struct launcher *l, const struct launch_frame *what, int *ret_channel)
+{
+	_cleanup_fd_ int ours = -1, theirs = -1;
+	struct child *c = calloc(1, sizeof(*c));
+	int pair[2];
+	pid_t pid;
+
+	if (!c)
+		return -ENOMEM;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+		free(c);
+		return -errno;
+	}
+	ours = pair[0];
+	theirs = pair[1];
+	*c = (struct child){l->children, what->role, what->slot, what->flags, 0, -1};
+	if (what->role != FETCH && what->role != UNPACK && what->role != SUPERVISOR)
+		c->spare = fcntl(ours, F_DUPFD_CLOEXEC, LAUNCH_FD_STATE + 1);
+	pid = fork();
+	if (pid == 0)
+		become(l, theirs, what);
+	if (pid < 0) {
+		pid = -errno;
+		fd_close(&c->spare);
+		free(c);
+		return pid;
+	}
+	c->pid = pid;
+	l->children = c;
+	*ret_channel = take_fd(&ours);
+	return pid;
+}
+
+static bool may_spawn(const struct launch_frame *f)
+{
+	const uint32_t helpers = NETD | IMAGED | FETCH | UNPACK | CGROUPD;
+
+	if (f->role == SHIM)
+		return f->slot >= SLOT_MIN && f->slot <= SLOT_MAX && f->flags <= LAUNCH_HOST_NET;
+	return f->role != 0 && (f->role & (f->role - 1)) == 0 && (f->role & helpers) && f->slot == 0 && f->flags == 0;
+}
+
+static void on_spawn(struct launcher *l, const struct launch_frame *f)
+{
+	struct launch_frame answer = *f;
+	_cleanup_fd_ int channel = -1;
+	pid_t pid = -EINVAL;
+
+	/* One shim a slot: two containers under one uid could reach each other. */
+	if (may_spawn(f) && (f->role != SHIM || !child_find(l, SHIM, f->slot, 0)))
+		pid = start(l, f, &channel);
+	answer.op = pid > 0 ? LAUNCH_STARTED : LAUNCH_FAILED;
+	answer.pid = pid > 0 ? pid : 0;
+	answer.status = pid > 0 ? 0 : -pid;
+	launch_send(l->channel, &answer, channel);
+}
+
+static void on_word(void *arg, int what)
+{
+	struct launcher *l = arg;
+	struct launch_frame f;
+	struct child *c;
+	int fd, r;
+
+	(void)what;
+	r = launch_recv(l->channel, &f, &fd);
+	fd_close(&fd);
+	if (r == -EAGAIN)
+		return;
+	if (r < 0) {
+		watch_free(l->words);
+		l->words = NULL;
+		return; /* its end is told by SIGCHLD */
+	}
+	if (f.op == LAUNCH_SPAWN) {
+		on_spawn(l, &f);
+	} else if (f.op == LAUNCH_FORGET) {
+		c = child_find(l, f.role, f.slot, f.pid);
+		if (c)
+			fd_close(&c->spare);
+	} else {
+		log_error("an unknown word from the supervisor");
+	}
+}
+
+static void hand_over(struct launcher *l)
+{
+	struct launch_frame f = {0};
+
+	for (struct child *c = l->children; c; c = c->next) {
+		if (c->spare < 0)
+			continue;
+		f = (struct launch_frame){LAUNCH_ADOPT, c->role, c->slot, c->flags, 0, c->pid, 0};
+		launch_send(l->channel, &f, c->spare);
+	}
+	f = (struct launch_frame){.op = LAUNCH_ADOPTED};
+	launch_send(l->channel, &f, -1);
+}
+
+static void start_supervisor(void *arg)
+{
+	const struct launch_frame what = {.op = LAUNCH_SPAWN, .role = SUPERVISOR};
+	struct launcher *l = arg;
+	pid_t pid;
+
+	fd_close(&l->channel);
+	pid = start(l, &what, &l->channel);
+	if (pid < 0) {
+		log_error("starting the supervisor: %s", strerror(-pid));
+		loop_stop(l->loop, 1);
+		return;
+	}
+	l->words = loop_fd(l->loop, l->channel, LOOP_READ, on_word, l);
+	hand_over(l);
+}
+
+static void on_end_timeout(void *arg)
+{
+	struct launcher *l = arg;
+
+	for (struct child *c = l->children; c; c = c->next)
+		kill(c->pid, SIGKILL);
+	loop_stop(l->loop, 0);
+}
+
+/* All helpers end when their channels close. */
+static void end_all(struct launcher *l)
+{
+	watch_free(l->words);
+	l->words = NULL;
+	fd_close(&l->channel);
+	for (struct child *c = l->children; c; c = c->next)
+		fd_close(&c->spare);
+	if (!l->children)
+		loop_stop(l->loop, 0);
+	else if (!l->killer)
+		l->killer = loop_timer(l->loop, END_MS, on_end_timeout, l);
+}
+
+static void supervisor_gone(struct launcher *l, int status)
+{
+	watch_free(l->words);
+	l->words = NULL;
+	if (l->ending) {
+		end_all(l);
+		return;
+	}
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 2) {
+		log_error("the supervisor can't run; ending");
+		l->ending = true;
+		end_all(l);
+		return;
+	}
+	log_warn("the supervisor process died (status %x); starting it again", (unsigned int)status);
+	watch_free(l->again);
+	l->again = loop_timer(l->loop, l->backoff_ms, start_supervisor, l);
+	l->backoff_ms = MIN(l->backoff_ms * 2, (uint64_t)BACKOFF_MAX_MS);
+}
+
+static void on_child(void *arg)
+{
+	struct launcher *l = arg;
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		struct child *c = l->children;
+
+		while (c && c->pid != pid)
+			c = c->next;
+		if (!c)
+			continue;
+		if (c->role == SUPERVISOR) {
+			child_drop(l, c);
+			supervisor_gone(l, status);
+			continue;
+		}
+		if (l->words) {
+			const struct launch_frame f = {LAUNCH_GONE, c->role, c->slot, c->flags, 0, pid, status};
+
+			launch_send(l->channel, &f, -1);
+		}
+		child_drop(l, c);
+	}
+	if (l->ending && !l->words && !l->children)
+		loop_stop(l->loop, 0);
+}
+
+static void on_stop(void *arg)
+{
+	struct launcher *l = arg;
+	struct child *c = child_find(l, SUPERVISOR, 0, 0);
+
+	l->ending = true;
+	if (c)
+		kill(c->pid, SIGTERM);
+	else
+		end_all(l);
+}
+
+int launcher_run(struct options *o, struct dirs *d)
+{
+	struct launcher l = {.o = o, .d = d, .channel = -1, .backoff_ms = BACKOFF_MIN_MS};
+	struct err e = {0};
+	int r;
+
+	if (programs_open(&l.programs, &e) < 0) {
+		log_error("%s", e.text);
+		return 1;
+	}
+	l.loop = loop_new();
+	if (!l.loop)
+		return 1;
+	loop_signal(l.loop, SIGCHLD, on_child, &l);
+	loop_signal(l.loop, SIGTERM, on_stop, &l);
+	loop_signal(l.loop, SIGINT, on_stop, &l);
+	start_supervisor(&l);
+	r = loop_run(l.loop);
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+	return r;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `supervisor` is two processes: the launcher, which stays root and small, and the supervisor proper, which it starts
+ * as `supervisor --serve` with everything open that is needed.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "engine.h"
+#include "launcher.h"
+#include "profile.h"
+
+static int serve(const struct options *o)
+{
+	struct err e = {0};
+
+	if (priv_enter(&profile_supervisor, o->uid, o->gid, &e) < 0) {
+		log_error("%s", e.text);
+		return 2;
+	}
+	return engine_run(o);
+}
+
+/* Descriptors 3 to 5 are what the launcher puts into its children: nothing of its own may lie there. */
+static void keep_low_fds(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	while (fd >= 0 && fd <= LAUNCH_FD_STATE);
+}
+
+static int launch(struct options *o)
+{
+	struct err e = {0};
+	struct dirs d;
+	int r;
+
+	if (geteuid() != 0) {
+		fprintf(stderr, "supervisor: must be started by root; it keeps that for its launcher alone\n");
+		return 1;
+	}
+	umask(022);
+	keep_low_fds();
+	if (!o->uid)
+		priv_ids(&profile_supervisor, &o->uid, &o->gid);
+	if (dirs_open(o, &d, &e) < 0) {
+		log_error("%s", e.text);
+		return 1;
+	}
+	r = launcher_run(o, &d);
+	dirs_close(o, &d);
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	static struct options o;
+
+	options_parse(argc, argv, &o);
+	log_open(o.serve ? "supervisor" : "launcher", o.level);
+	return o.serve ? serve(&o) : launch(&o);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the supervisor process may do: nothing that needs a privilege. The launcher has no profile: it must hand on
+ * what the others keep.
+ */
+#include "profile.h"
+
+#include <sys/resource.h>
+
+static const struct priv_rlimit rlimits[] = {
+	{RLIMIT_CORE, 0, "its memory holds what users typed"},
+	{-1, 0, NULL},
+};
+
+const struct priv_profile profile_supervisor = {
+	.program = "supervisor",
+	.user = "bulkhead",
+	.fallback_uid = 0x6ff00001,
+	.rlimits = rlimits,
+};

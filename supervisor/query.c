@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Questions: answered from memory, so that no container, mount, log or disk can hold an answer up.
+ */
+#include "engine.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysinfo.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+#define RECORD_MAX   (4U << 20)
+#define COMMAND_MAX  256
+#define PAGE_BYTES   40000 /* of labels and commands, so that a page fits a frame */
+#define PAGE_ROWS    64
+
+static const char *command_text(const struct ctr *c, struct arena *a)
+{
+	const struct spec *s = c->spec.obj;
+	char *p = arena_alloc(a, COMMAND_MAX);
+	size_t n = 0;
+
+	for (uint32_t i = 0; p && s && i < s->argv.n && n < COMMAND_MAX - 1; i++)
+		n += (size_t)snprintf(p + n, COMMAND_MAX - n, "%s%s", i ? " " : "", s->argv.v[i]);
+	return p;
+}
+
+static size_t row_fill(const struct ctr *c, struct arena *a, struct container_row *row)
+{
+	const struct endpoint *ep = c->endpoint.obj;
+	const struct create *o = ctr_create(c);
+	size_t bytes = COMMAND_MAX + sizeof(c->id) + sizeof(c->name);
+
+	*row = (struct container_row){.id = c->id,
+		.name = c->name,
+		.image = o->image ? o->image : o->rootfs,
+		.image_id = c->image_id[0] ? c->image_id : NULL,
+		.command = command_text(c, a),
+		.created_at = c->created_at,
+		.started_at = c->started_at,
+		.finished_at = c->finished_at,
+		.status = ctr_status_name(c),
+		.exit_code = c->exit_code,
+		.network = o->network ? o->network : "bridge",
+		.labels = o->labels};
+	if (ep) {
+		row->ports.v = ep->ports.v;
+		row->ports.n = ep->ports.n;
+	}
+	for (uint32_t i = 0; i < o->labels.n; i++)
+		bytes += strlen(o->labels.v[i]);
+	return bytes + row->ports.n * 80;
+}
+
+void on_container_list(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
+{
+	const struct container_list *m = msg;
+	_cleanup_arena_ struct arena a = {0};
+	const struct engine *g = self;
+	struct container_listed answer = {0};
+	uid_t uid = session_uid(ch);
+	bool skip = m->after != NULL;
+	size_t bytes = 0;
+
+	(void)f;
+	answer.rows.v = arena_alloc(&a, PAGE_ROWS * sizeof(*answer.rows.v));
+	for (const struct ctr *c = g->ctrs; c && answer.rows.v; c = c->next) {
+		if (skip) {
+			skip = strcmp(c->id, m->after) != 0;
+			continue;
+		}
+		if ((uid != 0 && c->owner != uid) || (!m->all && strcmp(ctr_status_name(c), "running") != 0))
+			continue;
+		if (answer.rows.n == PAGE_ROWS || bytes > PAGE_BYTES) {
+			answer.more = true;
+			break;
+		}
+		bytes += row_fill(c, &a, &answer.rows.v[answer.rows.n++]);
+	}
+	chan_reply(ch, id, MSG_container_listed, &answer);
+}
+
+static void send_record(const struct ctr *c, struct chan *ch, uint32_t id)
+{
+	_cleanup_free_ uint8_t *buf = NULL;
+	_cleanup_fd_ int fd = -1;
+	struct container rec;
+	struct err e = {0};
+	size_t n;
+
+	MSG_DECLARE(container_inspected, m);
+	state_record(c, &rec);
+	if (codec_encode(&schema_container, &rec, RECORD_MAX, NULL, &buf, &n, &e) < 0) {
+		chan_fail(ch, id, &e);
+		return;
+	}
+	fd = fd_memfd_sealed("record", buf, n);
+	if (fd < 0) {
+		err_errno(&e, fd, "a memory file");
+		chan_fail(ch, id, &e);
+		return;
+	}
+	m.record = fd;
+	chan_reply(ch, id, MSG_container_inspected, &m);
+}
+
+struct inspection {
+	char id[ID_LEN + 1];
+};
+
+/* The limits are told as the kernel has them now, if cgroupd answers. */
+static void on_limits(void *arg, void *msg, struct frame *f, const struct err *e)
+{
+	const struct cgroup_state *m = msg;
+	struct relay *r = arg;
+	struct inspection *q = r->data;
+	struct ctr *c = NULL;
+	struct err why;
+
+	(void)f;
+	(void)e;
+	if (ctr_find(r->engine, q->id, 0, &c, &why) == 0) {
+		if (m && m->in_force)
+			doc_copy(&c->in_force, &schema_limits, m->in_force, NULL);
+		if (r->client)
+			send_record(c, r->client, r->id);
+		r->client = NULL; /* answered */
+	}
+	free(q);
+	relay_fail(r, &why);
+}
+
+void on_container_inspect(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
+{
+	const struct container_inspect *m = msg;
+	struct ctr *c = session_ctr(self, ch, id, m->ref);
+	struct cgroup_read ask;
+	struct inspection *q;
+	struct relay *r;
+
+	(void)f;
+	if (!c)
+		return;
+	if (c->status != CTR_RUNNING) {
+		send_record(c, ch, id);
+		return;
+	}
+	q = calloc(1, sizeof(*q));
+	if (!q)
+		abort();
+	memcpy(q->id, c->id, sizeof(q->id));
+	r = relay_new(self, ch, id);
+	r->data = q;
+	ask = (struct cgroup_read){.container = c->id};
+	helper_request(self, H_CGROUPD, MSG_cgroup_read, &ask, 2000, on_limits, r);
+}
+
+void on_container_logs(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
+{
+	const struct container_logs *m = msg;
+	struct ctr *c = session_ctr(self, ch, id, m->ref);
+	_cleanup_fd_ int dir = -1;
+	struct err e;
+
+	(void)f;
+	if (!c)
+		return;
+	MSG_DECLARE(logs_opened, answer);
+	dir = state_open_log(c, &e);
+	if (dir < 0) {
+		chan_fail(ch, id, &e);
+		return;
+	}
+	answer.dir = c->started_at ? dir : -1;
+	answer.running = c->status == CTR_RUNNING || c->status == CTR_STARTING;
+	answer.tty = ctr_create(c)->tty;
+	chan_reply(ch, id, MSG_logs_opened, &answer);
+}
+
+void on_version(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
+{
+	const struct engine *g = self;
+	struct utsname u;
+	struct version_is m = {.version = BULKHEAD_VERSION, .name = g->o->name, .pid = (uint32_t)getpid()};
+
+	(void)msg;
+	(void)f;
+	if (uname(&u) == 0)
+		m.kernel = u.release;
+	chan_reply(ch, id, MSG_version_is, &m);
+}
+
+struct rows {
+	struct arena a;
+	const char *v[64];
+	uint32_t n;
+};
+
+static void row(struct rows *r, const char *fmt, ...) _printf_(2, 3);
+static void row(struct rows *r, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (r->n < ARRAY_LEN(r->v) && (r->v[r->n] = arena_strdup(&r->a, text)))
+		r->n++;
+}
+
+static void count_containers(const struct engine *g, struct rows *r)
+{
+	unsigned int total = 0, running = 0;
+
+	for (const struct ctr *c = g->ctrs; c; c = c->next) {
+		total++;
+		running += c->status == CTR_RUNNING;
+	}
+	row(r, "Containers=%u", total);
+	row(r, "Running=%u", running);
+	row(r, "Stopped=%u", total - running);
+}
+
+void on_info(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
+{
+	const struct engine *g = self;
+	const struct net_ready *net = g->network.obj;
+	struct rows r = {0};
+	struct info_is m;
+	struct utsname u;
+	struct sysinfo si;
+
+	(void)msg;
+	(void)f;
+	row(&r, "Name=%s", g->o->name);
+	row(&r, "ServerVersion=%s", BULKHEAD_VERSION);
+	count_containers(g, &r);
+	row(&r, "StateDir=%s", g->o->state_dir);
+	row(&r, "RunDir=%s", g->o->run_dir);
+	row(&r, "UidRange=%u-%u", g->o->uid_base, g->o->uid_base + UID_BLOCK - 1);
+	for (unsigned int i = 0; i < H_COUNT; i++)
+		row(&r, "%s=%s", role_name(g->helpers[i].role), g->helpers[i].chan ? "running" : "down");
+	if (net)
+		row(&r, "Bridge=%s", net->bridge);
+	if (net)
+		row(&r, "Subnets=%s%s%s", net->subnet4, net->subnet6 ? " " : "", net->subnet6 ? net->subnet6 : "");
+	if (uname(&u) == 0)
+		row(&r, "KernelVersion=%s", u.release);
+	if (sysinfo(&si) == 0)
+		row(&r, "MemTotal=%lu", (unsigned long)si.totalram * si.mem_unit);
+	row(&r, "NCPU=%ld", sysconf(_SC_NPROCESSORS_ONLN));
+	m = (struct info_is){.rows = {r.v, r.n}};
+	chan_reply(ch, id, MSG_info_is, &m);
+	arena_free(&r.a);
+}

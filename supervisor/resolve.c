@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Options and image config to spec; see resolve.h.
+ */
+#include "resolve.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/capability.h>
+
+#define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define ENV_MAX      8192
+
+static int no_memory(struct err *e)
+{
+	return err_set(e, ENOMEM, "out of memory");
+}
+
+int resolve_argv(const struct create *o, const struct image_config *img, struct arena *a, struct strv *ret, struct err *e)
+{
+	const struct strv none = {0};
+	const struct strv *entry = o->entrypoint_set ? &o->entrypoint : img ? &img->entrypoint : &none;
+	const struct strv *cmd = o->argv.n > 0 || o->entrypoint_set || !img ? &o->argv : &img->cmd;
+
+	ret->n = entry->n + cmd->n;
+	if (ret->n == 0)
+		return err_set(e, EINVAL, "no command given, and the image has none");
+	ret->v = arena_alloc(a, ret->n * sizeof(*ret->v));
+	if (!ret->v)
+		return no_memory(e);
+	for (uint32_t i = 0; i < ret->n; i++)
+		ret->v[i] = i < entry->n ? entry->v[i] : cmd->v[i - entry->n];
+	if (ret->v[0][0] == '\0')
+		return err_set(e, EINVAL, "the command is an empty word");
+	return 0;
+}
+
+/* A later variable replaces an earlier one of its name and keeps that one's place. */
+static void env_put(struct strv *env, const char *var)
+{
+	size_t n = strcspn(var, "=");
+
+	for (uint32_t i = 0; i < env->n; i++) {
+		if (strncmp(env->v[i], var, n + 1) != 0)
+			continue;
+		env->v[i] = var;
+		return;
+	}
+	if (env->n < ENV_MAX)
+		env->v[env->n++] = var;
+}
+
+int resolve_env(const struct create *o, const struct image_config *img, const char *hostname, struct arena *a,
+	struct strv *ret, struct err *e)
+{
+	size_t n = strlen(hostname) + sizeof("HOSTNAME=");
+	char *host = arena_alloc(a, n);
+
+	ret->n = 0;
+	ret->v = arena_alloc(a, (4 + o->env.n + (img ? img->env.n : 0)) * sizeof(*ret->v));
+	if (!ret->v || !host)
+		return no_memory(e);
+	snprintf(host, n, "HOSTNAME=%s", hostname);
+	env_put(ret, DEFAULT_PATH);
+	env_put(ret, host);
+	if (o->tty)
+		env_put(ret, "TERM=xterm");
+	for (uint32_t i = 0; img && i < img->env.n; i++)
+		if (strchr(img->env.v[i], '='))
+			env_put(ret, img->env.v[i]);
+	for (uint32_t i = 0; i < o->env.n; i++)
+		if (strchr(o->env.v[i], '='))
+			env_put(ret, o->env.v[i]);
+	return 0;
+}
+
+/* docker's fourteen without NET_RAW, MKNOD and AUDIT_WRITE: raw sockets are for spoofing, device nodes can't be made in a
+ * user namespace, and audit belongs to the host. */
+static const cap_value_t default_caps[] = {CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FSETID, CAP_FOWNER, CAP_SETGID, CAP_SETUID,
+	CAP_SETFCAP, CAP_SETPCAP, CAP_NET_BIND_SERVICE, CAP_SYS_CHROOT, CAP_KILL};
+
+static int parse_cap(const char *name, uint64_t *ret, struct err *e)
+{
+	char full[64];
+	cap_value_t v;
+
+	if (strcasecmp(name, "ALL") == 0) {
+		*ret = CAPS_ALL;
+		return 0;
+	}
+	snprintf(full, sizeof(full), "%s%.50s", strncasecmp(name, "CAP_", 4) == 0 ? "" : "cap_", name);
+	if (cap_from_name(full, &v) < 0 || v >= 41)
+		return err_set(e, EINVAL, "unknown capability \"%.64s\"", name);
+	*ret = 1ULL << v;
+	return 0;
+}
+
+static int parse_caps(const struct strv *names, uint64_t *ret, struct err *e)
+{
+	uint64_t one = 0;
+	int r = 0;
+
+	*ret = 0;
+	for (uint32_t i = 0; i < names->n && r == 0; i++) {
+		r = parse_cap(names->v[i], &one, e);
+		if (r == 0)
+			*ret |= one;
+	}
+	return r;
+}
+
+int resolve_caps(const struct create *o, uint64_t *ret, struct err *e)
+{
+	uint64_t base = 0, add, drop;
+	int r = parse_caps(&o->cap_add, &add, e);
+
+	if (r == 0)
+		r = parse_caps(&o->cap_drop, &drop, e);
+	if (r < 0)
+		return r;
+	for (unsigned int i = 0; i < ARRAY_LEN(default_caps); i++)
+		base |= 1ULL << default_caps[i];
+	if (o->privileged)
+		base = CAPS_ALL;
+	/* --cap-drop ALL --cap-add X leaves X; --cap-add ALL --cap-drop X leaves all but X. */
+	*ret = drop == CAPS_ALL ? add : (base | add) & ~drop;
+	return 0;
+}
+
+static int resolve_hostname(const struct create *o, const char *id, struct arena *a, const char **ret, struct err *e)
+{
+	char *p = arena_alloc(a, 13);
+
+	if (!p)
+		return no_memory(e);
+	snprintf(p, 13, "%.12s", id);
+	*ret = o->hostname ? o->hostname : p;
+	return 0;
+}
+
+int resolve_spec(const struct create *o, const struct image_config *img, const char *id, struct arena *a,
+	struct spec *ret, struct err *e)
+{
+	int r;
+
+	*ret = (struct spec){.id = id,
+		.cwd = o->workdir                                  ? o->workdir
+		       : img && img->workdir && *img->workdir == '/' ? img->workdir
+								     : "/",
+		.user = o->user ? o->user : img ? img->user : NULL,
+		.group_add = o->group_add,
+		.domainname = o->domainname,
+		.tty = o->tty,
+		.stdin_open = o->stdin_open,
+		.init = o->init,
+		.readonly = o->readonly,
+		.host_network = o->network && strcmp(o->network, "host") == 0,
+		.new_privs = o->new_privs,
+		.unmask = o->privileged,
+		.shm_size = o->shm_size,
+		.umask = o->umask_set ? o->umask : 022,
+		.oom_score_adj = o->oom_score_adj,
+		.sysctls = o->sysctls};
+	ret->mounts.v = o->mounts.v;
+	ret->mounts.n = o->mounts.n;
+	ret->rlimits.v = o->rlimits.v;
+	ret->rlimits.n = o->rlimits.n;
+	if (*ret->cwd != '/')
+		return err_set(e, EINVAL, "the working directory \"%.128s\" is not an absolute path", ret->cwd);
+	r = resolve_hostname(o, id, a, &ret->hostname, e);
+	if (r == 0)
+		r = resolve_argv(o, img, a, &ret->argv, e);
+	if (r == 0)
+		r = resolve_env(o, img, ret->hostname, a, &ret->env, e);
+	if (r == 0)
+		r = resolve_caps(o, &ret->caps, e);
+	return r;
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Clients: each connection of ctl is a session, known by the uid that the kernel tells (SO_PEERCRED). A caller sees and
+ * controls its own containers, root all.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "engine.h"
+
+#define CLIENTS_MAX 512
+#define SHIM_MS     10000
+
+uid_t session_uid(struct chan *ch)
+{
+	return (uid_t)(uintptr_t)chan_data(ch);
+}
+
+struct ctr *session_ctr(struct engine *g, struct chan *ch, uint32_t id, const char *ref)
+{
+	struct ctr *c = NULL;
+	struct err e;
+
+	if (ctr_find(g, ref, session_uid(ch), &c, &e) < 0)
+		chan_fail(ch, id, &e);
+	return c;
+}
+
+static void fail(struct chan *ch, uint32_t id, int code, const char *fmt, const char *name)
+{
+	struct err e;
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	err_set(&e, code, fmt, name);
+#pragma GCC diagnostic pop
+	chan_fail(ch, id, &e);
+}
+
+static void on_start(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
+{
+	struct container_start *m = msg;
+	struct ctr *c = session_ctr(self, ch, id, m->ref);
+
+	if (!c)
+		return;
+	if (c->status == CTR_RUNNING || c->status == CTR_STARTING) {
+		fail(ch, id, EALREADY, "container %s is already running", c->name);
+		return;
+	}
+	if (c->job) {
+		fail(ch, id, EBUSY, "container %s is being stopped or removed", c->name);
+		return;
+	}
+	m->in = frame_take_fd(f, m->in);
+	m->out = frame_take_fd(f, m->out);
+	m->err = frame_take_fd(f, m->err);
+	start_begin(c, m, relay_new(self, ch, id));
+}
+
+static void on_wait(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
+{
+	const struct container_wait *m = msg;
+	struct ctr *c = session_ctr(self, ch, id, m->ref);
+
+	(void)f;
+	if (!c)
+		return;
+	/* Of a container whose start failed, the end has come already; `removed` waits for rm alone. */
+	wait_add(c, ch, id, m->removed ? WAIT_REMOVED : WAIT_EXIT, 0, false);
+	if (!m->removed && (c->status == CTR_EXITED || (c->status == CTR_CREATED && c->error[0])))
+		wait_notify(c, WAIT_EXIT, 0);
+}
+
+static void on_done(void *arg, void *msg, struct frame *f, const struct err *e)
+{
+	const struct done m = {0};
+	struct relay *r = arg;
+
+	(void)msg;
+	(void)f;
+	if (e)
+		relay_fail(r, e);
+	else
+		relay_reply(r, MSG_done, &m);
+}
+
+/* The container if it runs and its shim can be asked; else the request has been answered. */
+static struct ctr *running(struct engine *g, struct chan *ch, uint32_t id, const char *ref)
+{
+	struct ctr *c = session_ctr(g, ch, id, ref);
+
+	if (!c)
+		return NULL;
+	if (c->status == CTR_RUNNING && c->shim && c->shim->chan)
+		return c;
+	fail(ch, id, EINVAL, "container %s is not running", c->name);
+	return NULL;
+}
+
+static void on_attach(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
+{
+	const struct container_attach *m = msg;
+	struct ctr *c = running(self, ch, id, m->ref);
+
+	(void)f;
+	if (!c)
+		return;
+	MSG_DECLARE(shim_attach, a);
+	a.in = m->in;
+	a.out = m->out;
+	a.err = m->err;
+	chan_request(c->shim->chan, MSG_shim_attach, &a, SHIM_MS, on_done, relay_new(self, ch, id));
+}
+
+static void on_kill(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
+{
+	const struct container_kill *m = msg;
+	const struct shim_signal s = {.signal = m->signal};
+	struct ctr *c;
+
+	(void)f;
+	if (m->signal == 0) {
+		fail(ch, id, EINVAL, "signal 0 can't be %s", "sent");
+		return;
+	}
+	c = running(self, ch, id, m->ref);
+	if (c)
+		chan_request(c->shim->chan, MSG_shim_signal, &s, SHIM_MS, on_done, relay_new(self, ch, id));
+}
+
+static void on_resize(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
+{
+	const struct container_resize *m = msg;
+	const struct shim_resize s = {.exec = m->exec, .rows = m->rows, .cols = m->cols};
+	struct ctr *c = running(self, ch, id, m->ref);
+
+	(void)f;
+	if (c)
+		chan_request(c->shim->chan, MSG_shim_resize, &s, SHIM_MS, on_done, relay_new(self, ch, id));
+}
+
+static void on_stop(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
+{
+	const struct container_stop *m = msg;
+	struct ctr *c = session_ctr(self, ch, id, m->ref);
+
+	(void)f;
+	if (!c)
+		return;
+	if (c->status == CTR_STARTING) {
+		fail(ch, id, EBUSY, "container %s is just being started", c->name);
+		return;
+	}
+	if (c->status == CTR_CREATED || c->status == CTR_EXITED) {
+		chan_done(ch, id);
+		return;
+	}
+	wait_add(c, ch, id, c->status == CTR_REMOVING ? WAIT_REMOVED : WAIT_STOP, 0, true);
+	if (c->status == CTR_RUNNING)
+		stop_begin(c, stop_timeout(c, m));
+}
+
+static void on_remove(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
+{
+	const struct container_remove *m = msg;
+	struct ctr *c = session_ctr(self, ch, id, m->ref);
+
+	(void)f;
+	if (!c)
+		return;
+	if (!m->force && (c->status == CTR_RUNNING || c->status == CTR_STARTING)) {
+		fail(ch, id, EBUSY, "container %s is running; stop it first, or use rm -f", c->name);
+		return;
+	}
+	if (c->status == CTR_STARTING) {
+		fail(ch, id, EBUSY, "container %s is just being started; try again", c->name);
+		return;
+	}
+	wait_add(c, ch, id, WAIT_REMOVED, 0, true);
+	if (c->status == CTR_RUNNING || c->status == CTR_FINISHING)
+		c->remove_after = true;
+	if (c->status == CTR_RUNNING)
+		stop_begin(c, 0);
+	else if (c->status == CTR_CREATED || c->status == CTR_EXITED)
+		remove_begin(c);
+}
+
+static const struct handler handlers[] = {
+	{MSG_version, on_version},
+	{MSG_info, on_info},
+	{MSG_container_create, on_container_create},
+	{MSG_container_start, on_start},
+	{MSG_container_wait, on_wait},
+	{MSG_container_attach, on_attach},
+	{MSG_container_kill, on_kill},
+	{MSG_container_stop, on_stop},
+	{MSG_container_remove, on_remove},
+	{MSG_container_list, on_container_list},
+	{MSG_container_inspect, on_container_inspect},
+	{MSG_container_exec, on_container_exec},
+	{MSG_exec_wait, on_exec_wait},
+	{MSG_container_resize, on_resize},
+	{MSG_container_logs, on_container_logs},
+	{MSG_image_pull, on_image_pull},
+	{MSG_image_list, on_image_list},
+	{MSG_image_inspect, on_image_inspect},
+	{MSG_image_remove, on_image_remove},
+	{0},
+};
+
+static void on_close(void *self, struct chan *ch)
+{
+	struct engine *g = self;
+
+	g->n_clients--;
+	wait_forget_client(g, ch);
+	relay_forget_client(g, ch);
+}
+
+void sessions_accept(void *arg, int what)
+{
+	struct engine *g = arg;
+	const struct chan_setup setup = {
+		.self = SUPERVISOR, .peer = CTL, .handlers = handlers, .arg = g, .on_close = on_close};
+	_cleanup_fd_ int fd = accept4(g->listen, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct chan *ch;
+	uid_t uid;
+	gid_t gid;
+	pid_t pid;
+
+	(void)what;
+	if (fd < 0 || g->n_clients >= CLIENTS_MAX)
+		return; /* one too many sees its connection closed */
+	ch = chan_open(g->loop, fd, &setup);
+	if (!ch)
+		return;
+	take_fd(&fd);
+	if (chan_peer(ch, &uid, &gid, &pid) < 0) {
+		chan_close(ch);
+		return;
+	}
+	chan_set_data(ch, (void *)(uintptr_t)uid);
+	g->n_clients++;
+}

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Shims: started by the launcher, kept ready in a small pool, given to containers, ended. A slot has one shim at most
+ * at any time, since it decides the uid: a second one waits until the first is gone.
+ */
+#include "engine.h"
+
+#include <errno.h>
+
+#include "base/fd.h"
+
+void slot_use(struct engine *g, uint32_t slot, bool used)
+{
+	if (used)
+		g->slots[slot / 8] |= (uint8_t)(1U << slot % 8);
+	else
+		g->slots[slot / 8] &= (uint8_t)~(1U << slot % 8);
+}
+
+static uint32_t slot_find(struct engine *g)
+{
+	for (uint32_t s = SLOT_MIN; s <= SLOT_MAX; s++)
+		if (!(g->slots[s / 8] & 1U << s % 8))
+			return s;
+	return 0;
+}
+
+static bool slot_has_container(const struct engine *g, uint32_t slot)
+{
+	for (const struct ctr *c = g->ctrs; c; c = c->next)
+		if (c->slot == slot)
+			return true;
+	return false;
+}
+
+static struct shim *shim_find(struct engine *g, uint32_t slot, enum shim_state state)
+{
+	for (struct shim *s = g->shims; s; s = s->next)
+		if (s->slot == slot && s->state == state)
+			return s;
+	return NULL;
+}
+
+static void shim_free(struct shim *s)
+{
+	struct engine *g = s->engine;
+
+	for (struct shim **p = &g->shims; *p; p = &(*p)->next) {
+		if (*p != s)
+			continue;
+		*p = s->next;
+		break;
+	}
+	fd_close(&s->pidfd);
+	fd_close(&s->userns);
+	fd_close(&s->netns);
+	fd_close(&s->rtnl);
+	chan_close(s->chan);
+	if (!slot_has_container(g, s->slot))
+		slot_use(g, s->slot, false);
+	free(s);
+}
+
+static struct shim *shim_new(struct engine *g, uint32_t slot, uint32_t flags, enum shim_state state)
+{
+	struct shim *s = calloc(1, sizeof(*s));
+
+	if (!s) {
+		log_error("out of memory");
+		abort();
+	}
+	*s = (struct shim){.next = g->shims,
+		.engine = g,
+		.state = state,
+		.slot = slot,
+		.flags = flags,
+		.pidfd = -1,
+		.userns = -1,
+		.netns = -1,
+		.rtnl = -1};
+	g->shims = s;
+	slot_use(g, slot, true);
+	return s;
+}
+
+static void tell_ready(struct shim *s, const struct err *e)
+{
+	void (*fn)(void *, struct shim *, const struct err *) = s->on_ready;
+
+	s->on_ready = NULL;
+	if (fn)
+		fn(s->on_ready_arg, e ? NULL : s, e);
+}
+
+static void on_shim_ready(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
+{
+	const struct shim_ready *m = msg;
+	struct shim *s = self;
+
+	(void)ch;
+	(void)id;
+	if (s->state != SHIM_SPAWNING)
+		return;
+	s->child_pid = m->pid;
+	s->pidfd = frame_take_fd(f, m->pidfd);
+	s->userns = frame_take_fd(f, m->userns);
+	s->netns = frame_take_fd(f, m->netns);
+	s->rtnl = frame_take_fd(f, m->rtnl);
+	s->state = s->on_ready ? SHIM_USED : SHIM_STANDBY;
+	tell_ready(s, NULL);
+}
+
+static void on_exited(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
+{
+	struct shim *s = self;
+
+	(void)ch;
+	(void)id;
+	(void)f;
+	if (s->ctr)
+		ctr_exited(s->ctr, msg);
+}
+
+static void spawn(struct shim *s)
+{
+	s->state = SHIM_SPAWNING;
+	helpers_spawn(s->engine, SHIM, s->slot, s->flags);
+}
+
+/* Both its process and its channel are gone: the slot is free for who waits for it. */
+static void shim_over(struct shim *s)
+{
+	struct engine *g = s->engine;
+	uint32_t slot = s->slot;
+	struct shim *queued;
+
+	shim_free(s);
+	queued = shim_find(g, slot, SHIM_QUEUED);
+	if (queued)
+		spawn(queued);
+	shims_fill(g);
+	engine_end_if_idle(g);
+}
+
+static void on_shim_close(void *self, struct chan *ch)
+{
+	const struct err gone = {ECONNRESET, "the shim died"};
+	struct shim *s = self;
+	struct ctr *c = s->ctr;
+
+	(void)ch;
+	s->chan = NULL;
+	helpers_forget(s->engine, SHIM, s->slot, s->pid);
+	s->state = SHIM_ENDING;
+	s->ctr = NULL;
+	tell_ready(s, &gone);
+	if (c) {
+		c->shim = NULL;
+		ctr_lost(c, "its shim died");
+	}
+	if (s->gone)
+		shim_over(s);
+}
+
+static const struct handler handlers[] = {
+	{MSG_shim_ready, on_shim_ready},
+	{MSG_shim_exited, on_exited},
+	{MSG_shim_exec_exited, on_exec_exited},
+	{0},
+};
+
+static void connect_shim(struct shim *s, int32_t pid, int channel)
+{
+	const struct chan_setup setup = {.self = SUPERVISOR,
+		.peer = SHIM,
+		.handlers = handlers,
+		.arg = s,
+		.on_close = on_shim_close};
+
+	s->pid = pid;
+	s->chan = chan_open(s->engine->loop, channel, &setup);
+	if (!s->chan)
+		fd_close(&channel);
+}
+
+void shims_on_started(struct engine *g, const struct launch_frame *f, int channel)
+{
+	struct shim *s = shim_find(g, f->slot, SHIM_SPAWNING);
+
+	if (s && !s->chan) {
+		connect_shim(s, f->pid, channel);
+		return;
+	}
+	s = shim_find(g, f->slot, SHIM_ENDING); /* not wanted any more: it ends with its channel */
+	if (s && s->pid == 0)
+		s->pid = f->pid;
+	fd_close(&channel);
+	helpers_forget(g, SHIM, f->slot, f->pid);
+}
+
+void shims_on_failed(struct engine *g, const struct launch_frame *f)
+{
+	struct shim *s = shim_find(g, f->slot, SHIM_SPAWNING);
+	struct err e;
+
+	if (!s)
+		return;
+	err_errno(&e, f->status, "starting a shim");
+	tell_ready(s, &e);
+	shim_over(s);
+}
+
+void shims_on_gone(struct engine *g, const struct launch_frame *f)
+{
+	struct shim *s = g->shims;
+
+	while (s && s->pid != f->pid)
+		s = s->next;
+	if (!s)
+		return;
+	s->gone = true;
+	if (!s->chan) /* else its last words may be unread: the end of the channel tells */
+		shim_over(s);
+}
+
+void shims_on_adopt(struct engine *g, const struct launch_frame *f, int channel)
+{
+	struct shim *s = shim_new(g, f->slot, f->flags, SHIM_USED);
+	struct ctr *c = g->ctrs;
+
+	connect_shim(s, f->pid, channel);
+	while (c && !(c->slot == f->slot && c->status == CTR_RUNNING))
+		c = c->next;
+	if (!c) { /* a standby whose descriptors went down with our predecessor, or a start that was cut off */
+		shim_end(s);
+		return;
+	}
+	c->shim = s;
+	s->ctr = c;
+	s->child_pid = c->pid;
+}
+
+void shims_fill(struct engine *g)
+{
+	uint32_t have = 0, slot;
+
+	if (!g->serving || g->ending)
+		return;
+	for (const struct shim *s = g->shims; s; s = s->next)
+		have += s->state == SHIM_STANDBY || (s->state == SHIM_SPAWNING && !s->on_ready);
+	for (; have < g->o->standby && (slot = slot_find(g)) > 0; have++)
+		spawn(shim_new(g, slot, 0, SHIM_SPAWNING));
+}
+
+void shims_take(struct engine *g, uint32_t slot, uint32_t flags,
+	void (*fn)(void *arg, struct shim *s, const struct err *e), void *arg)
+{
+	struct shim *s = g->shims;
+	struct err e;
+
+	while (slot == 0 && flags == 0 && s && s->state != SHIM_STANDBY)
+		s = s->next;
+	if (slot == 0 && flags == 0 && s) {
+		s->state = SHIM_USED;
+		fn(arg, s, NULL);
+		return;
+	}
+	if (slot == 0 && (slot = slot_find(g)) == 0) {
+		err_set(&e, EAGAIN, "all %u ranges of uids are in use; remove some containers", SLOT_MAX);
+		fn(arg, NULL, &e);
+		return;
+	}
+	s = shim_find(g, slot, SHIM_ENDING);
+	s = shim_new(g, slot, flags, s ? SHIM_QUEUED : SHIM_SPAWNING);
+	s->on_ready = fn;
+	s->on_ready_arg = arg;
+	if (s->state == SHIM_SPAWNING)
+		spawn(s);
+}
+
+void shim_end(struct shim *s)
+{
+	const struct shim_end m = {0};
+
+	if (!s || s->state == SHIM_ENDING)
+		return;
+	if (s->ctr)
+		s->ctr->shim = NULL;
+	s->ctr = NULL;
+	s->state = SHIM_ENDING;
+	if (s->chan) {
+		chan_event(s->chan, MSG_shim_end, 0, &m);
+		chan_close(s->chan);
+		s->chan = NULL;
+		helpers_forget(s->engine, SHIM, s->slot, s->pid);
+	}
+	if (s->gone)
+		shim_over(s);
+}

@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Starting a container: the step table of the start path. Every step asks another process; what comes back are
+ * descriptors, which the last step hands to the shim.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "job.h"
+#include "resolve.h"
+
+#define HELPER_MS  30000
+#define SPEC_MAX   (2U << 20)
+#define RESOLV_MAX 16384
+#define BINDS_MAX  64
+#define LAYERS_MAX 127
+#define PROCS_MAX  14
+#define PIDS_DEFAULT 2048
+
+/* What a start gathers. Descriptors are owned; -1 or n = 0 when not there. */
+struct start {
+	struct relay *relay; /* who asked */
+	uint32_t rows, cols;
+	int in, out, err;
+	int layers[LAYERS_MAX], procs[PROCS_MAX], binds[BINDS_MAX];
+	uint32_t n_layers, n_procs, n_binds, binds_waiting;
+	int writable, rootfs, spec;
+	struct err bind_failure;
+	void *bind_ref;
+};
+
+static void close_all(int *v, uint32_t *n)
+{
+	while (*n > 0)
+		fd_close(&v[--*n]);
+}
+
+static void start_free(struct start *s)
+{
+	close_all(s->layers, &s->n_layers);
+	close_all(s->procs, &s->n_procs);
+	close_all(s->binds, &s->n_binds);
+	fd_close(&s->in);
+	fd_close(&s->out);
+	fd_close(&s->err);
+	fd_close(&s->writable);
+	fd_close(&s->rootfs);
+	fd_close(&s->spec);
+	free(s);
+}
+
+static bool network_is(const struct ctr *c, const char *name)
+{
+	const char *n = ctr_create(c)->network;
+
+	return strcmp(n ? n : "bridge", name) == 0;
+}
+
+/* ---- shim: a first process in its namespaces, waiting ---- */
+
+static void on_shim(void *ref, struct shim *s, const struct err *e)
+{
+	struct ctr *c = step_job(ref)->ctr;
+
+	if (s) {
+		c->shim = s;
+		s->ctr = c;
+		c->slot = s->slot;
+		c->pid = s->child_pid;
+	}
+	job_step_done(ref, e);
+}
+
+static void start_shim(struct job *j, void *ref)
+{
+	shims_take(j->engine, j->ctr->slot, network_is(j->ctr, "host") ? LAUNCH_HOST_NET : 0, on_shim, ref);
+}
+
+static void undo_shim(struct job *j)
+{
+	shim_end(j->ctr->shim);
+}
+
+/* ---- cgroup ---- */
+
+static void on_cgroup(void *ref, void *msg, struct frame *f, const struct err *e)
+{
+	struct job *j = step_job(ref);
+	struct start *s = j->data;
+	const struct cgroup_created *m = msg;
+
+	for (uint32_t i = 0; m && i < m->procs.n; i++)
+		s->procs[s->n_procs++] = frame_take_fd(f, m->procs.v[i]);
+	if (m && m->in_force)
+		doc_copy(&j->ctr->in_force, &schema_limits, m->in_force, NULL);
+	job_step_done(ref, e);
+}
+
+static void start_cgroup(struct job *j, void *ref)
+{
+	const struct limits *asked = ctr_create(j->ctr)->limits;
+	struct limits limits = asked ? *asked : (struct limits){0};
+	const struct cgroup_create m = {.container = j->ctr->id, .limits = &limits};
+
+	if (limits.pids == 0)
+		limits.pids = PIDS_DEFAULT;
+	helper_request(j->engine, H_CGROUPD, MSG_cgroup_create, &m, HELPER_MS, on_cgroup, ref);
+}
+
+static void undo_cgroup(struct job *j)
+{
+	const struct cgroup_remove m = {.container = j->ctr->id};
+
+	helper_tell(j->engine, H_CGROUPD, MSG_cgroup_remove, &m);
+}
+
+/* ---- rootfs ---- */
+
+static bool wants_image(const struct job *j)
+{
+	return ctr_create(j->ctr)->image != NULL;
+}
+
+static void on_rootfs(void *ref, void *msg, struct frame *f, const struct err *e)
+{
+	struct job *j = step_job(ref);
+	struct start *s = j->data;
+	const struct rootfs_opened *m = msg;
+
+	for (uint32_t i = 0; m && i < m->layers.n; i++)
+		s->layers[s->n_layers++] = frame_take_fd(f, m->layers.v[i]);
+	if (m) {
+		s->writable = frame_take_fd(f, m->writable);
+		j->ctr->rootfs_made = true;
+	}
+	job_step_done(ref, e);
+}
+
+static void start_rootfs(struct job *j, void *ref)
+{
+	MSG_DECLARE(rootfs_open, m);
+
+	m.container = j->ctr->id;
+	m.image_id = j->ctr->image_id;
+	m.userns = j->ctr->shim->userns;
+	helper_request(j->engine, H_IMAGED, MSG_rootfs_open, &m, HELPER_MS, on_rootfs, ref);
+}
+
+/* ---- network ---- */
+
+static bool wants_network(const struct job *j)
+{
+	return !network_is(j->ctr, "host");
+}
+
+static void on_network(void *ref, void *msg, struct frame *f, const struct err *e)
+{
+	const struct net_attached *m = msg;
+	struct job *j = step_job(ref);
+
+	(void)f;
+	if (m)
+		doc_copy(&j->ctr->endpoint, &schema_endpoint, m->endpoint, NULL);
+	job_step_done(ref, e);
+}
+
+static void start_network(struct job *j, void *ref)
+{
+	const struct create *o = ctr_create(j->ctr);
+
+	MSG_DECLARE(net_attach, m);
+	MSG_DECLARE(net_loopback, lo);
+	if (network_is(j->ctr, "none")) {
+		lo.rtnl = j->ctr->shim->rtnl;
+		helper_request(j->engine, H_NETD, MSG_net_loopback, &lo, HELPER_MS, job_on_reply, ref);
+		return;
+	}
+	m.container = j->ctr->id;
+	m.network = "bridge";
+	m.netns = j->ctr->shim->netns;
+	m.rtnl = j->ctr->shim->rtnl;
+	m.ip4 = o->ip4;
+	m.ip6 = o->ip6;
+	m.mac = o->mac;
+	m.ports.v = o->ports.v;
+	m.ports.n = o->ports.n;
+	helper_request(j->engine, H_NETD, MSG_net_attach, &m, HELPER_MS, on_network, ref);
+}
+
+static void undo_network(struct job *j)
+{
+	const struct net_detach m = {.container = j->ctr->id};
+
+	if (network_is(j->ctr, "bridge"))
+		helper_tell(j->engine, H_NETD, MSG_net_detach, &m);
+	doc_free(&j->ctr->endpoint);
+}
+
+/* ---- binds: one mapped clone of each source, and of --rootfs ---- */
+
+static bool wants_binds(const struct job *j)
+{
+	return j->ctr->n_sources > 0 || j->ctr->rootfs >= 0;
+}
+
+struct bind_wait {
+	struct job *job;
+	int *slot;
+};
+
+static void bind_done(struct job *j)
+{
+	struct start *s = j->data;
+
+	if (--s->binds_waiting == 0)
+		job_step_done(s->bind_ref, s->bind_failure.code ? &s->bind_failure : NULL);
+}
+
+static void on_bind(void *arg, void *msg, struct frame *f, const struct err *e)
+{
+	struct bind_wait *w = arg;
+	struct start *s = w->job->data;
+	const struct mount_mapped *m = msg;
+
+	if (m)
+		*w->slot = frame_take_fd(f, m->tree);
+	else if (!s->bind_failure.code)
+		s->bind_failure = *e;
+	bind_done(w->job);
+	free(w);
+}
+
+static void map_source(struct job *j, int source, bool readonly, int *slot)
+{
+	struct bind_wait *w = calloc(1, sizeof(*w));
+	struct start *s = j->data;
+
+	MSG_DECLARE(mount_map, m);
+	if (!w)
+		abort();
+	*w = (struct bind_wait){j, slot};
+	*slot = -1;
+	m.source = source;
+	m.userns = j->ctr->shim->userns;
+	m.owner = j->ctr->owner;
+	m.readonly = readonly;
+	m.recursive = true;
+	s->binds_waiting++;
+	helper_request(j->engine, H_IMAGED, MSG_mount_map, &m, HELPER_MS, on_bind, w);
+}
+
+static void start_binds(struct job *j, void *ref)
+{
+	const struct create *o = ctr_create(j->ctr);
+	struct start *s = j->data;
+
+	s->bind_ref = ref;
+	s->binds_waiting = 1;
+	for (uint32_t i = 0; i < o->mounts.n && s->n_binds < j->ctr->n_sources; i++) {
+		if (strcmp(o->mounts.v[i].kind, "bind") != 0)
+			continue;
+		map_source(j, j->ctr->sources[s->n_binds], o->mounts.v[i].readonly, &s->binds[s->n_binds]);
+		s->n_binds++;
+	}
+	if (j->ctr->rootfs >= 0)
+		map_source(j, j->ctr->rootfs, false, &s->rootfs);
+	bind_done(j);
+}
+
+/* ---- workload: everything goes to the shim ---- */
+
+static int make_spec(struct job *j, struct err *e)
+{
+	struct ctr *c = j->ctr;
+	const struct create *o = ctr_create(c);
+	const struct net_ready *net = j->engine->network.obj;
+	_cleanup_arena_ struct arena a = {0};
+	_cleanup_free_ char *resolv = NULL;
+	_cleanup_free_ uint8_t *buf = NULL;
+	struct start *s = j->data;
+	struct spec spec;
+	size_t n;
+	int r = resolve_spec(o, c->config.obj, c->id, &a, &spec, e);
+
+	fd_read_file_at(AT_FDCWD, "/etc/resolv.conf", RESOLV_MAX, &resolv, NULL);
+	if (r == 0)
+		r = resolve_hosts(o, spec.hostname, c->endpoint.obj, net ? net->gateway4 : NULL, &a, &spec.hosts, e);
+	if (r == 0)
+		r = resolve_resolv_conf(o, resolv, spec.host_network, &a, &spec.resolv_conf, e);
+	if (r == 0)
+		r = doc_copy(&c->spec, &schema_spec, &spec, e);
+	if (r == 0)
+		r = codec_encode(&schema_spec, &spec, SPEC_MAX, NULL, &buf, &n, e);
+	if (r < 0)
+		return r;
+	s->spec = fd_memfd_sealed("spec", buf, n);
+	return s->spec < 0 ? err_errno(e, s->spec, "a memory file") : 0;
+}
+
+static void on_workload(void *ref, void *msg, struct frame *f, const struct err *e)
+{
+	const struct shim_started *m = msg;
+
+	(void)f;
+	if (m)
+		step_job(ref)->ctr->started_at = m->started_at;
+	job_step_done(ref, e);
+}
+
+static void start_workload(struct job *j, void *ref)
+{
+	_cleanup_fd_ int log = -1;
+	struct start *s = j->data;
+	struct err e = {0};
+
+	MSG_DECLARE(shim_start, m);
+	if (make_spec(j, &e) == 0)
+		log = state_open_log(j->ctr, &e);
+	if (log < 0) {
+		job_step_done(ref, &e);
+		return;
+	}
+	m.spec = s->spec;
+	m.layers = (struct fdv){s->layers, s->n_layers};
+	m.writable = s->writable;
+	m.rootfs = s->rootfs;
+	m.procs = (struct fdv){s->procs, s->n_procs};
+	m.binds = (struct fdv){s->binds, s->n_binds};
+	m.log = log;
+	m.in = s->in;
+	m.out = s->out;
+	m.err = s->err;
+	m.rows = s->rows;
+	m.cols = s->cols;
+	if (!j->ctr->shim || !j->ctr->shim->chan) {
+		err_set(&e, ECONNRESET, "its shim died");
+		job_step_done(ref, &e);
+		return;
+	}
+	chan_request(j->ctr->shim->chan, MSG_shim_start, &m, HELPER_MS, on_workload, ref);
+}
+
+static const struct step steps[] = {
+	{"shim", 0, NULL, start_shim, undo_shim},
+	{"limits", 1, NULL, start_cgroup, undo_cgroup},
+	{"rootfs", 1, wants_image, start_rootfs, NULL}, /* its writable layer stays until rm */
+	{"network", 1, wants_network, start_network, undo_network},
+	{"mounts", 1, wants_binds, start_binds, NULL},
+	{"workload", 2, NULL, start_workload, NULL},
+	{0},
+};
+
+static void on_end(struct job *j, const struct err *e)
+{
+	struct container_started m = {.id = j->ctr->id, .pid = j->ctr->pid};
+	struct start *s = j->data;
+	struct ctr *c = j->ctr;
+	struct err saved = {0};
+
+	if (e) {
+		c->status = c->finished_at ? CTR_EXITED : CTR_CREATED;
+		c->exit_code = e->code == ERR_NO_COMMAND ? 127 : e->code == ERR_NOT_EXECUTABLE ? 126 : 125;
+		memcpy(c->error, e->text, sizeof(c->error));
+		relay_fail(s->relay, e);
+	} else {
+		c->status = CTR_RUNNING;
+		c->finished_at = 0;
+		relay_reply(s->relay, MSG_container_started, &m);
+	}
+	if (state_save(c, &saved) < 0)
+		log_error("%s", saved.text);
+	start_free(s);
+	shims_fill(c->engine);
+	engine_end_if_idle(c->engine);
+}
+
+void start_begin(struct ctr *c, const struct container_start *how, struct relay *r)
+{
+	struct start *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		abort();
+	*s = (struct start){.relay = r,
+		.rows = how->rows,
+		.cols = how->cols,
+		.in = how->in,
+		.out = how->out,
+		.err = how->err,
+		.writable = -1,
+		.rootfs = -1,
+		.spec = -1};
+	c->status = CTR_STARTING;
+	c->error[0] = '\0';
+	c->exit_code = 0;
+	c->oom_killed = false;
+	job_begin(c->engine, c, steps, false, s, on_end);
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The mirror on disk: STATE/containers/<id>/state holds the record (struct container as msgpack), replaced by rename
+ * at every change of status; log/ beside it belongs to the shim. Trusted: written by nobody else.
+ */
+#include "engine.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+#define RECORD_MAX (4U << 20)
+
+void state_record(const struct ctr *c, struct container *ret)
+{
+	*ret = (struct container){.id = c->id,
+		.name = c->name,
+		.image_id = c->image_id[0] ? c->image_id : NULL,
+		.owner = c->owner,
+		.slot = c->slot,
+		.uid_base = c->slot ? c->engine->o->uid_base + c->slot * UID_RANGE : 0,
+		.created_at = c->created_at,
+		.status = ctr_status_name(c),
+		.pid = c->status == CTR_RUNNING ? c->pid : 0,
+		.exit_code = c->exit_code,
+		.oom_killed = c->oom_killed,
+		.error = c->error[0] ? c->error : NULL,
+		.started_at = c->started_at,
+		.finished_at = c->finished_at,
+		.create = c->create.obj,
+		.config = c->config.obj,
+		.spec = c->spec.obj,
+		.endpoint = c->endpoint.obj,
+		.in_force = c->in_force.obj};
+}
+
+int state_save(struct ctr *c, struct err *e)
+{
+	_cleanup_free_ uint8_t *buf = NULL;
+	_cleanup_fd_ int dir = -1;
+	struct container rec;
+	size_t n;
+	int r;
+
+	state_record(c, &rec);
+	r = codec_encode(&schema_container, &rec, RECORD_MAX, NULL, &buf, &n, e);
+	if (r < 0)
+		return r;
+	dir = openat(c->engine->state, c->id, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return err_errno(e, errno, "state of %.12s", c->id);
+	r = fd_replace_file_at(dir, "state", buf, n, 0600);
+	return r < 0 ? err_errno(e, r, "state of %.12s", c->id) : 0;
+}
+
+int state_make_dir(struct ctr *c, struct err *e)
+{
+	char log[ID_LEN + 8];
+
+	snprintf(log, sizeof(log), "%s/log", c->id);
+	if (mkdirat(c->engine->state, c->id, 0700) < 0)
+		return err_errno(e, errno, "state of %.12s", c->id);
+	/* The shim, of another uid, makes its files here through a descriptor; nobody reaches it by path. */
+	if (mkdirat(c->engine->state, log, 0700) < 0 || fchmodat(c->engine->state, log, 0777, 0) < 0) {
+		int r = err_errno(e, errno, "log of %.12s", c->id);
+
+		state_remove(c);
+		return r;
+	}
+	return 0;
+}
+
+static void remove_files(int parent, const char *name)
+{
+	_cleanup_fd_ int dir = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *d = dir >= 0 ? fdopendir(dup(dir)) : NULL;
+	struct dirent *de;
+
+	while (d && (de = readdir(d)))
+		if (strcmp(de->d_name, ".") != 0 && strcmp(de->d_name, "..") != 0)
+			unlinkat(dir, de->d_name, 0);
+	if (d)
+		closedir(d);
+}
+
+void state_remove(struct ctr *c)
+{
+	char log[ID_LEN + 8];
+
+	snprintf(log, sizeof(log), "%s/log", c->id);
+	remove_files(c->engine->state, log);
+	unlinkat(c->engine->state, log, AT_REMOVEDIR);
+	remove_files(c->engine->state, c->id);
+	if (unlinkat(c->engine->state, c->id, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		log_warn("state of %.12s: %s", c->id, strerror(errno));
+}
+
+int state_open_log(const struct ctr *c, struct err *e)
+{
+	char log[ID_LEN + 8];
+	int fd;
+
+	snprintf(log, sizeof(log), "%s/log", c->id);
+	fd = openat(c->engine->state, log, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? err_errno(e, errno, "log of %.12s", c->id) : fd;
+}
+
+static enum ctr_status parse_status(const char *s)
+{
+	if (strcmp(s, "running") == 0)
+		return CTR_RUNNING;
+	return strcmp(s, "exited") == 0 || strcmp(s, "removing") == 0 ? CTR_EXITED : CTR_CREATED;
+}
+
+static void copy_text(char *to, size_t n, const char *from)
+{
+	snprintf(to, n, "%s", from ? from : "");
+}
+
+static int restore(struct ctr *c, const struct container *rec, struct err *e)
+{
+	const struct {
+		struct doc *doc;
+		const struct schema *schema;
+		const void *src;
+	} docs[] = {{&c->create, &schema_create, rec->create}, {&c->config, &schema_image_config, rec->config},
+		{&c->spec, &schema_spec, rec->spec}, {&c->endpoint, &schema_endpoint, rec->endpoint},
+		{&c->in_force, &schema_limits, rec->in_force}};
+	int r = 0;
+
+	copy_text(c->id, sizeof(c->id), rec->id);
+	copy_text(c->name, sizeof(c->name), rec->name);
+	copy_text(c->image_id, sizeof(c->image_id), rec->image_id);
+	copy_text(c->error, sizeof(c->error), rec->error);
+	c->owner = rec->owner;
+	c->slot = rec->slot <= SLOT_MAX ? rec->slot : 0;
+	c->rootfs_made = c->slot != 0;
+	c->status = parse_status(rec->status);
+	c->pid = rec->pid;
+	c->exit_code = rec->exit_code;
+	c->oom_killed = rec->oom_killed;
+	c->created_at = rec->created_at;
+	c->started_at = rec->started_at;
+	c->finished_at = rec->finished_at;
+	if (!rec->create)
+		return err_set(e, EBADMSG, "the record holds no options");
+	for (unsigned int i = 0; i < ARRAY_LEN(docs) && r == 0; i++)
+		if (docs[i].src)
+			r = doc_copy(docs[i].doc, docs[i].schema, docs[i].src, e);
+	if (c->slot)
+		slot_use(c->engine, c->slot, true);
+	c->remove_after = ctr_create(c)->autoremove;
+	return r;
+}
+
+static int load_one(struct engine *g, const char *id, struct err *e)
+{
+	_cleanup_arena_ struct arena arena = {0};
+	_cleanup_free_ char *buf = NULL;
+	char path[ID_LEN + 16];
+	struct container rec;
+	struct ctr *c;
+	size_t n;
+	int r;
+
+	snprintf(path, sizeof(path), "%.64s/state", id);
+	r = fd_read_file_at(g->state, path, RECORD_MAX, &buf, &n);
+	if (r < 0)
+		return err_errno(e, r, "%s", path);
+	r = codec_decode(&schema_container, (uint8_t *)buf, n, NULL, 0, &arena, &rec, e);
+	if (r == 0 && strcmp(rec.id, id) != 0)
+		r = err_set(e, EBADMSG, "%s holds the record of another container", path);
+	if (r < 0)
+		return r;
+	c = ctr_new(g);
+	r = restore(c, &rec, e);
+	if (r < 0)
+		ctr_free(c);
+	return r;
+}
+
+/* The table is newest first, a directory in no order. */
+static void sort_newest_first(struct engine *g)
+{
+	struct ctr *sorted = NULL;
+
+	while (g->ctrs) {
+		struct ctr *c = g->ctrs, **at = &sorted;
+
+		g->ctrs = c->next;
+		while (*at && (*at)->created_at > c->created_at)
+			at = &(*at)->next;
+		c->next = *at;
+		*at = c;
+	}
+	g->ctrs = sorted;
+}
+
+int state_load(struct engine *g, struct err *e)
+{
+	DIR *d = fdopendir(dup(g->state));
+	struct dirent *de;
+
+	if (!d)
+		return err_errno(e, errno, "reading the state directory");
+	while ((de = readdir(d))) {
+		struct err why = {0};
+
+		if (strlen(de->d_name) == ID_LEN && load_one(g, de->d_name, &why) < 0)
+			log_error("container %.12s is left alone, its state can't be read: %s", de->d_name, why.text);
+	}
+	closedir(d);
+	sort_newest_first(g);
+	return 0;
+}
