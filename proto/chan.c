@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -39,7 +40,10 @@ struct chan *chan_alloc(struct loop *l, int fd, const struct chan_setup *setup)
 	c->loop = l;
 	c->fd = fd;
 	c->setup = *setup;
-	c->next_id = 1;
+	/* A channel may outlive the process that used it before: late answers to that one's requests must not
+	 * look like answers to ours. */
+	if (getrandom(&c->next_id, sizeof(c->next_id), GRND_NONBLOCK) < 0)
+		c->next_id = (uint32_t)time_now_ns();
 	c->out_tail = &c->out;
 	return c;
 }
