@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Attaching and detaching. Runs in netd, for the supervisor.
+ */
+#include "attach.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "inside.h"
+#include "veth.h"
+
+static int make_link(struct netd *d, struct network *n, const struct net_attach *msg, const struct member *m,
+		     const uint8_t mac[6], int *ret_inside, struct err *e)
+{
+	char alias[NAMES_ALIAS_MAX];
+	struct veth_want v = { .name = m->link, .alias = alias, .bridge = n->ifindex, .mtu = n->mtu,
+			       .netns = msg->netns, .hairpin = msg->ports.n > 0 };
+
+	memcpy(v.mac, mac, sizeof(v.mac));
+	names_link_alias(d->engine, m->id, m->ip4, &m->ip6, alias);
+	/* The container starts again before its last link has gone. */
+	if (leaving_has(d, m->link)) {
+		leaving_forget(d, m->link);
+		if (veth_delete(d->rtnl, m->link, e) < 0)
+			return err_prefix(e, "link");
+	}
+	return veth_make(d->rtnl, &v, ret_inside, e);
+}
+
+static int set_up_inside(const struct network *n, const struct member *m, int rtnl, int ifindex, struct err *e)
+{
+	struct inside_want w = { .ifindex = ifindex, .ip4 = m->ip4, .gateway4 = pool_gateway(n->pool),
+				 .len4 = n->net4.len, .ip6 = m->ip6, .gateway6 = network_gateway6(n),
+				 .len6 = n->net6.len };
+
+	return inside_setup(rtnl, &w, e);
+}
+
+static int publish(struct netd *d, const struct network *n, const struct net_attach *msg, const struct member *m,
+		   struct published **ret, struct err *e)
+{
+	int r = ports_resolve(d->book, msg->ports.v, msg->ports.n, n->port_ip, m, ret, e);
+
+	if (r < 0)
+		return r;
+	r = fw_publish(d->fw, *ret, e);
+	if (r < 0) {
+		ports_free(*ret);
+		*ret = NULL;
+	}
+	return r;
+}
+
+int attach(struct netd *d, struct network *n, const struct net_attach *msg, struct member **ret_member,
+	   uint8_t ret_mac[6], struct err *e)
+{
+	_cleanup_fd_ int entered = -1;
+	struct published *rows = NULL;
+	struct member *m;
+	int r, inside = 0, rtnl = msg->rtnl;
+
+	if (rtnl < 0 && !d->enter_netns)
+		return err_set(e, EINVAL, "no rtnl socket of the container: a debug run may do without with --enter-netns");
+	if (rtnl < 0)
+		rtnl = entered = inside_open(msg->netns, e);
+	r = rtnl < 0 ? rtnl : inside_check(rtnl, msg->netns, e);
+	if (r == 0)
+		r = network_join(n, d->engine, msg->container, msg->ip4, msg->ip6, &m, e);
+	if (r < 0)
+		return r;
+	mac_from_ip4(m->ip4, ret_mac);
+	if (msg->mac)
+		r = mac_parse(msg->mac, ret_mac, e);
+	if (r == 0)
+		r = publish(d, n, msg, m, &rows, e);
+	if (r < 0)
+		goto undo_join;
+	r = make_link(d, n, msg, m, ret_mac, &inside, e);
+	if (r < 0)
+		goto undo_publish;
+	r = set_up_inside(n, m, rtnl, inside, e);
+	if (r < 0)
+		goto undo_link;
+	ports_append(&d->book, rows);
+	*ret_member = m;
+	return 0;
+
+undo_link:
+	veth_delete(d->rtnl, m->link, NULL);
+undo_publish:
+	fw_withdraw(d->fw, rows, NULL);
+	ports_free(rows);
+undo_join:
+	network_leave(n, m);
+	return r;
+}
+
+int detach(struct netd *d, const char *container, struct err *e)
+{
+	struct published *rows = ports_take(&d->book, container);
+	int r = fw_withdraw(d->fw, rows, e);
+
+	if (r < 0) {
+		ports_append(&d->book, rows);
+		return r;
+	}
+	ports_free(rows);
+	for (struct network *n = d->networks; n; n = n->next) {
+		struct member *m = network_member(n, container);
+
+		if (!m)
+			continue;
+		leaving_add(d, m->link);
+		network_leave(n, m);
+	}
+	return 0;
+}

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * nft text for libnftables. Runs in netd. Only checked values get into the text: the engine's and networks' link names,
+ * numbers, formatted addresses, and container ids of names_check()'s letters.
+ */
+#include "fw.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <nftables/libnftables.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+
+struct fw {
+	char table[NAMES_ID_MAX + 1];
+	struct nft_ctx *nft;
+};
+
+static const char *const maps[] = { "published4", "published4_any", "published6", "published6_any" };
+
+int fw_new(const char *engine, struct fw **ret, struct err *e)
+{
+	struct fw *f = calloc(1, sizeof(*f));
+
+	if (f)
+		f->nft = nft_ctx_new(NFT_CTX_DEFAULT);
+	if (!f || !f->nft || nft_ctx_buffer_output(f->nft) || nft_ctx_buffer_error(f->nft)) {
+		fw_free(f);
+		return err_set(e, ENOMEM, "libnftables can't be started");
+	}
+	snprintf(f->table, sizeof(f->table), "%s", engine);
+	*ret = f;
+	return 0;
+}
+
+void fw_free(struct fw *f)
+{
+	if (f && f->nft)
+		nft_ctx_free(f->nft);
+	free(f);
+}
+
+/* The code of nft's words; EIO when there is none for them. */
+static int code_of(const char *text)
+{
+	static const int codes[] = { EPERM, ENOENT, EEXIST, ENOMEM, EBUSY, EOPNOTSUPP, EINVAL };
+
+	for (unsigned int i = 0; i < ARRAY_LEN(codes); i++)
+		if (strstr(text, strerror(codes[i])))
+			return codes[i];
+	return EIO;
+}
+
+static int run(struct fw *f, const char *text, struct err *e)
+{
+	const char *why;
+
+	if (nft_run_cmd_from_buffer(f->nft, text) == 0)
+		return 0;
+	why = nft_ctx_get_error_buffer(f->nft);
+	log_debug("nft: %s", why);
+	if (strncmp(why, "Error: ", 7) == 0)
+		why += 7;
+	return err_set(e, code_of(why), "nft table inet %s: %.*s", f->table, (int)strcspn(why, "\n"), why);
+}
+
+/* A command under construction. */
+struct text {
+	FILE *out;
+	char *buf;
+	size_t len;
+};
+
+static int text_begin(struct text *t, struct err *e)
+{
+	*t = (struct text){ 0 };
+	t->out = open_memstream(&t->buf, &t->len);
+	return t->out ? 0 : err_errno(e, errno, "nft text");
+}
+
+static int text_run(struct fw *f, struct text *t, struct err *e)
+{
+	int r = fclose(t->out) == 0 ? run(f, t->buf, e) : err_errno(e, ENOMEM, "nft text");
+
+	free(t->buf);
+	return r;
+}
+
+static const char *map_of(const struct published *p)
+{
+	return maps[(p->family == AF_INET6 ? 2 : 0) + p->any];
+}
+
+static void put_key(FILE *out, const struct published *p)
+{
+	char ip[INET6_ADDRSTRLEN];
+
+	if (!p->any)
+		fprintf(out, "%s . ", ports_host(p, ip));
+	fprintf(out, "%s . %u", p->udp ? "udp" : "tcp", p->host_port);
+}
+
+static void put_publish(FILE *out, const struct fw *f, const struct published *p)
+{
+	char ip[INET6_ADDRSTRLEN];
+
+	fprintf(out, "add element inet %s %s { ", f->table, map_of(p));
+	put_key(out, p);
+	fprintf(out, " comment \"%s\" : %s . %u }\n", p->container,
+		p->family == AF_INET ? ip4_format(p->to4, ip) : ip6_format(&p->to6, ip), p->to_port);
+}
+
+static void put_network(FILE *out, const struct fw *f, const struct network *n)
+{
+	char net[CIDR_TEXT_MAX];
+
+	fprintf(out, "add element inet %s bridges { \"%s\" }\n", f->table, n->bridge);
+	fprintf(out, "add element inet %s inside { \"%s\" . \"%s\" }\n", f->table, n->bridge, n->bridge);
+	fprintf(out, "add element inet %s subnets4 { %s }\n", f->table, cidr4_format(n->net4, net));
+	fprintf(out, "add element inet %s subnets6 { %s }\n", f->table, cidr6_format(&n->net6, net));
+}
+
+static void put_ruleset(FILE *out, const struct fw *f)
+{
+	static const char mark[] = "@TABLE@";
+	const char *at = fw_ruleset, *next;
+
+	while ((next = strstr(at, mark))) {
+		fwrite(at, 1, (size_t)(next - at), out);
+		fputs(f->table, out);
+		at = next + sizeof(mark) - 1;
+	}
+	fputs(at, out);
+}
+
+int fw_load(struct fw *f, const struct network *networks, const struct published *book, struct err *e)
+{
+	struct text t;
+
+	if (text_begin(&t, e) < 0)
+		return -e->code;
+	/* Declared first so that deleting it can't fail; all in one transaction. */
+	fprintf(t.out, "table inet %s\ndelete table inet %s\n", f->table, f->table);
+	put_ruleset(t.out, f);
+	for (; networks; networks = networks->next)
+		put_network(t.out, f, networks);
+	for (; book; book = book->next)
+		put_publish(t.out, f, book);
+	return text_run(f, &t, e);
+}
+
+int fw_publish(struct fw *f, const struct published *rows, struct err *e)
+{
+	struct text t;
+
+	if (!rows)
+		return 0;
+	if (text_begin(&t, e) < 0)
+		return -e->code;
+	for (; rows; rows = rows->next)
+		put_publish(t.out, f, rows);
+	return text_run(f, &t, e);
+}
+
+static int withdraw(struct fw *f, const struct published *rows, bool one, struct err *e)
+{
+	struct text t;
+
+	if (text_begin(&t, e) < 0)
+		return -e->code;
+	for (; rows; rows = one ? NULL : rows->next) {
+		fprintf(t.out, "delete element inet %s %s { ", f->table, map_of(rows));
+		put_key(t.out, rows);
+		fputs(" }\n", t.out);
+	}
+	return text_run(f, &t, e);
+}
+
+int fw_withdraw(struct fw *f, const struct published *rows, struct err *e)
+{
+	struct err one = { 0 };
+
+	if (!rows || withdraw(f, rows, false, &one) == 0)
+		return 0;
+	/* Somebody took one out, or the whole table: one by one, then. */
+	for (; rows; rows = rows->next)
+		if (withdraw(f, rows, true, &one) < 0 && one.code != ENOENT)
+			return err_set(e, one.code, "%s", one.text);
+	return 0;
+}
+
+int fw_remove(struct fw *f, struct err *e)
+{
+	struct text t;
+
+	if (text_begin(&t, e) < 0)
+		return -e->code;
+	fprintf(t.out, "table inet %s\ndelete table inet %s\n", f->table, f->table);
+	return text_run(f, &t, e);
+}
+
+/* An element is [{"elem": {"val": {"concat": [address,] proto, port}, "comment": id}}, {"concat": [address, port]}];
+ * see libnftables-json(5). What doesn't look so isn't ours. */
+static bool read_element(json_t *pair, bool six, bool any, struct published *p)
+{
+	const char *host = any ? (six ? "::" : "0.0.0.0") : NULL, *proto, *to, *id;
+	int host_port, to_port;
+	json_t *key;
+
+	if (json_unpack(pair, "[{s:{s:{s:o}, s:s}}, {s:[s, i]}]", "elem", "val", "concat", &key, "comment", &id,
+			"concat", &to, &to_port) < 0)
+		return false;
+	if (any ? json_unpack(key, "[s, i]", &proto, &host_port) : json_unpack(key, "[s, s, i]", &host, &proto, &host_port))
+		return false;
+	*p = (struct published){ .family = six ? AF_INET6 : AF_INET, .any = any, .hold = -1 };
+	p->udp = strcmp(proto, "udp") == 0;
+	p->host_port = (uint16_t)host_port;
+	p->to_port = (uint16_t)to_port;
+	if (names_check("container", id, NULL) < 0)
+		return false;
+	snprintf(p->container, sizeof(p->container), "%s", id);
+	if (six)
+		return ip6_parse(host, &p->host6, NULL) == 0 && ip6_parse(to, &p->to6, NULL) == 0;
+	return ip4_parse(host, &p->host4, NULL) == 0 && ip4_parse(to, &p->to4, NULL) == 0;
+}
+
+static void read_elements(json_t *root, bool six, bool any, struct published **rows)
+{
+	json_t *objects = json_object_get(root, "nftables"), *object, *pair;
+	size_t i, k;
+
+	json_array_foreach(objects, i, object)
+	{
+		json_array_foreach(json_object_get(json_object_get(object, "map"), "elem"), k, pair)
+		{
+			struct published p, *fresh;
+
+			if (!read_element(pair, six, any, &p) || !(fresh = malloc(sizeof(*fresh))))
+				continue;
+			*fresh = p;
+			fresh->next = *rows;
+			*rows = fresh;
+		}
+	}
+}
+
+static int read_map(struct fw *f, unsigned int map, struct published **rows, struct err *e)
+{
+	char text[256];
+	json_t *root;
+	int r;
+
+	snprintf(text, sizeof(text), "list map inet %s %s", f->table, maps[map]);
+	nft_ctx_output_set_flags(f->nft, NFT_CTX_OUTPUT_JSON);
+	r = run(f, text, e);
+	nft_ctx_output_set_flags(f->nft, 0);
+	if (r < 0)
+		return r;
+	root = json_loads(nft_ctx_get_output_buffer(f->nft), 0, NULL);
+	read_elements(root, map >= 2, map % 2, rows);
+	json_decref(root);
+	return 0;
+}
+
+int fw_read(struct fw *f, struct published **ret, struct err *e)
+{
+	struct published *rows = NULL;
+	char text[256];
+
+	snprintf(text, sizeof(text), "list table inet %s", f->table);
+	if (run(f, text, NULL) == -ENOENT) {
+		*ret = NULL;
+		return 0;
+	}
+	for (unsigned int i = 0; i < ARRAY_LEN(maps); i++)
+		if (read_map(f, i, &rows, e) < 0) {
+			ports_free(rows);
+			return e->code == ENOENT ?
+				err_set(e, EEXIST, "nft table inet %s exists and is not this engine's", f->table) :
+				-e->code;
+		}
+	*ret = rows;
+	return 0;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * netd starts: command line, privileges, channel, loop. Trusts its command line, which the launcher or an administrator
+ * writes.
+ */
+#include <errno.h>
+
+#include "base/log.h"
+#include "daemon.h"
+#include "netd.h"
+
+static int serve(struct netd *d, const struct daemon_args *args, struct err *e)
+{
+	struct chan_setup setup = { .self = NETD, .peer = SUPERVISOR, .handlers = netd_handlers, .arg = d };
+
+	if (priv_enter(d->enter_netns ? &netd_enter_profile : &netd_profile, args->uid, args->gid, e) < 0)
+		return -e->code;
+	d->loop = loop_new();
+	if (!d->loop)
+		return err_errno(e, ENOMEM, "event loop");
+	loop_stop_on_signals(d->loop);
+	if (netd_open(d, e) < 0 || !daemon_channel(d->loop, args, &setup, e))
+		return -e->code;
+	return loop_run(d->loop);
+}
+
+int main(int argc, char **argv)
+{
+	struct netd d = { .rtnl = -1 };
+	const struct daemon_option options[] = {
+		{ .name = "enter-netns", .flag = &d.enter_netns, .help = "with --debug: keep SYS_ADMIN to go into namespaces given by path" },
+		{ 0 },
+	};
+	struct daemon_args args;
+	struct err e = { 0 };
+	int r;
+
+	daemon_parse(argc, argv, &netd_profile, options, &args);
+	d.engine = args.name;
+	if (d.enter_netns && !args.debug) {
+		log_error("--enter-netns is for --debug alone");
+		return 2;
+	}
+	r = serve(&d, &args, &e);
+	if (r < 0)
+		log_error("%s", e.text);
+	netd_close(&d);
+	loop_free(d.loop);
+	return r < 0 ? 1 : r;
+}

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * netd's message handlers: check, do, answer. The supervisor is trusted to ask for its own containers' good, not to
+ * send sound values. Runs in netd.
+ */
+#include "netd.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "attach.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "batch.h"
+#include "host.h"
+#include "inside.h"
+
+#define PORT_IP_DEFAULT "127.0.0.1"
+
+int netd_open(struct netd *d, struct err *e)
+{
+	d->rtnl = batch_socket(e);
+	if (d->rtnl < 0)
+		return d->rtnl;
+	if (sysctls_new(&d->sysctls, e) < 0)
+		return -e->code;
+	return fw_new(d->engine, &d->fw, e);
+}
+
+void netd_close(struct netd *d)
+{
+	leaving_finish(d);
+	watch_free(d->reaper);
+	while (d->networks) {
+		struct network *n = d->networks;
+
+		d->networks = n->next;
+		network_free(n);
+	}
+	ports_free(d->book);
+	fw_free(d->fw);
+	sysctls_free(d->sysctls);
+	fd_close(&d->rtnl);
+}
+
+static struct network *find(struct netd *d, const char *name)
+{
+	struct network *n = d->networks;
+
+	while (n && strcmp(n->name, name) != 0)
+		n = n->next;
+	return n;
+}
+
+static void fail(struct chan *c, uint32_t id, struct err *e)
+{
+	log_warn("%s", e->text);
+	chan_fail(c, id, e);
+}
+
+/* Ports of an earlier run, where their containers are still on the network; each is held again. */
+static int read_book(struct netd *d, struct err *e)
+{
+	struct published *rows, *next;
+
+	if (fw_read(d->fw, &rows, e) < 0)
+		return -e->code;
+	for (; rows; rows = next) {
+		bool known = false;
+
+		next = rows->next;
+		rows->next = NULL;
+		for (struct network *n = d->networks; n && !known; n = n->next)
+			known = network_member(n, rows->container);
+		if (!known) {
+			ports_free(rows);
+			continue;
+		}
+		ports_hold_again(rows);
+		ports_append(&d->book, rows);
+	}
+	d->book_read = true;
+	return 0;
+}
+
+/* In place of what was known of the network: the kernel has been asked anew. */
+static void adopt(struct netd *d, struct network *fresh)
+{
+	struct network **at = &d->networks;
+	struct member *next;
+
+	for (struct member *m = fresh->members; m; m = next) {
+		next = m->next;
+		if (leaving_has(d, m->link))
+			network_leave(fresh, m);
+	}
+	while (*at && strcmp((*at)->name, fresh->name) != 0)
+		at = &(*at)->next;
+	if (*at) {
+		struct network *old = *at;
+
+		fresh->next = old->next;
+		network_free(old);
+	}
+	*at = fresh;
+}
+
+static int check_port_ip(const char *text, struct err *e)
+{
+	struct in6_addr ip6;
+	uint32_t ip4;
+
+	if (ip4_parse(text, &ip4, NULL) < 0 && ip6_parse(text, &ip6, NULL) < 0)
+		return err_set(e, EINVAL, "'%s' is not an address to publish ports on", text);
+	return 0;
+}
+
+static int setup(struct netd *d, const struct net_setup *m, struct network **ret, struct err *e)
+{
+	struct network_want want = { m->subnet4, m->subnet6, m->mtu };
+	const char *port_ip = m->port_ip ? m->port_ip : PORT_IP_DEFAULT;
+	struct network *n;
+
+	if (names_check("network", m->network, e) < 0 || check_port_ip(port_ip, e) < 0)
+		return -e->code;
+	if (sysctls_forward(d->sysctls, e) < 0)
+		return -e->code;
+	if (network_ensure(d->engine, m->network, &want, d->rtnl, &n, e) < 0)
+		return err_prefix(e, "network %s", m->network);
+	snprintf(n->port_ip, sizeof(n->port_ip), "%s", port_ip);
+	adopt(d, n);
+	if (sysctls_bridge(d->sysctls, n->bridge, e) < 0 || (!d->book_read && read_book(d, e) < 0) ||
+	    fw_load(d->fw, d->networks, d->book, e) < 0)
+		return err_prefix(e, "network %s", m->network);
+	*ret = n;
+	return 0;
+}
+
+static void on_net_setup(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
+{
+	char gw4[INET_ADDRSTRLEN], gw6[INET6_ADDRSTRLEN], net4[CIDR_TEXT_MAX], net6[CIDR_TEXT_MAX];
+	struct netd *d = self;
+	struct in6_addr gateway6;
+	struct network *n = NULL;
+	struct err e = { 0 };
+
+	(void)f;
+	if (setup(d, msg, &n, &e) < 0) {
+		fail(c, id, &e);
+		return;
+	}
+	gateway6 = network_gateway6(n);
+	struct net_ready ready = {
+		.bridge = n->bridge,
+		.subnet4 = cidr4_format(n->net4, net4),
+		.gateway4 = ip4_format(pool_gateway(n->pool), gw4),
+		.subnet6 = cidr6_format(&n->net6, net6),
+		.gateway6 = ip6_format(&gateway6, gw6),
+	};
+	log_info("network %s: %s on %s, %s", n->name, net4, n->bridge, net6);
+	chan_reply(c, id, MSG_net_ready, &ready);
+}
+
+/* The container's rows of the book as a message's list. */
+static int list_ports(const struct netd *d, const char *container, struct arena *a, struct endpoint *ret, struct err *e)
+{
+	uint32_t n = 0;
+
+	for (const struct published *p = d->book; p; p = p->next)
+		n += strcmp(p->container, container) == 0;
+	if (!n)
+		return 0;
+	ret->ports.v = arena_alloc(a, n * sizeof(*ret->ports.v));
+	if (!ret->ports.v)
+		return err_errno(e, ENOMEM, "published ports");
+	for (const struct published *p = d->book; p; p = p->next) {
+		struct port *to = &ret->ports.v[ret->ports.n];
+		char ip[INET6_ADDRSTRLEN];
+
+		if (strcmp(p->container, container) != 0)
+			continue;
+		*to = (struct port){ .host_ip = arena_strdup(a, ports_host(p, ip)), .host_port = p->host_port,
+				     .container_port = p->to_port, .proto = p->udp ? "udp" : "tcp" };
+		ret->ports.n++;
+	}
+	return 0;
+}
+
+static int reply_attached(struct netd *d, struct chan *c, uint32_t id, const struct network *n,
+			  const struct member *m, const uint8_t mac[6], struct err *e)
+{
+	char ip4[INET_ADDRSTRLEN], gw4[INET_ADDRSTRLEN], ip6[INET6_ADDRSTRLEN], gw6[INET6_ADDRSTRLEN];
+	char mac_text[MAC_TEXT_MAX];
+	struct in6_addr gateway6 = network_gateway6(n);
+	_cleanup_arena_ struct arena a = { 0 };
+	struct endpoint ep = {
+		.ip4 = ip4_format(m->ip4, ip4),
+		.prefix4 = n->net4.len,
+		.gateway4 = ip4_format(pool_gateway(n->pool), gw4),
+		.ip6 = ip6_format(&m->ip6, ip6),
+		.prefix6 = n->net6.len,
+		.gateway6 = ip6_format(&gateway6, gw6),
+		.mac = mac_format(mac, mac_text),
+	};
+	struct net_attached reply = { .endpoint = &ep };
+
+	if (list_ports(d, m->id, &a, &ep, e) < 0)
+		return -e->code;
+	log_debug("container %s: %s and %s by %s", m->id, ip4, ip6, m->link);
+	chan_reply(c, id, MSG_net_attached, &reply);
+	return 0;
+}
+
+static void on_net_attach(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
+{
+	struct net_attach *m = msg;
+	struct netd *d = self;
+	struct network *n = find(d, m->network);
+	struct member *member;
+	struct err e = { 0 };
+	uint8_t mac[6];
+	int r;
+
+	(void)f;
+	r = names_check("container", m->container, &e);
+	if (r == 0 && !n)
+		r = err_set(&e, ENOENT, "network %s has not been set up", m->network);
+	if (r == 0 && network_member(n, m->container))
+		r = err_set(&e, EEXIST, "container %.12s is on network %s already", m->container, n->name);
+	if (r == 0)
+		r = attach(d, n, m, &member, mac, &e);
+	if (r == 0) {
+		r = reply_attached(d, c, id, n, member, mac, &e);
+		if (r < 0)
+			detach(d, m->container, NULL);
+	}
+	if (r < 0)
+		fail(c, id, &e);
+}
+
+static void on_net_detach(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
+{
+	struct net_detach *m = msg;
+	struct err e = { 0 };
+
+	(void)f;
+	if (names_check("container", m->container, &e) < 0 || detach(self, m->container, &e) < 0)
+		fail(c, id, &e);
+	else
+		chan_done(c, id);
+}
+
+static void on_net_loopback(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
+{
+	struct net_loopback *m = msg;
+	struct err e = { 0 };
+
+	(void)self;
+	(void)f;
+	if (inside_check(m->rtnl, -1, &e) < 0 || inside_loopback(m->rtnl, &e) < 0)
+		fail(c, id, &e);
+	else
+		chan_done(c, id);
+}
+
+/* Others may rely on forwarding by now; where there is any other bridge, it stays. */
+static bool alone(void)
+{
+	_cleanup_host_ struct host h = { 0 };
+
+	if (host_read(&h, NULL) < 0)
+		return false;
+	return !host_has_bridge(&h);
+}
+
+static int teardown(struct netd *d, struct err *e)
+{
+	leaving_finish(d);
+	while (d->networks) {
+		struct network *n = d->networks;
+
+		if (network_remove(n, d->rtnl, e) < 0)
+			return -e->code;
+		d->networks = n->next;
+		network_free(n);
+	}
+	ports_free(d->book);
+	d->book = NULL;
+	if (fw_remove(d->fw, e) < 0)
+		return -e->code;
+	if (alone())
+		sysctls_restore(d->sysctls);
+	return 0;
+}
+
+static void on_net_teardown(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
+{
+	struct err e = { 0 };
+
+	(void)msg;
+	(void)f;
+	if (teardown(self, &e) < 0)
+		fail(c, id, &e);
+	else
+		chan_done(c, id);
+}
+
+const struct handler netd_handlers[] = {
+	{ MSG_net_setup, on_net_setup },
+	{ MSG_net_attach, on_net_attach },
+	{ MSG_net_detach, on_net_detach },
+	{ MSG_net_loopback, on_net_loopback },
+	{ MSG_net_teardown, on_net_teardown },
+	{ 0 },
+};

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Bridges and who is on them. Runs in netd.
+ */
+#include "network.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "batch.h"
+#include "rt.h"
+#include "subnet.h"
+
+struct in6_addr network_gateway6(const struct network *n)
+{
+	return cidr6_nth(&n->net6, 1);
+}
+
+void network_free(struct network *n)
+{
+	if (!n)
+		return;
+	while (n->members) {
+		struct member *m = n->members;
+
+		n->members = m->next;
+		free(m);
+	}
+	pool_free(n->pool);
+	free(n);
+}
+
+struct member *network_member(const struct network *n, const char *id)
+{
+	for (struct member *m = n->members; m; m = m->next)
+		if (strcmp(m->id, id) == 0)
+			return m;
+	return NULL;
+}
+
+static void count(void *arg, struct rtnl_link *l)
+{
+	(void)l;
+	++*(unsigned int *)arg;
+}
+
+/* Ours by its alias; or without one by the address that it was made with: then a run ended in between. */
+static bool is_ours(struct rtnl_link *l, const char *alias, const uint8_t mac[6])
+{
+	const char *has = rtnl_link_get_ifalias(l), *type = rtnl_link_get_type(l);
+	struct nl_addr *addr = rtnl_link_get_addr(l);
+
+	if (!type || strcmp(type, "bridge") != 0)
+		return false;
+	if (has && *has)
+		return strcmp(has, alias) == 0;
+	return addr && nl_addr_get_len(addr) == 6 && memcmp(nl_addr_get_binary_addr(addr), mac, 6) == 0;
+}
+
+static int find_bridge(struct network *n, const char *engine, const struct host *h, const char *alias, struct err *e)
+{
+	struct rtnl_link *l = host_link(h, n->bridge);
+	uint8_t mac[6];
+
+	if (!l)
+		return 0;
+	names_bridge_mac(engine, n->name, mac);
+	if (!is_ours(l, alias, mac))
+		return err_set(e, EEXIST, "link %s exists and is not this engine's: rename or delete it", n->bridge);
+	n->ifindex = rtnl_link_get_ifindex(l);
+	return 0;
+}
+
+/* Deletes what addresses the bridge has instead of the wanted ones. */
+static void drop_addresses(struct network *n, const struct host *h, struct batch *b)
+{
+	struct in6_addr ip6, gw6 = network_gateway6(n);
+	unsigned int len;
+	uint32_t ip4;
+
+	if (host_addr4(h, n->ifindex, &ip4, &len) && (ip4 != pool_gateway(n->pool) || len != n->net4.len))
+		batch_add(b, rt_addr4_delete(n->ifindex, ip4, len), "old address");
+	if (host_addr6(h, n->ifindex, &ip6, &len) && (memcmp(&ip6, &gw6, 16) != 0 || len != n->net6.len))
+		batch_add(b, rt_addr6_delete(n->ifindex, &ip6, len), "old address");
+}
+
+/* Not in one batch with what follows, which would go on after a failure here and change what somebody else made. */
+static int make_bridge(struct network *n, const char *engine, int rtnl, struct err *e)
+{
+	uint8_t mac[6];
+	struct rt_bridge rb = { .name = n->bridge, .mac = mac, .mtu = n->mtu };
+	_cleanup_batch_ struct batch b = { 0 };
+
+	names_bridge_mac(engine, n->name, mac);
+	batch_add(&b, rt_bridge_add(&rb), "creating");
+	if (batch_run(&b, rtnl, NULL, NULL, e) < 0)
+		return err_prefix(e, "bridge %s", n->bridge);
+	n->ifindex = (int)if_nametoindex(n->bridge);
+	log_info("bridge %s: created", n->bridge);
+	return 0;
+}
+
+static int set_addresses(struct network *n, const char *alias, const struct host *h, int rtnl, struct err *e)
+{
+	_cleanup_batch_ struct batch b = { 0 };
+	struct rt_bridge rb = { .name = n->bridge, .alias = alias };
+	struct in6_addr gw6 = network_gateway6(n);
+
+	drop_addresses(n, h, &b);
+	batch_add(&b, rt_addr4_add(n->ifindex, pool_gateway(n->pool), n->net4.len), "IPv4 address");
+	batch_add(&b, rt_addr6_add(n->ifindex, &gw6, n->net6.len), "IPv6 address");
+	batch_add(&b, rt_bridge_up(&rb), "bringing up");
+	if (batch_run(&b, rtnl, NULL, NULL, e) < 0)
+		return err_prefix(e, "bridge %s", n->bridge);
+	return 0;
+}
+
+struct adoption {
+	struct network *n;
+	const char *engine;
+};
+
+static void adopt(void *arg, struct rtnl_link *l)
+{
+	struct adoption *a = arg;
+	struct member *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return;
+	if (!names_parse_link_alias(a->engine, rtnl_link_get_ifalias(l), m->id, &m->ip4, &m->ip6)) {
+		log_warn("link %s: on bridge %s, but not ours", rtnl_link_get_name(l), a->n->bridge);
+		free(m);
+		return;
+	}
+	snprintf(m->link, sizeof(m->link), "%s", rtnl_link_get_name(l));
+	pool_claim(a->n->pool, m->ip4, NULL);
+	m->next = a->n->members;
+	a->n->members = m;
+	log_info("container %s: found on link %s", m->id, m->link);
+}
+
+static int choose(struct network *n, const struct host *h, const struct network_want *want, struct err *e)
+{
+	unsigned int ports = 0;
+	int r;
+
+	if (n->ifindex)
+		host_each_port(h, n->ifindex, count, &ports);
+	r = subnet_choose4(h, n->ifindex, ports > 0, want->subnet4, &n->net4, e);
+	if (r == 0)
+		r = subnet_choose6(h, n->ifindex, ports > 0, want->subnet6, &n->net6, e);
+	return r < 0 ? r : pool_new(n->net4, &n->pool, e);
+}
+
+static int ensure(struct network *n, const char *engine, const struct network_want *want, int rtnl, struct err *e)
+{
+	_cleanup_host_ struct host h = { 0 };
+	struct adoption a = { n, engine };
+	char alias[NAMES_ALIAS_MAX];
+	bool made;
+	int r;
+
+	names_bridge_alias(engine, n->name, alias);
+	r = host_read(&h, e);
+	if (r == 0)
+		r = find_bridge(n, engine, &h, alias, e);
+	if (r == 0)
+		r = choose(n, &h, want, e);
+	if (r < 0)
+		return r;
+	made = !n->ifindex;
+	if (made)
+		r = make_bridge(n, engine, rtnl, e);
+	if (r == 0)
+		r = set_addresses(n, alias, &h, rtnl, e);
+	if (r < 0 && made && n->ifindex)
+		network_remove(n, rtnl, NULL);
+	if (r == 0)
+		host_each_port(&h, n->ifindex, adopt, &a);
+	return r;
+}
+
+int network_ensure(const char *engine, const char *name, const struct network_want *want, int rtnl,
+		   struct network **ret, struct err *e)
+{
+	struct network *n = calloc(1, sizeof(*n));
+	int r;
+
+	if (!n)
+		return err_errno(e, ENOMEM, "network %s", name);
+	snprintf(n->name, sizeof(n->name), "%s", name);
+	n->mtu = want->mtu;
+	names_bridge(engine, name, n->bridge);
+	r = ensure(n, engine, want, rtnl, e);
+	if (r < 0) {
+		network_free(n);
+		return r;
+	}
+	*ret = n;
+	return 0;
+}
+
+static int delete_link(const char *name, int rtnl, struct err *e)
+{
+	_cleanup_batch_ struct batch b = { 0 };
+	int r;
+
+	batch_add(&b, rt_link_delete(name), name);
+	r = batch_run(&b, rtnl, NULL, NULL, e);
+	return r == -ENODEV ? 0 : r;
+}
+
+int network_remove(struct network *n, int rtnl, struct err *e)
+{
+	struct err first = { 0 }, one = { 0 };
+
+	for (struct member *m = n->members; m; m = m->next)
+		if (delete_link(m->link, rtnl, &one) < 0 && !first.code)
+			first = one;
+	if (delete_link(n->bridge, rtnl, &one) < 0 && !first.code)
+		first = one;
+	else
+		log_info("bridge %s: removed", n->bridge);
+	return first.code ? err_set(e, first.code, "%s", first.text) : 0;
+}
+
+static bool ip6_taken(const struct network *n, const struct in6_addr *ip)
+{
+	for (const struct member *m = n->members; m; m = m->next)
+		if (memcmp(&m->ip6, ip, sizeof(*ip)) == 0)
+			return true;
+	return false;
+}
+
+static int claim4(struct network *n, struct member *m, const char *text, struct err *e)
+{
+	int r;
+
+	if (!text)
+		return pool_take(n->pool, &m->ip4, e);
+	r = ip4_parse(text, &m->ip4, e);
+	return r < 0 ? r : pool_claim(n->pool, m->ip4, e);
+}
+
+/* Unless asked for, an IPv6 address is the subnet and the same number as the IPv4 address has. */
+static int claim6(struct network *n, struct member *m, const char *text, struct err *e)
+{
+	struct in6_addr gw = network_gateway6(n);
+	char net[CIDR_TEXT_MAX];
+
+	if (!text) {
+		m->ip6 = cidr6_nth(&n->net6, m->ip4 - n->net4.base);
+		if (ip6_taken(n, &m->ip6))
+			return err_set(e, EADDRINUSE, "address %s is already in use", ip6_format(&m->ip6, net));
+		return 0;
+	}
+	if (ip6_parse(text, &m->ip6, e) < 0)
+		return -EINVAL;
+	if (!cidr6_contains(&n->net6, &m->ip6))
+		return err_set(e, EINVAL, "address %s is outside the network's subnet %s", text,
+			       cidr6_format(&n->net6, net));
+	if (memcmp(&m->ip6, &gw, sizeof(gw)) == 0 || memcmp(&m->ip6, &n->net6.base, sizeof(gw)) == 0)
+		return err_set(e, EINVAL, "address %s is reserved in subnet %s", text, cidr6_format(&n->net6, net));
+	if (ip6_taken(n, &m->ip6))
+		return err_set(e, EADDRINUSE, "address %s is already in use", text);
+	return 0;
+}
+
+/* Where somebody asked for the IPv6 address that goes with a free IPv4 address, the next one is tried. */
+static int claim_both(struct network *n, struct member *m, const char *ip4, const char *ip6, struct err *e)
+{
+	for (uint32_t tries = 0; tries <= cidr4_last(n->net4) - n->net4.base; tries++) {
+		int r = claim4(n, m, ip4, e);
+
+		if (r < 0)
+			return r;
+		r = claim6(n, m, ip6, e);
+		if (r == 0)
+			return 0;
+		pool_release(n->pool, m->ip4);
+		if (ip4 || ip6)
+			return r;
+	}
+	return err_set(e, EADDRNOTAVAIL, "no address is free");
+}
+
+int network_join(struct network *n, const char *engine, const char *id, const char *ip4, const char *ip6,
+		 struct member **ret, struct err *e)
+{
+	struct member *m = calloc(1, sizeof(*m));
+	int r;
+
+	if (!m)
+		return err_errno(e, ENOMEM, "network %s", n->name);
+	r = claim_both(n, m, ip4, ip6, e);
+	if (r < 0) {
+		free(m);
+		return err_prefix(e, "network %s", n->name);
+	}
+	snprintf(m->id, sizeof(m->id), "%s", id);
+	names_link(engine, n->name, id, m->link);
+	m->next = n->members;
+	n->members = m;
+	*ret = m;
+	return 0;
+}
+
+void network_leave(struct network *n, struct member *m)
+{
+	struct member **at = &n->members;
+
+	while (*at && *at != m)
+		at = &(*at)->next;
+	if (!*at)
+		return;
+	*at = m->next;
+	pool_release(n->pool, m->ip4);
+	free(m);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One network: its bridge, its subnets, and the containers on it. The kernel has the truth; what is kept here
+ * is read from it when the network is set up.
+ */
+#pragma once
+
+#include "names.h"
+#include "pool.h"
+
+/* A container on a network. */
+struct member {
+	struct member *next;
+	char id[NAMES_ID_MAX + 1];
+	char link[IFNAMSIZ]; /* the host's end */
+	uint32_t ip4;
+	struct in6_addr ip6;
+};
+
+struct network {
+	struct network *next;
+	char name[NAMES_ID_MAX + 1];
+	char bridge[IFNAMSIZ];
+	int ifindex;
+	uint32_t mtu; /* 0: the kernel's default */
+	struct cidr4 net4;
+	struct cidr6 net6;
+	struct pool *pool;
+	struct member *members;
+	char port_ip[INET6_ADDRSTRLEN]; /* where ports are published by default */
+};
+
+/* What net_setup asks for; NULL where netd chooses. */
+struct network_want {
+	const char *subnet4, *subnet6;
+	uint32_t mtu;
+};
+
+/* Makes the bridge, or finds and adopts it with all containers on it. On failure nothing new is left. */
+int network_ensure(const char *engine, const char *name, const struct network_want *want, int rtnl,
+		   struct network **ret, struct err *e);
+void network_free(struct network *n); /* leaves the kernel alone; NULL is fine */
+
+/* Deletes the links and the bridge. Goes on after a failure and tells the first one. */
+int network_remove(struct network *n, int rtnl, struct err *e);
+
+struct in6_addr network_gateway6(const struct network *n);
+
+struct member *network_member(const struct network *n, const char *id);
+
+/* Chooses or claims addresses and adds a member; ip4 and ip6 may be NULL. */
+int network_join(struct network *n, const char *engine, const char *id, const char *ip4, const char *ip6,
+		 struct member **ret, struct err *e);
+void network_leave(struct network *n, struct member *m);

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The rtnetlink requests that netd makes, one function each. All return a fresh message for batch_add(),
+ * or NULL when memory is out.
+ */
+#pragma once
+
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netlink/msg.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cidr.h"
+
+struct nl_msg *rt_link_get(const char *name);
+struct nl_msg *rt_link_delete(const char *name);
+struct nl_msg *rt_link_up(int ifindex);
+
+struct rt_bridge {
+	const char *name, *alias;
+	const uint8_t *mac;
+	uint32_t mtu; /* 0: the kernel's default */
+};
+/* Without spanning tree and its delays; not yet up: rt_bridge_up. */
+struct nl_msg *rt_bridge_add(const struct rt_bridge *b);
+/* Writes the alias, which can't be given at creation, and brings it up. */
+struct nl_msg *rt_bridge_up(const struct rt_bridge *b);
+
+struct rt_veth {
+	const char *name; /* of the host's end */
+	int bridge;	  /* ifindex */
+	uint32_t mtu;
+	int netns; /* descriptor of where the peer is made */
+	const char *peer_name;
+	const uint8_t *peer_mac;
+};
+/* The pair; the host's end is in the bridge. A peer can't be made already up (-ENOTCONN). */
+struct nl_msg *rt_veth_add(const struct rt_veth *v);
+/* The host's end: alias, no IPv6 of its own, up. */
+struct nl_msg *rt_veth_up(int ifindex, const char *alias);
+/* Lets frames leave by the bridge port that they came in by. */
+struct nl_msg *rt_port_hairpin(int ifindex);
+
+/* IPv6 addresses skip duplicate address detection: they are ours to give. */
+struct nl_msg *rt_addr4_add(int ifindex, uint32_t ip, unsigned int len);
+struct nl_msg *rt_addr6_add(int ifindex, const struct in6_addr *ip, unsigned int len);
+struct nl_msg *rt_addr4_delete(int ifindex, uint32_t ip, unsigned int len);
+struct nl_msg *rt_addr6_delete(int ifindex, const struct in6_addr *ip, unsigned int len);
+struct nl_msg *rt_default4_add(int ifindex, uint32_t gateway);
+struct nl_msg *rt_default6_add(int ifindex, const struct in6_addr *gateway);

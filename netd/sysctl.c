@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sysctls below /proc/sys/net, by a directory descriptor. Runs in netd, whose NET_ADMIN lets it write them
+ * (net_ctl_permissions() in net/sysctl_net.c). Only what differs is written: ip_forward resets other
+ * settings when it changes (Documentation/networking/ip-sysctl.rst).
+ */
+#include "sysctl.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+
+#define VALUE_MAX 16
+
+struct change {
+	struct change *next;
+	char before[VALUE_MAX], after[VALUE_MAX];
+	char path[];
+};
+
+struct sysctls {
+	int dir;
+	struct change *changes; /* the latest first */
+};
+
+int sysctls_new(struct sysctls **ret, struct err *e)
+{
+	struct sysctls *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return err_errno(e, ENOMEM, "sysctls");
+	s->dir = open("/proc/sys/net", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (s->dir < 0) {
+		free(s);
+		return err_errno(e, errno, "/proc/sys/net");
+	}
+	*ret = s;
+	return 0;
+}
+
+static void forget(struct sysctls *s)
+{
+	while (s->changes) {
+		struct change *c = s->changes;
+
+		s->changes = c->next;
+		free(c);
+	}
+}
+
+void sysctls_free(struct sysctls *s)
+{
+	if (!s)
+		return;
+	forget(s);
+	fd_close(&s->dir);
+	free(s);
+}
+
+static int get(struct sysctls *s, const char *path, char ret[VALUE_MAX])
+{
+	_cleanup_free_ char *text = NULL;
+	int r = fd_read_file_at(s->dir, path, VALUE_MAX - 1, &text, NULL);
+
+	if (r < 0)
+		return r;
+	snprintf(ret, VALUE_MAX, "%.*s", (int)strcspn(text, "\n"), text);
+	return 0;
+}
+
+static int set(struct sysctls *s, const char *path, const char *value, struct change **ret, struct err *e)
+{
+	char before[VALUE_MAX];
+	size_t n = strlen(path) + 1;
+	int r = get(s, path, before);
+
+	if (r == 0 && strcmp(before, value) == 0)
+		return 0;
+	if (r == 0)
+		r = fd_write_file_at(s->dir, path, value);
+	if (r < 0)
+		return err_errno(e, r, "setting net/%s to %s", path, value);
+	log_info("sysctl net/%s: %s, was %s", path, value, before);
+	if (!ret)
+		return 0;
+	*ret = calloc(1, sizeof(**ret) + n);
+	if (!*ret)
+		return err_errno(e, ENOMEM, "sysctls");
+	memcpy((*ret)->path, path, n);
+	memcpy((*ret)->before, before, sizeof(before));
+	snprintf((*ret)->after, VALUE_MAX, "%s", value);
+	return 0;
+}
+
+/* As set, remembered for the way back. */
+static int change(struct sysctls *s, const char *path, const char *value, struct err *e)
+{
+	struct change *c = NULL;
+	int r = set(s, path, value, &c, e);
+
+	if (!c)
+		return r;
+	c->next = s->changes;
+	s->changes = c;
+	return 0;
+}
+
+/* With forwarding on, accept_ra=1 means no and 2 means yes; and the change drops learned default routes of
+ * links that aren't at 2 (rt6_purge_dflt_routers). So this comes first. */
+static int keep_router_advertisements(struct sysctls *s, struct err *e)
+{
+	char path[NAME_MAX + 32], value[VALUE_MAX];
+	int fd = openat(s->dir, "ipv6/conf", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!d) {
+		fd_close(&fd);
+		return 0;
+	}
+	for (struct dirent *de = readdir(d); de && r == 0; de = readdir(d)) {
+		if (de->d_name[0] == '.' || strcmp(de->d_name, "all") == 0)
+			continue;
+		snprintf(path, sizeof(path), "ipv6/conf/%s/accept_ra", de->d_name);
+		if (get(s, path, value) == 0 && strcmp(value, "1") == 0)
+			r = change(s, path, "2", e);
+	}
+	closedir(d);
+	return r;
+}
+
+int sysctls_forward(struct sysctls *s, struct err *e)
+{
+	char value[VALUE_MAX];
+	int r = change(s, "ipv4/ip_forward", "1", e);
+
+	/* No such file: the host has no IPv6. */
+	if (r < 0 || get(s, "ipv6/conf/all/forwarding", value) < 0 || strcmp(value, "1") == 0)
+		return r;
+	r = keep_router_advertisements(s, e);
+	return r < 0 ? r : change(s, "ipv6/conf/all/forwarding", "1", e);
+}
+
+int sysctls_bridge(struct sysctls *s, const char *bridge, struct err *e)
+{
+	char path[64], value[VALUE_MAX];
+	int r;
+
+	snprintf(path, sizeof(path), "ipv4/conf/%s/route_localnet", bridge);
+	r = set(s, path, "1", NULL, e);
+	snprintf(path, sizeof(path), "ipv6/conf/%s/accept_ra", bridge);
+	if (r < 0 || get(s, path, value) < 0)
+		return r;
+	return set(s, path, "0", NULL, e);
+}
+
+void sysctls_restore(struct sysctls *s)
+{
+	for (struct change *c = s->changes; c; c = c->next) {
+		char now[VALUE_MAX];
+
+		if (get(s, c->path, now) < 0 || strcmp(now, c->after) != 0)
+			continue;
+		if (fd_write_file_at(s->dir, c->path, c->before) == 0)
+			log_info("sysctl net/%s: %s again", c->path, c->before);
+	}
+	forget(s);
+}
