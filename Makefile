@@ -39,7 +39,7 @@ shim_src    := $(basename $(notdir $(wildcard shim/*.c)))
 
 supervisor_libs := -levent_core -lcap
 ctl_libs    := -ljansson -lcap
-netd_libs   := -levent_core -lcap -lnl-route-3 -lnl-3 -lnftables
+netd_libs   := -levent_core -lcap -lnl-route-3 -lnl-3 -lnftables -ljansson
 imaged_libs := -levent_core -lcap -lcurl -ljansson -larchive -lisal -lzstd -lcrypto
 cgroupd_libs := -levent_core -lcap -lm
 shim_libs   := -lcap
@@ -71,6 +71,7 @@ $(B)/lib/%.a:
 	ar rcs $@ $^
 
 $(B)/obj/netd/%.o: ALL_CFLAGS += $(netd_inc)
+$(B)/obj/netd/ruleset.o: netd/ruleset.nft
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(if $(filter shim/% proto/%,$*),-fPIC,-fPIE) -MMD -MP -c -o $@ $<
