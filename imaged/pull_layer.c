@@ -15,6 +15,7 @@
 
 #define PIPE_BYTES (1 << 20)
 #define STALL_MS   120000 /* without a byte */
+#define CAUSE_MS   1000   /* for the fetch worker to say why the stream ended */
 
 bool job_running(const struct job *j)
 {
@@ -101,14 +102,17 @@ static void on_unpacked(void *arg, void *msg, struct frame *f, const struct err 
 	}
 	if (!j->fetching)
 		job_end(j);
+	else if (j->unpack_failure.code)
+		timer_again(j->stall, CAUSE_MS);
 }
 
 static void on_stall(void *arg)
 {
 	struct job *j = arg;
-	struct err e;
+	struct err e = j->unpack_failure;
 
-	err_set(&e, ETIMEDOUT, "no data for %d seconds", STALL_MS / 1000);
+	if (!e.code)
+		err_set(&e, ETIMEDOUT, "no data for %d seconds", STALL_MS / 1000);
 	job_failed(j, &e);
 }
 
@@ -182,7 +186,8 @@ void job_on_progress(struct pulls *all, uint32_t fetch_id, uint64_t bytes)
 
 			if (!j->fetching || j->fetch_id != fetch_id)
 				continue;
-			timer_again(j->stall, STALL_MS);
+			if (j->unpacking)
+				timer_again(j->stall, STALL_MS);
 			pull_progress(p, j, bytes);
 			return;
 		}

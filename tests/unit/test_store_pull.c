@@ -1,0 +1,654 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Pulls with made-up workers on the other ends of their channels: what a pull asks for, whom it
+ * believes, and what it leaves behind when one of them fails, lies or dies.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "imaged/pull.h"
+#include "proto/base/fd.h"
+
+#define TEXT_MAX     128
+#define ANSWERS_MAX  8
+#define BLOBS_MAX    16
+#define UNPACKERS    2
+#define PATIENCE_MS  5000
+#define WRONG_DIFF   'f'
+
+struct answer {
+	bool pulled, fetched;
+	char text[256], id[TEXT_MAX];
+};
+
+/* A blob that the fetch worker was asked for and keeps until told what to do. */
+struct blob {
+	uint32_t id;
+	int out;
+};
+
+struct world {
+	char path[64];
+	int dir;
+	struct loop *loop;
+	struct store *store;
+	struct pulls *pulls;
+	struct chan *imaged;	 /* the mounter's end towards the supervisor */
+	struct chan *supervisor; /* and the other end */
+	struct chan *fetch;
+	struct chan *unpack[UNPACKERS];
+	struct watch *patience;
+	struct answer answers[ANSWERS_MAX];
+	unsigned int n_answers, stop_at, stop_wants, requests, closes, wants[2], progress;
+	struct blob held[BLOBS_MAX];
+	unsigned int n_blobs, n_held, stop_held;
+	bool hold;		 /* keep blobs back */
+	char layers[2][8];	 /* of the images that "…:a" and "…:b" mean */
+	char fail_blob;		 /* this one breaks off */
+	char wrong_diff;	 /* this one unpacks to something else */
+	char full_disk;		 /* this one doesn't fit */
+	bool bad_digest;
+};
+
+static const char *digest(char c, char buf[TEXT_MAX])
+{
+	char hex[65];
+
+	memset(hex, c, 64);
+	hex[64] = '\0';
+	snprintf(buf, TEXT_MAX, "sha256:%s", hex);
+	return buf;
+}
+
+/* ---- the fetch worker ---- */
+
+static void on_fetch_image(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
+{
+	const struct fetch_image *q = msg;
+	struct world *w = self;
+	const char *tag = strrchr(q->ref, ':') + 1;
+	const char *layers = w->layers[*tag - 'a'];
+	char image_id[TEXT_MAX], d[8][TEXT_MAX];
+	struct layer v[8];
+	struct image image = {.id = digest(*tag, image_id), .layers.v = v};
+
+	(void)f;
+	w->requests++;
+	for (uint32_t n = 0; layers[n]; n++) {
+		v[n] = (struct layer){.digest = digest(layers[n], d[n]), .diff_id = d[n], .size = 71};
+		image.layers.n = n + 1;
+	}
+	if (w->bad_digest)
+		v[0].digest = "sha256:../../../etc/passwd";
+	if (image.layers.n > 0) {
+		chan_reply(c, id, MSG_fetch_resolved,
+			&(struct fetch_resolved){.image = &image, .session = 5});
+		return;
+	}
+	chan_fail(c, id, &(struct err){ENOENT, "image \"a\" not found"});
+}
+
+static void send_blob(struct world *w, uint32_t id, int out, const char *text)
+{
+	struct fetch_progress half = {.bytes = 35};
+
+	chan_event(w->fetch, MSG_fetch_progress, id, &half);
+	if (text[7] == w->fail_blob) {
+		fd_write_all(out, text, 20);
+		close(out);
+		chan_fail(w->fetch, id, &(struct err){EIO, "the registry broke off"});
+		return;
+	}
+	fd_write_all(out, text, strlen(text));
+	close(out);
+	chan_done(w->fetch, id);
+}
+
+static void on_fetch_blob(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
+{
+	const struct fetch_blob *q = msg;
+	struct world *w = self;
+	int out = frame_take_fd(f, q->out);
+
+	(void)c;
+	assert_int_equal(q->session, 5);
+	w->n_blobs++;
+	if (!w->hold) {
+		send_blob(w, id, out, q->digest);
+		return;
+	}
+	w->held[w->n_held++] = (struct blob){id, out};
+	if (w->n_held == w->stop_held)
+		loop_stop(w->loop, 0);
+}
+
+/* What is still held breaks off, as a real fetch worker does it. */
+static void on_fetch_close(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
+{
+	struct world *w = self;
+
+	(void)c;
+	(void)id;
+	(void)msg;
+	(void)f;
+	w->closes++;
+	for (unsigned int i = 0; i < w->n_held; i++) {
+		close(w->held[i].out);
+		chan_fail(w->fetch, w->held[i].id, &(struct err){ECANCELED, "called off"});
+	}
+	w->n_held = 0;
+}
+
+static const struct handler fetch_handlers[] = {
+	{MSG_fetch_image, on_fetch_image},
+	{MSG_fetch_blob, on_fetch_blob},
+	{MSG_fetch_close, on_fetch_close},
+	{0},
+};
+
+/* ---- an unpack worker: the "image" is the blob, and the blob is its digest's text ---- */
+
+struct unpacking {
+	struct world *w;
+	struct chan *chan;
+	uint32_t id;
+	int in, out;
+	char text[TEXT_MAX];
+	size_t n;
+	struct watch *watch;
+};
+
+static void unpack_end(struct unpacking *u)
+{
+	char wrong[TEXT_MAX];
+	struct unpacked_layer m = {.diff_id = u->text, .image_bytes = u->n, .inodes = 1};
+
+	close(u->in);
+	if (u->text[7] == u->w->wrong_diff)
+		m.diff_id = digest(WRONG_DIFF, wrong);
+	if (u->n < 71)
+		chan_fail(u->chan, u->id, &(struct err){EBADMSG, "truncated tar"});
+	else if (u->text[7] == u->w->full_disk)
+		chan_fail(u->chan, u->id, &(struct err){ENOSPC, "no space left on device"});
+	else if (fd_write_all(u->out, u->text, u->n) == 0)
+		chan_reply(u->chan, u->id, MSG_unpacked_layer, &m);
+	close(u->out);
+	watch_free(u->watch);
+	free(u);
+}
+
+static void on_bytes(void *arg, int what)
+{
+	struct unpacking *u = arg;
+	ssize_t n = read(u->in, u->text + u->n, sizeof(u->text) - 1 - u->n);
+
+	(void)what;
+	if (n > 0)
+		u->n += (size_t)n;
+	else
+		unpack_end(u);
+}
+
+static void on_unpack_layer(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
+{
+	const struct unpack_layer *q = msg;
+	struct world *w = self;
+	struct unpacking *u = calloc(1, sizeof(*u));
+
+	assert_non_null(u);
+	*u = (struct unpacking){.w = w, .chan = c, .id = id};
+	u->in = frame_take_fd(f, q->in);
+	u->out = frame_take_fd(f, q->out);
+	u->watch = loop_fd(w->loop, u->in, LOOP_READ, on_bytes, u);
+}
+
+static const struct handler unpack_handlers[] = {
+	{MSG_unpack_layer, on_unpack_layer},
+	{0},
+};
+
+/* ---- the supervisor ---- */
+
+static void on_answer(void *arg, void *msg, struct frame *f, const struct err *e)
+{
+	const struct image_pulled *m = msg;
+	struct world *w = arg;
+	struct answer *a = &w->answers[w->n_answers++];
+
+	(void)f;
+	a->pulled = !e;
+	if (e) {
+		snprintf(a->text, sizeof(a->text), "%s", e->text);
+	} else {
+		a->fetched = m->fetched;
+		snprintf(a->id, sizeof(a->id), "%s", m->image->id);
+		snprintf(a->text, sizeof(a->text), "%s", m->ref);
+	}
+	if (w->n_answers == w->stop_at)
+		loop_stop(w->loop, 0);
+}
+
+static void on_progress(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
+{
+	const struct image_progress *m = msg;
+	struct world *w = self;
+
+	(void)c;
+	(void)id;
+	(void)f;
+	w->progress += strcmp(m->state, "pulling") == 0 && m->bytes == 35;
+}
+
+static void on_pull(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
+{
+	struct world *w = self;
+
+	(void)f;
+	pulls_start(w->pulls, c, id, msg);
+}
+
+static const struct handler imaged_handlers[] = {{MSG_image_pull, on_pull}, {0}};
+static const struct handler supervisor_handlers[] = {{MSG_image_progress, on_progress}, {0}};
+
+/* ---- both together ---- */
+
+static struct chan *peer(struct world *w, int *ret_other, enum role self, enum role other,
+	const struct handler *handlers)
+{
+	int ends[2];
+	struct chan *c;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	c = chan_open(w->loop, ends[0],
+		&(struct chan_setup){.self = self, .peer = other, .handlers = handlers, .arg = w});
+	assert_non_null(c);
+	*ret_other = ends[1];
+	return c;
+}
+
+static void add_fetch(struct world *w)
+{
+	struct err e;
+	int fd;
+
+	w->fetch = peer(w, &fd, FETCH, IMAGED, fetch_handlers);
+	assert_int_equal(workers_add(pulls_workers(w->pulls), "fetch", fd, &e), 0);
+}
+
+static void add_unpack(struct world *w, unsigned int i)
+{
+	struct err e;
+	int fd;
+
+	w->unpack[i] = peer(w, &fd, UNPACK, IMAGED, unpack_handlers);
+	assert_int_equal(workers_add(pulls_workers(w->pulls), "unpack", fd, &e), 0);
+}
+
+static void on_want(void *arg, const char *kind)
+{
+	struct world *w = arg;
+
+	w->wants[strcmp(kind, "unpack") == 0]++;
+	if (w->wants[0] + w->wants[1] == w->stop_wants)
+		loop_stop(w->loop, 0);
+}
+
+static void on_out_of_patience(void *arg)
+{
+	(void)arg;
+	fail_msg("nothing happens any more");
+}
+
+static int setup(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	struct workers_setup workers = {.unpack_max = UNPACKERS, .want = on_want};
+	struct err e;
+	int fd;
+
+	assert_non_null(w);
+	strcpy(w->path, "/tmp/bulkhead-pull-XXXXXX");
+	assert_non_null(mkdtemp(w->path));
+	w->dir = open(w->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	w->loop = loop_new();
+	assert_int_equal(store_open(w->dir, &w->store, &e), 0);
+	workers.loop = w->loop;
+	workers.arg = w;
+	w->pulls = pulls_new(w->store, &workers);
+	w->supervisor = peer(w, &fd, SUPERVISOR, IMAGED, supervisor_handlers);
+	w->imaged = chan_open(w->loop, fd,
+		&(struct chan_setup){.self = IMAGED, .peer = SUPERVISOR, .handlers = imaged_handlers, .arg = w});
+	w->patience = loop_timer(w->loop, PATIENCE_MS, on_out_of_patience, w);
+	strcpy(w->layers[0], "12");
+	strcpy(w->layers[1], "23");
+	*state = w;
+	return 0;
+}
+
+static int setup_with_workers(void **state)
+{
+	int r = setup(state);
+
+	add_fetch(*state);
+	for (unsigned int i = 0; i < UNPACKERS; i++)
+		add_unpack(*state, i);
+	return r;
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+	char cmd[TEXT_MAX];
+
+	pulls_free(w->pulls);
+	chan_close(w->supervisor);
+	chan_close(w->imaged);
+	chan_close(w->fetch);
+	for (unsigned int i = 0; i < UNPACKERS; i++)
+		chan_close(w->unpack[i]);
+	watch_free(w->patience);
+	store_free(w->store);
+	loop_free(w->loop);
+	fd_close(&w->dir);
+	snprintf(cmd, sizeof(cmd), "rm -rf %s", w->path);
+	assert_int_equal(system(cmd), 0);
+	free(w);
+	return 0;
+}
+
+static void ask(struct world *w, const char *ref, const char *policy)
+{
+	struct image_pull m = {.ref = ref, .policy = policy};
+
+	chan_request(w->supervisor, MSG_image_pull, &m, 0, on_answer, w);
+}
+
+static void wait_answers(struct world *w, unsigned int n)
+{
+	w->stop_at = w->n_answers + n;
+	loop_run(w->loop);
+}
+
+static unsigned int count_files(struct world *w, const char *name)
+{
+	int fd = openat(w->dir, name, O_RDONLY | O_DIRECTORY);
+	DIR *d = fdopendir(fd);
+	unsigned int n = 0;
+
+	assert_non_null(d);
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n - 2;
+}
+
+static void assert_nothing_left(struct world *w)
+{
+	assert_int_equal(count_files(w, "tmp"), 0);
+	assert_int_equal(count_files(w, "layers"), 0);
+	assert_int_equal(count_files(w, "records"), 0);
+}
+
+/* ---- tests ---- */
+
+static void pulls_once_and_knows_it(void **state)
+{
+	struct world *w = *state;
+	char id[TEXT_MAX];
+
+	ask(w, "x:a", NULL);
+	wait_answers(w, 1);
+	assert_true(w->answers[0].pulled);
+	assert_true(w->answers[0].fetched);
+	assert_string_equal(w->answers[0].id, digest('a', id));
+	assert_string_equal(w->answers[0].text, "docker.io/library/x:a");
+	assert_int_equal(w->n_blobs, 2);
+	assert_int_equal(w->progress, 2);
+	assert_int_equal(count_files(w, "layers"), 2);
+	assert_int_equal(count_files(w, "records"), 1);
+	assert_int_equal(count_files(w, "tmp"), 0);
+	ask(w, "x:a", "always");
+	wait_answers(w, 1);
+	assert_true(w->answers[1].pulled);
+	assert_false(w->answers[1].fetched);
+	assert_int_equal(w->requests, 2);
+	assert_int_equal(w->n_blobs, 2);
+	ask(w, "x:a", "missing");
+	ask(w, "x:a", "never");
+	wait_answers(w, 2);
+	assert_true(w->answers[2].pulled && w->answers[3].pulled);
+	assert_int_equal(w->requests, 2);
+}
+
+static void policies_are_kept(void **state)
+{
+	struct world *w = *state;
+
+	ask(w, "x:a", "never");
+	ask(w, "x:a", "maybe");
+	ask(w, "X:a", "always");
+	wait_answers(w, 3);
+	assert_string_equal(w->answers[0].text, "image \"x:a\" is not here, and pulling is off");
+	assert_string_equal(
+		w->answers[1].text, "pull policy \"maybe\" is not always, missing or never");
+	assert_false(w->answers[2].pulled);
+	assert_int_equal(w->requests, 0);
+}
+
+static void equal_pulls_are_one(void **state)
+{
+	struct world *w = *state;
+
+	ask(w, "x:a", NULL);
+	ask(w, "x:a", NULL);
+	ask(w, "docker.io/library/x:a", "missing");
+	wait_answers(w, 3);
+	assert_true(w->answers[0].pulled && w->answers[1].pulled && w->answers[2].pulled);
+	assert_int_equal(w->requests, 1);
+	assert_int_equal(w->n_blobs, 2);
+}
+
+static void shared_layer_comes_once(void **state)
+{
+	struct world *w = *state;
+
+	ask(w, "x:a", NULL);
+	ask(w, "x:b", NULL);
+	wait_answers(w, 2);
+	assert_true(w->answers[0].pulled && w->answers[1].pulled);
+	assert_int_equal(w->n_blobs, 3);
+	assert_int_equal(count_files(w, "layers"), 3);
+}
+
+static void same_layer_twice_in_an_image(void **state)
+{
+	struct world *w = *state;
+
+	strcpy(w->layers[0], "121");
+	ask(w, "x:a", NULL);
+	wait_answers(w, 1);
+	assert_true(w->answers[0].pulled);
+	assert_int_equal(w->n_blobs, 2);
+}
+
+static void wrong_content_is_refused(void **state)
+{
+	struct world *w = *state;
+
+	w->wrong_diff = '2';
+	ask(w, "x:a", NULL);
+	wait_answers(w, 1);
+	assert_string_equal(
+		w->answers[0].text, "layer sha256:222222222222: content does not match its diff id");
+	assert_nothing_left(w);
+}
+
+static void registry_that_breaks_off_is_named(void **state)
+{
+	struct world *w = *state;
+
+	w->fail_blob = '2';
+	ask(w, "x:a", NULL);
+	wait_answers(w, 1);
+	assert_string_equal(w->answers[0].text, "layer sha256:222222222222: the registry broke off");
+	assert_nothing_left(w);
+	assert_int_equal(w->closes, 1);
+	w->fail_blob = 0;
+	ask(w, "x:a", NULL);
+	wait_answers(w, 1);
+	assert_true(w->answers[1].pulled);
+}
+
+static void full_disk_is_named(void **state)
+{
+	struct world *w = *state;
+
+	w->full_disk = '1';
+	ask(w, "x:a", NULL);
+	wait_answers(w, 1);
+	assert_string_equal(w->answers[0].text, "layer sha256:111111111111: no space left on device");
+	assert_nothing_left(w);
+}
+
+static void worker_that_lies_about_digests(void **state)
+{
+	struct world *w = *state;
+
+	w->bad_digest = true;
+	ask(w, "x:a", NULL);
+	wait_answers(w, 1);
+	assert_string_equal(w->answers[0].text, "the fetch worker gives no valid layer digest");
+	assert_int_equal(w->n_blobs, 0);
+}
+
+static void unknown_image_is_the_fetchers_sentence(void **state)
+{
+	struct world *w = *state;
+
+	strcpy(w->layers[0], "");
+	ask(w, "x:a", NULL);
+	wait_answers(w, 1);
+	assert_string_equal(w->answers[0].text, "image \"a\" not found");
+}
+
+static void hold_blobs(struct world *w, unsigned int n)
+{
+	w->hold = true;
+	w->stop_held = n;
+	loop_run(w->loop);
+	assert_int_equal(w->n_held, n);
+}
+
+static void dead_unpack_worker_fails_its_layer(void **state)
+{
+	struct world *w = *state;
+
+	ask(w, "x:a", NULL);
+	hold_blobs(w, 2);
+	for (unsigned int i = 0; i < UNPACKERS; i++) {
+		chan_close(w->unpack[i]);
+		w->unpack[i] = NULL;
+	}
+	wait_answers(w, 1);
+	assert_non_null(strstr(w->answers[0].text, ": the unpack worker has ended unexpectedly"));
+	assert_nothing_left(w);
+	assert_int_equal(w->closes, 1);
+}
+
+static void dead_fetch_worker_fails_the_pull(void **state)
+{
+	struct world *w = *state;
+
+	ask(w, "x:a", NULL);
+	hold_blobs(w, 2);
+	close(w->held[0].out);
+	close(w->held[1].out);
+	chan_close(w->fetch);
+	w->fetch = NULL;
+	wait_answers(w, 1);
+	assert_false(w->answers[0].pulled);
+	assert_nothing_left(w);
+	add_fetch(w);
+	w->hold = false;
+	ask(w, "x:a", NULL);
+	wait_answers(w, 1);
+	assert_true(w->answers[1].pulled);
+}
+
+static void workers_are_asked_for(void **state)
+{
+	struct world *w = *state;
+
+	ask(w, "x:a", NULL);
+	w->stop_wants = 1;
+	loop_run(w->loop);
+	add_fetch(w);
+	w->stop_wants = 3;
+	loop_run(w->loop);
+	add_unpack(w, 0);
+	wait_answers(w, 1);
+	assert_true(w->answers[0].pulled);
+	assert_int_equal(w->wants[0], 1);
+	assert_int_equal(w->wants[1], 2);
+}
+
+static void ignore_layer(void *arg, const char *digest_text)
+{
+	(void)arg;
+	(void)digest_text;
+}
+
+static void layer_removed_meanwhile_comes_again(void **state)
+{
+	struct world *w = *state;
+	char id[TEXT_MAX];
+	struct err e;
+
+	ask(w, "x:a", NULL);
+	wait_answers(w, 1);
+	ask(w, "x:b", NULL);
+	hold_blobs(w, 1); /* layer 3; 2 is here */
+	assert_int_equal(store_delete(w->store, digest('a', id), ignore_layer, NULL, &e), 0);
+	w->hold = false;
+	send_blob(w, w->held[0].id, w->held[0].out, digest('3', id));
+	wait_answers(w, 1);
+	assert_true(w->answers[1].pulled);
+	assert_int_equal(w->n_blobs, 4);
+	assert_int_equal(count_files(w, "layers"), 2);
+}
+
+#define PULL_TEST(f) cmocka_unit_test_setup_teardown(f, setup_with_workers, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		PULL_TEST(pulls_once_and_knows_it),
+		PULL_TEST(policies_are_kept),
+		PULL_TEST(equal_pulls_are_one),
+		PULL_TEST(shared_layer_comes_once),
+		PULL_TEST(same_layer_twice_in_an_image),
+		PULL_TEST(wrong_content_is_refused),
+		PULL_TEST(registry_that_breaks_off_is_named),
+		PULL_TEST(full_disk_is_named),
+		PULL_TEST(worker_that_lies_about_digests),
+		PULL_TEST(unknown_image_is_the_fetchers_sentence),
+		PULL_TEST(dead_unpack_worker_fails_its_layer),
+		PULL_TEST(dead_fetch_worker_fails_the_pull),
+		PULL_TEST(layer_removed_meanwhile_comes_again),
+		cmocka_unit_test_setup_teardown(workers_are_asked_for, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
