@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One thing asked of a registry, until it is there or can't be had; see registry.h. Every answer is foreign: how
+ * often, how long and where to is bounded here.
+ */
+#include "registry_impl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/num.h"
+
+#define CONNECT_MS       10000
+#define CONNECT_PROBE_MS 3000  /* where plain http is the next thing to try */
+#define DOCUMENT_MS      120000
+#define ERROR_BODY_MAX   4096
+#define TOKEN_BODY_MAX   65536
+
+/* ---- names in sentences ---- */
+
+int get_sentence(const struct get *g, int code, const char *words, struct err *e)
+{
+	const struct session *s = g->session;
+
+	if (origin_equal(&g->at, &s->origin))
+		return err_set(e, code, "registry %s: %s", s->ref.domain, words);
+	return err_set(e, code, "registry %s: its %s %.80s: %s", s->ref.domain,
+		g->phase == GET_TOKEN ? "token server" : "storage", g->at.host, words);
+}
+
+/* ---- life ---- */
+
+static void unlink_get(struct get *g)
+{
+	for (struct get **p = &g->session->gets; *p; p = &(*p)->next) {
+		if (*p != g)
+			continue;
+		*p = g->next;
+		return;
+	}
+}
+
+/* Out of its session's list already. */
+static void get_free(struct get *g)
+{
+	watch_free(g->pause);
+	if (g->body)
+		explicit_bzero(g->body, g->body_len);
+	free(g->body);
+	free(g->path);
+	free(g->url);
+	free(g);
+}
+
+void get_finish(struct get *g, const struct err *failure)
+{
+	unlink_get(g); /* on_done may free the session */
+	g->q.on_done(g->q.arg, g, failure);
+	get_free(g);
+}
+
+void get_cancel(struct get *g)
+{
+	if (!g)
+		return;
+	if (g->live)
+		http_cancel(g->call);
+	unlink_get(g);
+	get_free(g);
+}
+
+void get_resume(struct get *g)
+{
+	if (g->live)
+		http_resume(g->call);
+}
+
+const char *get_body(const struct get *g, size_t *ret_len)
+{
+	*ret_len = g->body_len;
+	return g->body ? g->body : "";
+}
+
+const char *get_header(const struct get *g, const char *name)
+{
+	return http_header(g->call, name, 0);
+}
+
+/* ---- asking ---- */
+
+static size_t on_body(void *arg, const char *p, size_t n);
+
+int get_set_url(struct get *g, const char *url, struct err *e)
+{
+	char *copy = strdup(url);
+
+	if (!copy)
+		return err_set(e, ENOMEM, "out of memory");
+	free(g->url);
+	g->url = copy;
+	return origin_of_url(copy, &g->at, e);
+}
+
+/* Secrets for the origin that g->url is on, or NULL. *ret_made is to be freed. */
+static int secrets_for(struct get *g, const char **ret, char **ret_made, struct err *e)
+{
+	const struct session *s = g->session;
+	int r = 0;
+
+	*ret = NULL;
+	if (g->phase == GET_CONTENT && origin_equal(&g->at, &s->origin)) {
+		*ret = s->authorization;
+	} else if (g->phase == GET_TOKEN && s->user && origin_equal(&g->at, &g->token_origin)) {
+		r = auth_basic(s->user, s->password, ret_made, e);
+		*ret = *ret_made;
+	}
+	return r;
+}
+
+static int start_call(struct get *g, struct err *e)
+{
+	struct session *s = g->session;
+	bool blob = g->phase == GET_CONTENT && g->q.on_data, home = origin_equal(&g->at, &s->origin);
+	_cleanup_(auth_free) char *made = NULL;
+	struct http_request q = {
+		.url = g->url,
+		.accept = g->phase == GET_CONTENT ? g->q.accept : NULL,
+		.offset = blob ? g->received : 0,
+		.connect_ms = s->may_be_plain ? CONNECT_PROBE_MS : CONNECT_MS,
+		.total_ms = blob ? 0 : DOCUMENT_MS,
+		.tls = home ? &s->tls : &s->tls_elsewhere,
+		.on_data = on_body,
+		.on_done = get_on_answer,
+		.arg = g,
+	};
+	int r = secrets_for(g, &q.authorization, &made, e);
+
+	if (r < 0)
+		return r;
+	g->used = s->renewed;
+	g->started = false;
+	g->skip = 0;
+	g->body_len = 0;
+	g->call = http_start(s->setup->http, &q, e);
+	g->live = g->call;
+	return g->call ? 0 : -ENOMEM;
+}
+
+void get_ask(struct get *g)
+{
+	struct err e;
+
+	if (start_call(g, &e) < 0)
+		get_finish(g, &e);
+}
+
+static int aim(struct get *g, struct err *e)
+{
+	const struct session *s = g->session;
+	_cleanup_free_ char *url = NULL;
+	char origin[ORIGIN_TEXT_MAX];
+
+	if (asprintf(&url, "%s/v2/%s/%s", origin_text(&s->origin, origin), s->ref.path, g->path) < 0)
+		return err_set(e, ENOMEM, "out of memory");
+	g->phase = GET_CONTENT;
+	g->redirects = 0;
+	return get_set_url(g, url, e);
+}
+
+void get_aim(struct get *g)
+{
+	struct err e;
+
+	if (aim(g, &e) < 0)
+		get_finish(g, &e);
+	else
+		get_ask(g);
+}
+
+struct get *get_start(struct session *s, const struct get_request *q, struct err *e)
+{
+	struct get *g = calloc(1, sizeof(*g));
+
+	if (!g)
+		goto fail;
+	g->session = s;
+	g->q = *q;
+	g->tries = 1;
+	g->next = s->gets;
+	s->gets = g;
+	g->path = strdup(q->path);
+	if (!g->path)
+		goto fail;
+	if (aim(g, e) == 0 && start_call(g, e) == 0)
+		return g;
+	get_cancel(g);
+	return NULL;
+fail:
+	get_cancel(g);
+	err_set(e, ENOMEM, "out of memory");
+	return NULL;
+}
+
+/* ---- bytes ---- */
+
+static size_t refuse_body(struct get *g, int code, const char *words)
+{
+	get_sentence(g, code, words, &g->refusal);
+	return HTTP_ABORT;
+}
+
+static size_t collect(struct get *g, const char *p, size_t n)
+{
+	unsigned int status = http_status(g->call);
+	size_t max = g->phase == GET_TOKEN ? TOKEN_BODY_MAX : status == 200 ? g->q.max_body : ERROR_BODY_MAX;
+	char *more;
+
+	if (n > max - g->body_len && status == 200)
+		return refuse_body(g, EFBIG, "an answer larger than it may be");
+	if (n > max - g->body_len)
+		return n; /* nobody reads the rest of an error page */
+	more = realloc(g->body, g->body_len + n);
+	if (!more)
+		return refuse_body(g, ENOMEM, "out of memory");
+	memcpy(more + g->body_len, p, n);
+	g->body = more;
+	g->body_len += n;
+	return n;
+}
+
+/* Where an answer starts: "bytes 1000-1999/2000". A server may ignore Range and send all (200). */
+static int first_byte(struct get *g, uint64_t *ret)
+{
+	const char *range = http_header(g->call, "Content-Range", 0), *dash;
+	char number[24] = "";
+
+	*ret = 0;
+	if (http_status(g->call) != 206)
+		return 0;
+	if (!range || strncmp(range, "bytes ", 6) != 0)
+		return -EBADMSG;
+	range += 6;
+	dash = strchr(range, '-');
+	if (!dash || (size_t)(dash - range) >= sizeof(number))
+		return -EBADMSG;
+	memcpy(number, range, (size_t)(dash - range));
+	return num_parse_u64(number, 0, g->received, ret);
+}
+
+static size_t stream(struct get *g, const char *p, size_t n)
+{
+	uint64_t first;
+	size_t drop, took;
+
+	if (!g->started) {
+		if (first_byte(g, &first) < 0)
+			return refuse_body(g, EPROTO, "sends another part of the blob than was asked for");
+		g->started = true;
+		g->skip = g->received - first;
+	}
+	drop = (size_t)MIN(g->skip, (uint64_t)n);
+	if (drop == n) {
+		g->skip -= drop;
+		return n;
+	}
+	took = g->q.on_data(g->q.arg, p + drop, n - drop);
+	if (took != n - drop)
+		return took;
+	g->skip -= drop;
+	g->received += took;
+	g->progress = true;
+	return n;
+}
+
+static size_t on_body(void *arg, const char *p, size_t n)
+{
+	struct get *g = arg;
+	unsigned int status = http_status(g->call);
+
+	if (g->phase == GET_CONTENT && g->q.on_data && (status == 200 || status == 206))
+		return stream(g, p, n);
+	return collect(g, p, n);
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a get makes of an answer, or of none: done, redirect, authenticate, try again, give up.
+ */
+#include "registry_impl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/num.h"
+
+#define REDIRECTS_MAX    5
+#define TRIES_MAX        6  /* the first, and five again */
+#define BACKOFF_MS       250 /* doubles */
+#define RETRY_AFTER_MAX  30 /* seconds; who asks for more is asked again after so long all the same */
+
+static void fail(struct get *g, int code, const char *words)
+{
+	struct err e;
+
+	get_sentence(g, code, words, &e);
+	get_finish(g, &e);
+}
+
+/* ---- again ---- */
+
+static void on_pause_over(void *arg)
+{
+	struct get *g = arg;
+
+	watch_free(g->pause);
+	g->pause = NULL;
+	get_aim(g);
+}
+
+/* From the registry again, not from where it redirected to: such addresses run out. */
+static void try_again(struct get *g, int code, const char *words, uint64_t ms)
+{
+	struct err e;
+
+	if (g->tries >= TRIES_MAX) {
+		fail(g, code, words);
+		return;
+	}
+	get_sentence(g, code, words, &e);
+	log_info("%s; trying again in %lu ms", e.text, ms);
+	g->tries++;
+	g->progress = false;
+	g->auth_tries = 0;
+	g->pause = loop_timer(g->session->setup->loop, ms, on_pause_over, g);
+	if (!g->pause)
+		fail(g, ENOMEM, "out of memory");
+}
+
+static uint64_t backoff(const struct get *g)
+{
+	return (uint64_t)BACKOFF_MS << (g->tries - 1);
+}
+
+/* Retry-After in seconds; its other form, a date, is not heeded. */
+static uint64_t asked_pause(struct get *g)
+{
+	const char *after = http_header(g->call, "Retry-After", 0);
+	uint32_t seconds;
+
+	if (!after || num_parse_u32(after, 0, UINT32_MAX, &seconds) < 0)
+		return backoff(g);
+	return MAX(MIN(seconds, RETRY_AFTER_MAX) * 1000ULL, (uint64_t)BACKOFF_MS);
+}
+
+/* ---- no answer ---- */
+
+/* https was tried where plain http may be meant. */
+static bool fall_back_to_plain(struct get *g, enum http_trouble trouble)
+{
+	struct session *s = g->session;
+	struct origin plain;
+
+	if (!s->may_be_plain || !s->origin.tls || !origin_equal(&g->at, &s->origin))
+		return false;
+	if (origin_of_domain(s->ref.domain, false, &plain, NULL) < 0)
+		return false;
+	if (trouble != HTTP_NO_TLS && (trouble != HTTP_NO_CONNECT || plain.port == s->origin.port))
+		return false;
+	log_debug("registry %s: no TLS there, going on in plain http", s->ref.domain);
+	s->origin = plain;
+	get_aim(g);
+	return true;
+}
+
+static void on_untrusted(struct get *g, const char *why)
+{
+	const struct session *s = g->session;
+	struct err e;
+
+	err_set(&e, EACCES, "registry %s: TLS certificate of %.60s not trusted: %.90s; is its CA in %.40s/%s/?",
+		s->ref.domain, g->at.host, why, s->setup->certs_dir, s->ref.domain);
+	get_finish(g, &e);
+}
+
+static bool may_try_again(const struct get *g, enum http_trouble trouble)
+{
+	switch (trouble) {
+	case HTTP_BROKEN:
+		return true;
+	case HTTP_STALLED: /* twice for nothing is enough */
+		return g->progress || g->tries == 1;
+	case HTTP_NO_CONNECT:
+	case HTTP_NO_TLS:
+		return g->received > 0;
+	case HTTP_UNTRUSTED:
+	case HTTP_REFUSED:
+		return false;
+	}
+	return false;
+}
+
+static int code_of(enum http_trouble trouble)
+{
+	switch (trouble) {
+	case HTTP_NO_CONNECT:
+		return ECONNREFUSED;
+	case HTTP_STALLED:
+		return ETIMEDOUT;
+	case HTTP_NO_TLS:
+	case HTTP_UNTRUSTED:
+	case HTTP_BROKEN:
+	case HTTP_REFUSED:
+		return EPROTO;
+	}
+	return EPROTO;
+}
+
+static void on_failure(struct get *g, const struct http_failure *failure)
+{
+	enum http_trouble trouble = failure->trouble;
+
+	if (g->refusal.code)
+		get_finish(g, &g->refusal);
+	else if (fall_back_to_plain(g, trouble))
+		return;
+	else if (trouble == HTTP_UNTRUSTED)
+		on_untrusted(g, failure->text);
+	else if (may_try_again(g, trouble))
+		try_again(g, code_of(trouble), failure->text, backoff(g));
+	else
+		fail(g, code_of(trouble), failure->text);
+}
+
+/* ---- an answer ---- */
+
+static void on_redirect(struct get *g)
+{
+	const char *to = http_redirect(g->call);
+	struct origin from = g->at;
+	char words[ERR_TEXT_MAX];
+	struct err e;
+	int r;
+
+	if (!to) {
+		fail(g, EPROTO, "redirects to nowhere");
+		return;
+	}
+	if (g->redirects++ >= REDIRECTS_MAX) {
+		fail(g, ELOOP, "redirects without end");
+		return;
+	}
+	r = get_set_url(g, to, &e);
+	if (r == 0)
+		r = origin_check_step(&from, &g->at, g->session->setup->insecure, &e);
+	if (r == 0) {
+		get_ask(g);
+		return;
+	}
+	snprintf(words, sizeof(words), "refused to follow a redirect: %.150s", e.text);
+	g->at = from;
+	fail(g, -r, words);
+}
+
+static void on_missing(struct get *g)
+{
+	struct err e;
+
+	err_set(&e, ENOENT, "not found on %s", g->session->ref.domain);
+	get_finish(g, &e);
+}
+
+static void on_refused_status(struct get *g, unsigned int status)
+{
+	char words[64];
+
+	snprintf(words, sizeof(words), "answers %u", status);
+	if (status == 429)
+		try_again(g, EBUSY, "too many requests", asked_pause(g));
+	else if (status == 408 || status >= 500)
+		try_again(g, EPROTO, words, asked_pause(g));
+	else if (status == 403)
+		fail(g, EACCES, "access denied");
+	else
+		fail(g, EPROTO, words);
+}
+
+void get_on_answer(void *arg, const struct http_failure *failure)
+{
+	struct get *g = arg;
+	unsigned int status = http_status(g->call);
+	bool token = g->phase == GET_TOKEN;
+
+	g->live = false;
+	if (failure && !(g->q.on_data && g->received == g->q.size && !g->refusal.code)) {
+		on_failure(g, failure);
+		return;
+	}
+	g->session->may_be_plain = false;
+	if (!token && status < 400)
+		g->auth_tries = 0;
+	if (status >= 300 && status < 400 && status != 304)
+		on_redirect(g);
+	else if (token && (status < 400 || status == 401 || status == 403))
+		get_on_token(g);
+	else if (status == 401)
+		get_on_unauthorized(g);
+	else if (status == 404 && !token)
+		on_missing(g);
+	else if (status == 200 || status == 206)
+		get_finish(g, NULL);
+	else
+		on_refused_status(g, status);
+}
