@@ -25,13 +25,13 @@ static la_ssize_t on_read(_unused_ struct archive *a, void *ctx, const void **bu
 	const uint8_t *p;
 	size_t n;
 
-	if (u->chunks_left == 0) {
+	if (u->budget == 0) {
 		err_set(&u->in_err, E2BIG, "header of an entry too large");
 		return ARCHIVE_FATAL;
 	}
-	u->chunks_left--;
 	if (inflate_next(u->in, &p, &n, &u->in_err) < 0)
 		return ARCHIVE_FATAL;
+	u->budget -= MIN(n, u->budget);
 	*buf = p;
 	return (la_ssize_t)n;
 }
@@ -41,6 +41,7 @@ int layer_tar_failed(struct unpack *u, struct err *e)
 {
 	const char *text = archive_error_string(u->tar);
 
+	u->stream_failed = true;
 	if (u->in_err.code)
 		return err_set(e, u->in_err.code, "%s", u->in_err.text);
 	if (!text)
@@ -66,10 +67,10 @@ static int next_header(struct unpack *u, struct archive_entry **ret, struct err 
 	int r;
 
 	/* What an entry of no content carries is skipped by libarchive without keeping it. */
-	u->chunks_left = UINT32_MAX;
+	u->budget = UINT64_MAX;
 	if (u->entries && archive_read_data_skip(u->tar) < ARCHIVE_WARN)
 		return layer_tar_failed(u, e);
-	u->chunks_left = LAYER_HEADER_CHUNKS;
+	u->budget = LAYER_HEADER_BYTES;
 	r = archive_read_next_header(u->tar, ret);
 	if (r == ARCHIVE_EOF && !u->in_err.code)
 		return 1;
@@ -128,7 +129,7 @@ static int open_tar(struct unpack *u, struct err *e)
 	if (!u->tar || archive_read_support_format_tar(u->tar) != ARCHIVE_OK ||
 		archive_read_support_format_empty(u->tar) != ARCHIVE_OK)
 		return err_errno(e, ENOMEM, "tar reader");
-	u->chunks_left = LAYER_HEADER_CHUNKS;
+	u->budget = LAYER_HEADER_BYTES;
 	if (archive_read_open(u->tar, u, NULL, on_read, NULL) != ARCHIVE_OK)
 		return layer_tar_failed(u, e);
 	return 0;

@@ -97,7 +97,7 @@ static int put_content(struct unpack *u, struct archive_entry *entry, struct err
 	int r = claim_size(u, size, e);
 
 	while (!r) {
-		u->chunks_left = LAYER_DATA_CHUNKS;
+		u->budget = LAYER_DATA_BYTES;
 		r = archive_read_data_block(u->tar, &p, &n, &offset);
 		if (r == ARCHIVE_EOF)
 			return erofs_data_skip(u->image, (uint64_t)(size - at), e);
@@ -308,7 +308,7 @@ int layer_apply(struct unpack *u, struct archive_entry *entry, struct err *e)
 	if (!r)
 		r = apply_clean(u, entry, e);
 	/* What concerns the layer as a whole names no entry. */
-	if (r && !u->in_err.code && r != -E2BIG && r != -ENOMEM && r != -ENOSPC && r != -EDQUOT)
+	if (r && !u->stream_failed && r != -E2BIG && r != -ENOMEM && r != -ENOSPC && r != -EDQUOT)
 		return layer_name_entry(path, e);
 	return r;
 }

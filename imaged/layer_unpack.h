@@ -11,10 +11,11 @@
 #include "inflate.h"
 #include "layer.h"
 
-/* How much of the stream one libarchive call may read. It keeps headers, long names and sparse
- * maps in memory, and of a sparse map every four bytes cost it about fifty. */
-#define LAYER_HEADER_CHUNKS 20u
-#define LAYER_DATA_CHUNKS   4u
+/* How many bytes of the stream one libarchive call may ask for, to the next multiple of what comes
+ * at a time. It keeps headers, long names and sparse maps in memory, and of a sparse map every four
+ * bytes cost it about fifty. */
+#define LAYER_HEADER_BYTES (5u << 20)
+#define LAYER_DATA_BYTES   (1u << 20)
 
 /* A hard link that came before its target. */
 struct pending {
@@ -29,10 +30,11 @@ struct unpack {
 	struct archive *tar;
 	struct erofs_tree *tree;
 	struct erofs_writer *image;
-	uint32_t chunks_left; /* of the current libarchive call */
+	uint64_t budget; /* bytes that the current libarchive call may still ask for */
 	uint32_t entries;
-	uint64_t unpacked; /* sum of the files' sizes */
-	struct err in_err; /* why the read callback failed */
+	uint64_t unpacked;  /* sum of the files' sizes */
+	struct err in_err;  /* why the read callback failed */
+	bool stream_failed; /* the error concerns no single entry */
 	struct pending *pending, **pending_end;
 	struct erofs_xattr_buf xattrs; /* of the current entry */
 	char path[EROFS_PATH_MAX];     /* of the current entry, clean */
