@@ -11,8 +11,9 @@
 
 #include "../proto/base/log.h"
 
-#define RESOLVE_MS 120000
-#define DRAIN_MS   5000
+#define RESOLVE_MS    120000
+#define RESOLVING_MAX 8 /* at a time; each holds a document in the fetch worker's memory */
+#define DRAIN_MS      5000
 
 static const char *const state_names[] = {
 	[JOB_WAITING] = "waiting",
@@ -194,6 +195,15 @@ static void on_resolved(void *arg, void *msg, struct frame *f, const struct err 
 	pulls_kick(p->all);
 }
 
+static unsigned int resolving(const struct pulls *all)
+{
+	unsigned int n = 0;
+
+	for (const struct pull *p = all->first; p; p = p->next)
+		n += p->resolving;
+	return n;
+}
+
 static void pull_resolve(struct pull *p)
 {
 	struct fetch_image m = {
@@ -203,6 +213,8 @@ static void pull_resolve(struct pull *p)
 		.password = p->password,
 	};
 
+	if (resolving(p->all) >= RESOLVING_MAX)
+		return;
 	p->fetcher = workers_get(p->all->workers, WORKER_FETCH);
 	if (!p->fetcher)
 		return;

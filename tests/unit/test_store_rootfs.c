@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Mounts, with the privileges that the mounter has and in a mount namespace as it has one. The whole
+ * group runs in a child that has entered both for good; needs root.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "imaged/erofs_mount.h"
+#include "imaged/imaged.h"
+#include "imaged/layer.h"
+#include "imaged/rootfs.h"
+#include "proto/base/fd.h"
+
+#define UID_BASE 1879113728U
+#define HEX_A	 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define HEX_B	 "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+#define PATH_LEN 256
+
+struct world {
+	struct mntns *mntns;
+	int userns, proc, shared; /* shared: a host directory with a file and a device */
+};
+
+/* ---- before the host is left ---- */
+
+static pid_t userns_holder(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (unshare(CLONE_NEWUSER) == 0)
+			pause();
+		_exit(1);
+	}
+	return pid;
+}
+
+static int open_userns(void)
+{
+	pid_t pid = userns_holder();
+	char path[PATH_LEN], map[64], ns[64] = "";
+	int fd;
+
+	/* Until unshare has happened the link still names our own namespace. */
+	do {
+		char own[64] = "";
+
+		snprintf(path, sizeof(path), "/proc/%d/ns/user", pid);
+		assert_true(readlink("/proc/self/ns/user", own, sizeof(own) - 1) > 0);
+		assert_true(readlink(path, ns, sizeof(ns) - 1) > 0);
+		if (strcmp(own, ns) == 0)
+			usleep(1000);
+		else
+			break;
+	} while (true);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	snprintf(map, sizeof(map), "0 %u 65536\n", UID_BASE);
+	snprintf(path, sizeof(path), "/proc/%d/uid_map", pid);
+	assert_int_equal(fd_write_file_at(AT_FDCWD, path, map), 0);
+	snprintf(path, sizeof(path), "/proc/%d/gid_map", pid);
+	assert_int_equal(fd_write_file_at(AT_FDCWD, path, map), 0);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	return fd;
+}
+
+/* An image with nothing in it but its root: what an empty tar makes. */
+static void make_layer(const char *path)
+{
+	struct layer_result found;
+	char zeros[1024] = {0};
+	struct err e = {0};
+	int ends[2], out = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	assert_true(out >= 0);
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(fd_write_all(ends[1], zeros, sizeof(zeros)), 0);
+	close(ends[1]);
+	if (layer_unpack(ends[0], out, &layer_limits_default, &found, &e) < 0)
+		fail_msg("%s", e.text);
+	close(ends[0]);
+	close(out);
+}
+
+static int make_dir(const char *name)
+{
+	int fd;
+
+	assert_int_equal(mkdir(name, 0700), 0);
+	fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	return fd;
+}
+
+/* In a temporary directory. */
+static int enter(void **state)
+{
+	int dev = open("/dev", O_PATH | O_CLOEXEC), images = make_dir("images"), rootfs = make_dir("rootfs");
+	struct world *w = calloc(1, sizeof(*w));
+	struct err e = {0};
+
+	assert_non_null(w);
+	close(make_dir("images/layers"));
+	w->shared = make_dir("shared");
+	/* Through the mapping its owner is another than this process. */
+	assert_int_equal(fchmod(w->shared, 0755), 0);
+	make_layer("images/layers/" HEX_A ".erofs");
+	make_layer("images/layers/" HEX_B ".erofs");
+	close(openat(w->shared, "file", O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+	assert_int_equal(mknodat(w->shared, "null", S_IFCHR | 0666, makedev(1, 3)), 0);
+	w->userns = open_userns();
+	w->proc = open("/proc", O_PATH | O_CLOEXEC);
+	if (priv_enter(&profile_mounter, 0, 0, &e) < 0 ||
+		mntns_enter(&(struct mntns_dirs){images, rootfs, dev}, false, &w->mntns, &e) < 0)
+		fail_msg("%s", e.text);
+	close(images);
+	close(rootfs);
+	close(dev);
+	*state = w;
+	return 0;
+}
+
+static int leave(void **state)
+{
+	free(*state);
+	return 0;
+}
+
+/* ---- tests ---- */
+
+static void host_is_out_of_reach(void **state)
+{
+	static const char *const paths[] = {"/etc/passwd", "/proc", "/usr", "../../etc/passwd"};
+	DIR *d = opendir("/");
+	unsigned int n = 0;
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_LEN(paths); i++)
+		assert_int_not_equal(access(paths[i], F_OK), 0);
+	assert_non_null(d);
+	while (readdir(d))
+		n++;
+	closedir(d);
+	assert_int_equal(n, 2 + 4);
+}
+
+static void assert_erofs(int fd)
+{
+	struct statfs st;
+
+	assert_true(fd >= 0);
+	assert_int_equal(fstatfs(fd, &st), 0);
+	assert_int_equal(st.f_type, EROFS_SUPER_MAGIC_V1);
+	assert_int_equal(mkdirat(fd, "x", 0700), -1);
+	assert_int_equal(errno, EROFS);
+}
+
+static void layer_mounts_from_its_file(void **state)
+{
+	struct err e = {0};
+	_cleanup_fd_ int fd = erofs_mount_file("images/layers/" HEX_A ".erofs", &e);
+
+	(void)state;
+	if (fd < 0)
+		fail_msg("%s", e.text);
+	assert_erofs(fd);
+}
+
+static void layer_mounts_through_a_loop_device(void **state)
+{
+	struct err e = {0};
+	_cleanup_fd_ int fd = erofs_mount_loop("images/layers/" HEX_A ".erofs", &e);
+	struct stat st;
+	char dev[64];
+	int tries = 200, r;
+
+	(void)state;
+	if (fd < 0)
+		fail_msg("%s", e.text);
+	assert_erofs(fd);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(major(st.st_dev), 7);
+	snprintf(dev, sizeof(dev), "dev/loop%u", minor(st.st_dev));
+	fd_close(&fd);
+	/* The device lets go of the file by itself, shortly after: then its size is 0. */
+	do {
+		_cleanup_fd_ int loop = open(dev, O_RDONLY | O_CLOEXEC);
+
+		r = loop < 0 || lseek(loop, 0, SEEK_END) == 0;
+		if (!r)
+			usleep(10000);
+	} while (!r && --tries > 0);
+	assert_true(r);
+}
+
+static void clones_are_mapped_and_in_order(void **state)
+{
+	char a[] = "sha256:" HEX_A, b[] = "sha256:" HEX_B;
+	struct layer v[] = {{.digest = a, .diff_id = a}, {.digest = b, .diff_id = b}};
+	struct image image = {.layers = {v, 2}};
+	int fds[ROOTFS_LAYERS_MAX], again[ROOTFS_LAYERS_MAX];
+	struct world *w = *state;
+	struct stat x, y, z;
+	struct err e = {0};
+	uint32_t n;
+
+	if (rootfs_open_layers(&image, w->userns, fds, &n, &e) < 0)
+		fail_msg("%s", e.text);
+	assert_int_equal(n, 2);
+	assert_erofs(fds[0]);
+	assert_int_equal(fstat(fds[0], &x), 0);
+	assert_int_equal(fstat(fds[1], &y), 0);
+	assert_int_equal(x.st_uid, UID_BASE);
+	assert_int_equal(x.st_gid, UID_BASE);
+	assert_int_not_equal(x.st_dev, y.st_dev);
+	/* A second container shares the file system, and with it the page cache. */
+	assert_int_equal(rootfs_open_layers(&image, w->userns, again, &n, &e), 0);
+	assert_int_equal(fstat(again[0], &z), 0);
+	assert_int_equal(x.st_dev, z.st_dev);
+	for (unsigned int i = 0; i < 2; i++)
+		close(again[i]);
+	rootfs_drop_layer(a);
+	assert_int_not_equal(access("layers/" HEX_A, F_OK), 0);
+	assert_erofs(fds[0]);
+	close(fds[0]);
+	close(fds[1]);
+	/* An opaque root hides what is below. */
+	v[1].opaque = true;
+	assert_int_equal(rootfs_open_layers(&image, w->userns, fds, &n, &e), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(fstat(fds[0], &z), 0);
+	assert_int_equal(z.st_dev, y.st_dev);
+	close(fds[0]);
+}
+
+static void broken_layer_leaves_nothing(void **state)
+{
+	static const char rubbish[] =
+		"sha256:cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc";
+	char a[] = "sha256:" HEX_A;
+	struct layer v[] = {{.digest = a, .diff_id = a}, {.digest = rubbish, .diff_id = rubbish}};
+	struct image image = {.layers = {v, 2}};
+	int fds[ROOTFS_LAYERS_MAX], fd;
+	struct world *w = *state;
+	char path[PATH_LEN];
+	struct err e = {0};
+	uint32_t n;
+
+	assert_int_equal(rootfs_open_layers(&image, w->userns, fds, &n, &e), -ENOENT);
+	assert_string_equal(
+		e.text, "layer sha256:cccccccccccc: mounting its image: no such file or directory");
+	snprintf(path, sizeof(path), "images/layers/%s.erofs", rubbish + 7);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(ftruncate(fd, 8192), 0);
+	close(fd);
+	assert_true(rootfs_open_layers(&image, w->userns, fds, &n, &e) < 0);
+	assert_int_equal(n, 0);
+	unlink(path);
+	snprintf(path, sizeof(path), "layers/%s", rubbish + 7);
+	assert_int_not_equal(access(path, F_OK), 0);
+	assert_int_equal(rootfs_open_layers(&image, w->shared, fds, &n, &e), -EINVAL);
+	assert_string_equal(e.text, "userns: not a user namespace");
+}
+
+static void writable_directory_is_a_dead_end(void **state)
+{
+	struct err e = {0};
+	_cleanup_fd_ int fd = rootfs_make_writable("c1", &e), up = -1;
+	struct stat st, parent;
+
+	(void)state;
+	if (fd < 0)
+		fail_msg("%s", e.text);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0777);
+	up = openat(fd, "..", O_PATH | O_CLOEXEC);
+	assert_int_equal(fstat(up, &parent), 0);
+	assert_int_equal(parent.st_ino, st.st_ino);
+	assert_int_equal(mkdirat(fd, "upper", 0755), 0);
+	fd_close(&fd);
+	fd = rootfs_open_writable("c1", &e);
+	assert_int_equal(faccessat(fd, "upper", F_OK, 0), 0);
+	assert_int_equal(rootfs_remove_writable("c1", &e), -EBUSY);
+	assert_string_equal(e.text, "the writable directory of container c1 is not empty");
+	assert_int_equal(unlinkat(fd, "upper", AT_REMOVEDIR), 0);
+	assert_int_equal(rootfs_remove_writable("c1", &e), 0);
+	assert_int_equal(rootfs_remove_writable("c1", &e), 0);
+	assert_int_equal(rootfs_open_writable("c1", &e), -ENOENT);
+}
+
+static void container_ids_are_no_paths(void **state)
+{
+	static const char *const bad[] = {"", ".", "..", ".x", "a/b", "/", "../images", "a\nb",
+		HEX_A "a"};
+	struct err e;
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_LEN(bad); i++) {
+		assert_int_equal(rootfs_make_writable(bad[i], &e), -EINVAL);
+		assert_int_equal(rootfs_open_writable(bad[i], &e), -EINVAL);
+		assert_int_equal(rootfs_remove_writable(bad[i], &e), -EINVAL);
+	}
+	assert_int_equal(access("images/layers", F_OK), 0);
+}
+
+static void host_directory_is_mapped(void **state)
+{
+	struct world *w = *state;
+	struct mount_map m = {.source = w->shared, .userns = w->userns};
+	struct err e = {0};
+	_cleanup_fd_ int tree = rootfs_map_host(w->mntns, &m, &e), readonly = -1, up = -1;
+	struct stat st, root;
+
+	if (tree < 0)
+		fail_msg("%s", e.text);
+	assert_int_equal(fstatat(tree, "file", &st, 0), 0);
+	assert_int_equal(st.st_uid, UID_BASE);
+	assert_int_equal(fstatat(w->shared, "file", &st, 0), 0);
+	assert_int_equal(st.st_uid, 0);
+	/* Devices in it are dead, and there is no way up. */
+	assert_int_equal(openat(tree, "null", O_RDONLY | O_CLOEXEC), -1);
+	assert_int_equal(errno, EACCES);
+	up = openat(tree, "..", O_PATH | O_CLOEXEC);
+	assert_int_equal(fstat(up, &st), 0);
+	assert_int_equal(fstat(tree, &root), 0);
+	assert_int_equal(st.st_ino, root.st_ino);
+	m.readonly = true;
+	m.recursive = true;
+	readonly = rootfs_map_host(w->mntns, &m, &e);
+	assert_true(readonly >= 0);
+	assert_int_equal(mkdirat(readonly, "x", 0700), -1);
+	assert_int_equal(errno, EROFS);
+}
+
+static void what_cannot_be_mapped_is_named(void **state)
+{
+	struct world *w = *state;
+	struct mount_map m = {.source = w->proc, .userns = w->userns};
+	struct err e;
+
+	assert_int_equal(rootfs_map_host(w->mntns, &m, &e), -EINVAL);
+	assert_string_equal(e.text, "proc file system can't be mapped to a container's ids");
+	m.source = w->shared;
+	m.owner = 1000;
+	assert_int_equal(rootfs_map_host(w->mntns, &m, &e), -EOPNOTSUPP);
+	m.owner = 0;
+	m.userns = w->shared;
+	assert_int_equal(rootfs_map_host(w->mntns, &m, &e), -EINVAL);
+}
+
+static void needs_root(void **state)
+{
+	(void)state;
+	print_message("mounts need root\n");
+	skip();
+}
+
+static int run(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(host_is_out_of_reach),
+		cmocka_unit_test(layer_mounts_from_its_file),
+		cmocka_unit_test(layer_mounts_through_a_loop_device),
+		cmocka_unit_test(clones_are_mapped_and_in_order),
+		cmocka_unit_test(broken_layer_leaves_nothing),
+		cmocka_unit_test(writable_directory_is_a_dead_end),
+		cmocka_unit_test(container_ids_are_no_paths),
+		cmocka_unit_test(host_directory_is_mapped),
+		cmocka_unit_test(what_cannot_be_mapped_is_named),
+	};
+	const struct CMUnitTest none[] = {cmocka_unit_test(needs_root)};
+
+	return geteuid() == 0 ? cmocka_run_group_tests(tests, enter, leave)
+			      : cmocka_run_group_tests(none, NULL, NULL);
+}
+
+int main(void)
+{
+	char path[] = "/tmp/bulkhead-rootfs-XXXXXX", cmd[64];
+	int status = 1;
+	pid_t pid;
+
+	if (!mkdtemp(path) || chdir(path) < 0)
+		return 1;
+	pid = fork();
+	if (pid == 0)
+		exit(run());
+	waitpid(pid, &status, 0);
+	snprintf(cmd, sizeof(cmd), "rm -rf %s", path);
+	if (system(cmd) != 0)
+		return 1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
