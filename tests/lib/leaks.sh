@@ -54,19 +54,18 @@ leaks_loops()
 # Our programs by the name of their executable, and whoever lives in a user namespace of its own.
 leaks_processes()
 {
-	local dir exe ours
+	local dir ours
 
 	ours=$(readlink /proc/self/ns/user)
-	for dir in /proc/[0-9]*; do
-		exe=$(readlink "$dir/exe" 2>/dev/null) || continue
-		exe=${exe% (deleted)}
-		if [[ ${exe##*/} =~ ^($leaks_programs)$ ]] ||
-				[ "$(readlink "$dir/ns/user" 2>/dev/null)" != "$ours" ]; then
-			printf 'process %s %s %s\n' "$(tr '\0' ' ' <"$dir/cmdline" 2>/dev/null)" \
-				"uid=$(stat -c %u "$dir" 2>/dev/null)" \
-				"$(grep -m1 pids "$dir/cgroup" 2>/dev/null)"
-		fi
-	done
+	find /proc/[0-9]*/exe /proc/[0-9]*/ns/user -maxdepth 0 -printf '%p %l\n' 2>/dev/null |
+		awk -v ours="$ours" -v programs="/($leaks_programs)( .deleted.)?$" '
+			{ split($1, part, "/"); dir = "/proc/" part[3] }
+			$1 ~ /exe$/ && $0 ~ programs || $1 ~ /user$/ && $2 != ours { print dir }' |
+		sort -u | while read -r dir; do
+		printf 'process %s uid=%s %s\n' "$(tr '\0' ' ' 2>/dev/null <"$dir/cmdline")" \
+			"$(stat -c %u "$dir" 2>/dev/null)" \
+			"$(grep -m1 pids "$dir/cgroup" 2>/dev/null)"
+	done 2>/dev/null
 }
 
 leaks_descendants()
