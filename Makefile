@@ -121,10 +121,69 @@ endef
 $(foreach t,$(UNIT),$(eval $(call unit,$(t))))
 $(B)/obj/tests/unit/test_net%.o: ALL_CFLAGS += $(netd_inc)
 
-.PHONY: unit deps demo check bench fuzz clean
-unit: $(UNIT:%=$(B)/tests/unit/%)
+# A fuzzer is named the same way. libFuzzer is clang's, so everything below it is built a second time.
+FUZZ := $(basename $(notdir $(wildcard tests/fuzz/fuzz_*.c)))
+FUZZ_CC := clang
+FUZZ_CFLAGS = -std=gnu17 -D_GNU_SOURCE -DBULKHEAD_VERSION='"$(VERSION)"' -DBULKHEAD_SANITIZED -Iproto -I. \
+	-g -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -Wno-everything
+unit_key_codec   :=
+unit_key_text    :=
+unit_key_frame   :=
+unit_key_passwd  := shim
+unit_key_log     := shim
+unit_key_spec    := supervisor
+fobjs = $(patsubst %,$(B)/fuzz/obj/$(1)/%.o,$(2))
 
--include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+$(B)/fuzz/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(FUZZ_CFLAGS) $(if $(filter netd/%,$*),$(netd_inc)) -MMD -MP -c -o $@ $<
+$(B)/fuzz/lib/proto.a: $(call fobjs,proto,$(proto_src))
+$(B)/fuzz/lib/loop.a: $(call fobjs,proto,$(loop_src))
+$(B)/fuzz/lib/ctl.a: $(call fobjs,supervisor/ctl,$(filter-out main,$(ctl_src)))
+$(foreach p,supervisor netd imaged cgroupd shim,$(eval \
+	$(B)/fuzz/lib/$(p).a: $(call fobjs,$(p),$(filter-out main,$($(p)_src)))))
+$(B)/fuzz/lib/%.a:
+	@mkdir -p $(@D)
+	@rm -f $@
+	ar rcs $@ $^
+
+define fuzzer
+$(B)/tests/fuzz/$(1): $(B)/fuzz/obj/tests/fuzz/$(1).o $(if $(call unit_lib,$(1)),$(B)/fuzz/lib/$(call unit_lib,$(1)).a) \
+		$(B)/fuzz/lib/loop.a $(B)/fuzz/lib/proto.a
+	@mkdir -p $$(@D)
+	$$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -o $$@ $$^ -levent_core -lcap $$($(call unit_lib,$(1))_libs)
+endef
+$(foreach t,$(FUZZ),$(eval $(call fuzzer,$(t))))
+
+# ---- the two commands, and their kin -------------------------------------------------------------
+
+.PHONY: unit fuzz deps check demo bench install clean
+unit: $(UNIT:%=$(B)/tests/unit/%)
+fuzz: $(FUZZ:%=$(B)/tests/fuzz/%)
+
+# Packages first, in a make of its own: what is missing may be what the build needs.
+check:
+	tests/deps.sh build check
+	+$(MAKE) all unit fuzz
+	tests/run.sh
+
+demo:
+	tests/deps.sh build demo
+	+$(MAKE) all
+	tests/demo.sh
+
+bench:
+	tests/deps.sh build check bench
+	+$(MAKE) all
+	tests/bench/run.sh
+
+PREFIX  ?= /usr/local
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/bulkhead
+	install -m 755 $(B)/bin/ctl $(B)/bin/supervisor $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(B)/bin/netd $(B)/bin/imaged $(B)/bin/cgroupd $(B)/bin/shim $(DESTDIR)$(PREFIX)/libexec/bulkhead
+
+-include $(shell find $(B)/obj $(B)/fuzz/obj -name '*.d' 2>/dev/null)
 
 clean:
 	rm -rf build
