@@ -148,7 +148,7 @@ static struct removal *removal_new(struct cgroupd *d, uint32_t request, const ch
 		return NULL;
 	r->d = d;
 	r->request = request;
-	snprintf(r->container, sizeof(r->container), "%s", container);
+	snprintf(r->container, sizeof(r->container), "%.64s", container);
 	r->deadline = time_mono_ns() + REMOVE_DEADLINE_MS * 1000000ULL;
 	r->step_ms = REMOVE_FIRST_MS;
 	r->next = d->removals;
@@ -225,6 +225,7 @@ void cgroupd_stop(struct cgroupd *d)
 	while (d->removals)
 		removal_free(d->removals);
 	oom_free(d->oom);
+	tree_teardown(&d->tree, NULL); /* unless containers live on */
 	tree_close(&d->tree);
 }
 

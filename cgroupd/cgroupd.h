@@ -21,7 +21,7 @@ struct cgroupd {
 /* Starts watching; the tree is prepared. */
 int cgroupd_start(struct cgroupd *d, struct err *e);
 
-/* Forgets what waits; removes nothing. */
+/* Forgets what waits. Leaves containers' cgroups alone, and the engine's own if it holds any. */
 void cgroupd_stop(struct cgroupd *d);
 
 /* Its dispatch table and what to do when the peer goes; `arg` is the struct cgroupd. */

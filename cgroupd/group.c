@@ -37,7 +37,8 @@ const char *group_path(char buf[GROUP_PATH_MAX], const char *id, const char *fil
 
 void group_host(const struct tree *t, struct limit_host *ret)
 {
-	*ret = (struct limit_host){.swap_accounting = t->swap_accounting, .swaps = tree_host_swaps(t)};
+	*ret = (struct limit_host){.swap_accounting = t->swap_accounting};
+	ret->swaps = t->swap_accounting || tree_host_swaps(t); /* of no matter when it is accounted */
 	for (unsigned int i = 0; i < t->n; i++)
 		ret->controllers |= t->b[i].controllers;
 }
@@ -139,35 +140,32 @@ static int set_row(const struct branch *b, const char *id, const struct limit_ro
 	return take_in(row, now, in_force, e);
 }
 
-/* v1 keeps memory <= memory+swap at every moment (EINVAL): to raise both, the total must go first. Only
- * where that could matter is the present total looked at. */
-static bool swap_goes_first(const struct tree *t, const char *id, const struct limits *l)
+/* v1 keeps memory <= memory + swap at every moment (EINVAL, mem_cgroup_resize_max): to raise both in a
+ * group that has limits already, the total goes first. */
+static int set_total_first(const struct branch *b, const char *id, const struct limit_row *memory,
+	const struct limits *l, struct limits_owned *r, struct err *e)
 {
-	const struct branch *b = tree_find(t, CTL_MEMORY);
-	char path[GROUP_PATH_MAX];
-	uint64_t total;
+	const struct limit_row *total = memory + 1;
+	char text[LIMIT_TEXT_MAX];
+	int k = total->format(l, text) ? set_row(b, id, total, l, r, e) : -EINVAL;
 
-	return b && b->version == 1 && l->memory && l->memory_swap &&
-	       group_read_number(b->base_fd, group_path(path, id, "memory.memsw.limit_in_bytes"), NULL,
-		       &total) == 0 && total < l->memory;
+	return k < 0 ? k : set_row(b, id, memory, l, r, e);
 }
 
-static int set_rows(const struct tree *t, const char *id, const struct limits *l, struct limits_owned *r,
-	struct err *e)
+static int set_rows(const struct tree *t, const struct branch *b, const char *id, const struct limits *l,
+	struct limits_owned *r, struct err *e)
 {
-	for (unsigned int i = 0; i < t->n; i++) {
-		const struct branch *b = &t->b[i];
+	for (const struct limit_row *row = limit_rows(b->version); row->file; row++) {
+		char text[LIMIT_TEXT_MAX];
+		int k;
 
-		for (const struct limit_row *row = limit_rows(b->version); row->file; row++) {
-			char text[LIMIT_TEXT_MAX];
-			int k;
-
-			if (tree_find(t, row->controller) != b || !row->format(l, text))
-				continue;
-			k = set_row(b, id, row, l, r, e);
-			if (k < 0)
-				return k;
-		}
+		if (tree_find(t, row->controller) != b || !row->format(l, text))
+			continue;
+		k = set_row(b, id, row, l, r, e);
+		if (k == -EINVAL && row->next_first)
+			k = set_total_first(b, id, row, l, r, e);
+		if (k < 0)
+			return k;
 	}
 	return 0;
 }
@@ -176,18 +174,14 @@ int group_set_limits(const struct tree *t, const char *id, const struct limits *
 	struct err *e)
 {
 	struct limit_host host;
-	int k = 0;
 
 	*r = (struct limits_owned){0};
-	if (swap_goes_first(t, id, l)) {
-		struct limits total = {.memory_swap = l->memory_swap};
+	for (unsigned int i = 0; i < t->n; i++) {
+		int k = set_rows(t, &t->b[i], id, l, r, e);
 
-		k = set_rows(t, id, &total, r, e);
+		if (k < 0)
+			return k;
 	}
-	if (k == 0)
-		k = set_rows(t, id, l, r, e);
-	if (k < 0)
-		return k;
 	group_host(t, &host);
 	limits_tidy(r, l, &host);
 	return 0;

@@ -232,28 +232,28 @@ static int parse_pids(const char *text, struct limits_owned *r)
 }
 
 static const struct limit_row v1[] = {
-	{CTL_MEMORY, "memory.limit_in_bytes", "memory limit", NULL, format_memory, parse_memory},
-	{CTL_MEMORY, "memory.memsw.limit_in_bytes", "memory-swap", NULL, format_memsw, parse_memsw},
+	{CTL_MEMORY, "memory.limit_in_bytes", "memory limit", NULL, format_memory, parse_memory, true},
+	{CTL_MEMORY, "memory.memsw.limit_in_bytes", "memory-swap", NULL, format_memsw, parse_memsw, false},
 	{CTL_MEMORY, "memory.soft_limit_in_bytes", "memory reservation", NULL, format_reservation,
-		parse_reservation},
-	{CTL_CPU, "cpu.cfs_period_us", "cpu period", NULL, format_period, parse_period},
-	{CTL_CPU, "cpu.cfs_quota_us", "cpu quota", NULL, format_quota, parse_quota},
-	{CTL_CPU, "cpu.shares", "cpu shares", NULL, format_shares, parse_shares},
-	{CTL_CPUSET, "cpuset.cpus", "cpuset cpus", "cpuset.cpus", format_cpus, parse_cpus},
-	{CTL_CPUSET, "cpuset.mems", "cpuset mems", "cpuset.mems", format_mems, parse_mems},
-	{CTL_PIDS, "pids.max", "pids limit", NULL, format_pids, parse_pids},
+		parse_reservation, false},
+	{CTL_CPU, "cpu.cfs_period_us", "cpu period", NULL, format_period, parse_period, false},
+	{CTL_CPU, "cpu.cfs_quota_us", "cpu quota", NULL, format_quota, parse_quota, false},
+	{CTL_CPU, "cpu.shares", "cpu shares", NULL, format_shares, parse_shares, false},
+	{CTL_CPUSET, "cpuset.cpus", "cpuset cpus", "cpuset.cpus", format_cpus, parse_cpus, false},
+	{CTL_CPUSET, "cpuset.mems", "cpuset mems", "cpuset.mems", format_mems, parse_mems, false},
+	{CTL_PIDS, "pids.max", "pids limit", NULL, format_pids, parse_pids, false},
 	{.file = NULL},
 };
 
 static const struct limit_row v2[] = {
-	{CTL_MEMORY, "memory.max", "memory limit", NULL, format_memory, parse_memory},
-	{CTL_MEMORY, "memory.swap.max", "memory-swap", NULL, format_swap, parse_swap},
-	{CTL_MEMORY, "memory.low", "memory reservation", NULL, format_reservation, parse_reservation},
-	{CTL_CPU, "cpu.max", "cpu quota", NULL, format_cpu_max, parse_cpu_max},
-	{CTL_CPU, "cpu.weight", "cpu shares", NULL, format_weight, parse_weight},
-	{CTL_CPUSET, "cpuset.cpus", "cpuset cpus", "cpuset.cpus.effective", format_cpus, parse_cpus},
-	{CTL_CPUSET, "cpuset.mems", "cpuset mems", "cpuset.mems.effective", format_mems, parse_mems},
-	{CTL_PIDS, "pids.max", "pids limit", NULL, format_pids, parse_pids},
+	{CTL_MEMORY, "memory.max", "memory limit", NULL, format_memory, parse_memory, false},
+	{CTL_MEMORY, "memory.swap.max", "memory-swap", NULL, format_swap, parse_swap, false},
+	{CTL_MEMORY, "memory.low", "memory reservation", NULL, format_reservation, parse_reservation, false},
+	{CTL_CPU, "cpu.max", "cpu quota", NULL, format_cpu_max, parse_cpu_max, false},
+	{CTL_CPU, "cpu.weight", "cpu shares", NULL, format_weight, parse_weight, false},
+	{CTL_CPUSET, "cpuset.cpus", "cpuset cpus", "cpuset.cpus.effective", format_cpus, parse_cpus, false},
+	{CTL_CPUSET, "cpuset.mems", "cpuset mems", "cpuset.mems.effective", format_mems, parse_mems, false},
+	{CTL_PIDS, "pids.max", "pids limit", NULL, format_pids, parse_pids, false},
 	{.file = NULL},
 };
 

@@ -35,6 +35,7 @@ struct limit_row {
 	/* Takes in what the kernel shows (without newline); -EBADMSG when it isn't that. Unlimited is absent;
 	 * rows are read in their order. */
 	int (*parse)(const char *text, struct limits_owned *r);
+	bool next_first; /* after EINVAL: the next row first, then this one again */
 };
 
 /* The rows of version 1 or 2, in the order to write and to read; ends with a row whose file is NULL. */

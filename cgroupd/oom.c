@@ -64,7 +64,7 @@ static struct group_watch *find(struct oom *o, const char *id)
 	struct group_watch key = {0};
 	void *node;
 
-	snprintf(key.id, sizeof(key.id), "%s", id);
+	snprintf(key.id, sizeof(key.id), "%.64s", id);
 	node = tfind(&key, &o->groups, compare);
 	return node ? *(struct group_watch **)node : NULL;
 }
@@ -173,7 +173,6 @@ static int start(struct group_watch *w, const struct branch *b, struct err *e)
 
 	if (r < 0)
 		return err_prefix(e, "watching memory of container %s", w->id);
-	read_kills(w->oom, w->id, &w->kills);
 	if (epoll_ctl(w->oom->epoll_fd, EPOLL_CTL_ADD, w->fd, &ev) < 0)
 		return err_errno(e, errno, "watching memory of container %s", w->id);
 	if (!tsearch(w, &w->oom->groups, compare))
@@ -192,7 +191,7 @@ int oom_watch(struct oom *o, const char *id, struct err *e)
 	w = calloc(1, sizeof(*w));
 	if (!w)
 		return err_set(e, ENOMEM, "out of memory");
-	snprintf(w->id, sizeof(w->id), "%s", id);
+	snprintf(w->id, sizeof(w->id), "%.64s", id);
 	w->oom = o;
 	w->fd = -1;
 	r = start(w, b, e);
@@ -219,7 +218,17 @@ void oom_forget(struct oom *o, const char *id)
 	watch_drop(w);
 }
 
-/* Those of a former run. */
+/* Those of a former run; what was killed before is no news. */
+static int watch_again(struct oom *o, const char *id, struct err *e)
+{
+	int r = oom_watch(o, id, e);
+	struct group_watch *w = find(o, id);
+
+	if (r == 0 && w)
+		read_kills(o, id, &w->kills);
+	return r;
+}
+
 static void watch_existing(struct oom *o)
 {
 	const struct branch *b = tree_find(o->tree, CTL_MEMORY);
@@ -231,7 +240,7 @@ static void watch_existing(struct oom *o)
 		struct err e = {0};
 
 		if (entry->d_type == DT_DIR && group_check_id(entry->d_name, NULL) == 0 &&
-			oom_watch(o, entry->d_name, &e) < 0)
+			watch_again(o, entry->d_name, &e) < 0)
 			log_warn("%s", e.text);
 	}
 	if (d)

@@ -15,7 +15,7 @@ struct oom;
 struct oom *oom_new(struct loop *l, const struct tree *t, void (*fn)(void *arg, const char *id), void *arg);
 void oom_free(struct oom *o);
 
-/* Starts watching a group; nothing to do where there is no memory controller, or it is watched already. */
+/* Starts watching a new group; nothing to do where there is no memory controller, or it is watched already. */
 int oom_watch(struct oom *o, const char *id, struct err *e);
 
 /* Takes in a fresh reading of a group's counter: calls fn if that is news. */

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where controllers are: the texts of v2, v1 and hybrid hosts, and texts that no kernel writes.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cgroupd/discover.h"
+
+#define BIT(c) (1U << CTL_##c)
+
+static const char rest[] = "22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw\n"
+			   "23 22 0:5 / /dev rw,nosuid shared:2 master:1 - devtmpfs dev rw,size=4k\n";
+
+static int parse(const char *cgroups, const char *mounts, const char *controllers, struct layout *ret)
+{
+	char text[4096];
+	struct err e = {0};
+	int r;
+
+	snprintf(text, sizeof(text), "%s%s", rest, mounts);
+	r = discover_parse(cgroups, text, controllers, ret, &e);
+	assert_int_equal(r, -e.code);
+	return r;
+}
+
+static void expect(const struct layout *l, unsigned int i, int version, const char *mount, uint32_t controllers)
+{
+	assert_in_range(i, 0, l->n - 1);
+	assert_int_equal(l->h[i].version, version);
+	assert_string_equal(l->h[i].mount, mount);
+	assert_int_equal(l->h[i].controllers, controllers);
+}
+
+static void unified_host(void **state)
+{
+	struct layout l;
+
+	(void)state;
+	assert_int_equal(parse("0::/system.slice/x.service\n",
+				 "30 22 0:26 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n",
+				 "cpuset cpu io memory hugetlb pids rdma misc\n", &l),
+		0);
+	assert_int_equal(l.n, 1);
+	expect(&l, 0, 2, "/sys/fs/cgroup",
+		BIT(MEMORY) | BIT(CPU) | BIT(CPUSET) | BIT(PIDS) | CTL_V2_BUILT_IN);
+}
+
+/* Two controllers share a hierarchy; the order of their names differs between the two files. */
+static void v1_host(void **state)
+{
+	struct layout l;
+
+	(void)state;
+	assert_int_equal(
+		parse("5:freezer:/\n4:cpuacct,cpu:/a:b\n3:memory:/user\n2:net_cls,net_prio:/\n"
+		      "1:name=systemd:/init.scope\n",
+			"30 22 0:26 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,xattr,name=systemd\n"
+			"31 22 0:27 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n"
+			"32 22 0:28 / /sys/fs/cgroup/memory rw shared:3 - cgroup  rw,memory\n"
+			"33 22 0:29 / /sys/fs/cgroup/freezer rw - cgroup cgroup rw,freezer\n",
+			NULL, &l),
+		0);
+	assert_int_equal(l.n, 3);
+	expect(&l, 0, 1, "/sys/fs/cgroup/freezer", BIT(FREEZER));
+	expect(&l, 1, 1, "/sys/fs/cgroup/cpu,cpuacct", BIT(CPU) | BIT(CPUACCT));
+	expect(&l, 2, 1, "/sys/fs/cgroup/memory", BIT(MEMORY));
+}
+
+/* v2 beside v1: what it does without controllers is taken from it, the rest from where it is bound. */
+static void hybrid_host(void **state)
+{
+	struct layout l;
+
+	(void)state;
+	assert_int_equal(parse("3:memory:/\n2:cpuacct:/\n1:freezer:/\n0::/\n",
+				 "30 22 0:26 / /cg/memory rw - cgroup cgroup rw,memory\n"
+				 "31 22 0:27 / /cg/cpuacct rw - cgroup cgroup rw,cpuacct\n"
+				 "32 22 0:28 / /cg/freezer rw - cgroup cgroup rw,freezer\n"
+				 "33 22 0:29 / /cg/unified rw - cgroup2 cgroup2 rw\n",
+				 "pids hugetlb\n", &l),
+		0);
+	assert_int_equal(l.n, 2);
+	expect(&l, 0, 1, "/cg/memory", BIT(MEMORY));
+	expect(&l, 1, 2, "/cg/unified", BIT(PIDS) | CTL_V2_BUILT_IN);
+}
+
+/* Bind mounts of parts and mounts outside our cgroup namespace lose against the whole; spaces are escaped. */
+static void several_mounts(void **state)
+{
+	struct layout l;
+
+	(void)state;
+	assert_int_equal(parse("1:memory:/\n",
+				 "30 22 0:26 /../.. /outside rw - cgroup cgroup rw,memory\n"
+				 "31 22 0:26 /docker/x /part rw - cgroup cgroup rw,memory\n"
+				 "32 22 0:26 / /the\\040whole\\134 rw - cgroup cgroup rw,memory\n"
+				 "33 22 0:26 / /later rw - cgroup cgroup rw,memory\n",
+				 NULL, &l),
+		0);
+	assert_int_equal(l.n, 1);
+	expect(&l, 0, 1, "/the whole\\", BIT(MEMORY));
+}
+
+static void bound_but_not_mounted(void **state)
+{
+	struct layout l;
+
+	(void)state;
+	assert_int_equal(parse("2:pids:/\n1:memory:/\n",
+				 "30 22 0:26 / /m rw - cgroup cgroup rw,memory\n", NULL, &l),
+		0);
+	assert_int_equal(l.n, 1);
+	expect(&l, 0, 1, "/m", BIT(MEMORY));
+}
+
+static void nothing_mounted(void **state)
+{
+	struct layout l;
+
+	(void)state;
+	assert_int_equal(parse("1:memory:/\n0::/\n", "", NULL, &l), -ENOENT);
+}
+
+static void bad_texts(void **state)
+{
+	static const char mount[] = "30 22 0:26 / /m rw - cgroup cgroup rw,memory\n";
+	static const char *const cgroups[] = {"memory:/\n", "x:memory:/\n", "1:memory\n", "1:memory:x\n",
+		"0:memory:/\n", "1::/\n", "-1:memory:/\n", " 1:memory:/\n"};
+	static const char *const mounts[] = {"30 22 0:26 / /m rw\n", "30 22 / /m rw - cgroup cgroup rw\n",
+		"30 22 0:26 / m rw - cgroup cgroup rw,memory\n", "30 22 0:26 / /m rw - cgroup\n",
+		"30 22 0:26 / /m\\9 rw - cgroup cgroup rw,memory\n",
+		"30 22 0:26 / /m\\04 rw - cgroup cgroup rw,memory\n"};
+	struct layout l;
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_LEN(cgroups); i++)
+		assert_int_equal(parse(cgroups[i], mount, NULL, &l), -EBADMSG);
+	for (unsigned int i = 0; i < ARRAY_LEN(mounts); i++)
+		assert_int_equal(parse("1:memory:/\n", mounts[i], NULL, &l), -EBADMSG);
+}
+
+/* Whatever this machine is, its own files are understood. */
+static void this_host(void **state)
+{
+	struct layout l;
+	struct err e = {0};
+	int r = discover_host(&l, &e);
+
+	(void)state;
+	if (r == -ENOENT)
+		skip();
+	assert_int_equal(r, 0);
+	assert_in_range(l.n, 1, HIERARCHY_MAX);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(unified_host),
+		cmocka_unit_test(v1_host),
+		cmocka_unit_test(hybrid_host),
+		cmocka_unit_test(several_mounts),
+		cmocka_unit_test(bound_but_not_mounted),
+		cmocka_unit_test(nothing_mounted),
+		cmocka_unit_test(bad_texts),
+		cmocka_unit_test(this_host),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

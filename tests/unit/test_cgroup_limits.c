@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Limits: what is written into which file, what is read back, and what is refused.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cgroupd/limits.h"
+
+#define ALL_CONTROLLERS ((1U << CTL_COUNT) - 1)
+#define MIB(n)          ((uint64_t)(n) << 20)
+
+static const struct limit_host full = {ALL_CONTROLLERS, true, true};
+
+static const struct limit_row *find_row(int version, const char *file)
+{
+	for (const struct limit_row *row = limit_rows(version); row->file; row++)
+		if (strcmp(row->file, file) == 0)
+			return row;
+	fail_msg("no row for %s", file);
+	return NULL;
+}
+
+/* NULL: nothing is written. */
+static void expect_text(int version, const char *file, struct limits l, const char *want)
+{
+	char text[LIMIT_TEXT_MAX];
+	bool any = find_row(version, file)->format(&l, text);
+
+	assert_int_equal(any, want != NULL);
+	if (want)
+		assert_string_equal(text, want);
+}
+
+static void texts(void **state)
+{
+	(void)state;
+	expect_text(1, "memory.limit_in_bytes", (struct limits){.memory = MIB(128)}, "134217728");
+	expect_text(1, "memory.limit_in_bytes", (struct limits){0}, NULL);
+	expect_text(2, "memory.max", (struct limits){.memory = MIB(128)}, "134217728");
+	expect_text(1, "memory.memsw.limit_in_bytes", (struct limits){.memory_swap = -1}, "-1");
+	expect_text(1, "memory.memsw.limit_in_bytes",
+		(struct limits){.memory = MIB(1), .memory_swap = (int64_t)MIB(3)}, "3145728");
+	expect_text(2, "memory.swap.max", (struct limits){.memory = MIB(1), .memory_swap = (int64_t)MIB(3)},
+		"2097152");
+	expect_text(2, "memory.swap.max", (struct limits){.memory = MIB(1), .memory_swap = (int64_t)MIB(1)},
+		"0");
+	expect_text(2, "memory.swap.max", (struct limits){.memory = MIB(1), .memory_swap = -1}, "max");
+	expect_text(2, "memory.swap.max", (struct limits){.memory = MIB(1)}, NULL);
+	expect_text(1, "cpu.cfs_quota_us", (struct limits){.cpu_quota = -1}, "-1");
+	expect_text(2, "cpu.max", (struct limits){.cpu_quota = 250000}, "250000 100000");
+	expect_text(2, "cpu.max", (struct limits){.cpu_quota = 5000, .cpu_period = 50000}, "5000 50000");
+	expect_text(2, "cpu.max", (struct limits){.cpu_quota = -1}, "max 100000");
+	expect_text(2, "cpu.max", (struct limits){.cpu_period = 50000}, "max 50000");
+	expect_text(2, "cpu.max", (struct limits){.cpu_shares = 5}, NULL);
+	expect_text(1, "cpu.shares", (struct limits){.cpu_shares = 512}, "512");
+	expect_text(2, "cpu.weight", (struct limits){.cpu_shares = 1024}, "100");
+	expect_text(2, "cpuset.cpus", (struct limits){.cpuset_cpus = "0-2,5"}, "0-2,5");
+	expect_text(1, "pids.max", (struct limits){.pids = -1}, "max");
+	expect_text(2, "pids.max", (struct limits){.pids = 20}, "20");
+}
+
+static int take(int version, const char *file, const char *text, struct limits_owned *r)
+{
+	return find_row(version, file)->parse(text, r);
+}
+
+static void readings(void **state)
+{
+	struct limits_owned r = {0};
+
+	(void)state;
+	assert_int_equal(take(1, "memory.limit_in_bytes", "134217728", &r), 0);
+	assert_int_equal(r.limits.memory, MIB(128));
+	assert_int_equal(take(1, "memory.limit_in_bytes", "9223372036854771712", &r), 0);
+	assert_int_equal(r.limits.memory, 0); /* unlimited with pages of 4 KiB */
+	assert_int_equal(take(1, "memory.limit_in_bytes", "9223372036854710272", &r), 0);
+	assert_int_equal(r.limits.memory, 0); /* and of 64 KiB */
+	assert_int_equal(take(1, "memory.memsw.limit_in_bytes", "9223372036854771712", &r), 0);
+	assert_int_equal(r.limits.memory_swap, -1);
+	assert_int_equal(take(2, "memory.max", "max", &r), 0);
+	assert_int_equal(r.limits.memory, 0);
+	assert_int_equal(take(2, "memory.max", "1048576", &r), 0);
+	assert_int_equal(take(2, "memory.swap.max", "2097152", &r), 0);
+	assert_int_equal(r.limits.memory_swap, MIB(3));
+	assert_int_equal(take(2, "memory.swap.max", "max", &r), 0);
+	assert_int_equal(r.limits.memory_swap, -1);
+	assert_int_equal(take(1, "cpu.cfs_quota_us", "-1", &r), 0);
+	assert_int_equal(r.limits.cpu_quota, 0);
+	assert_int_equal(take(2, "cpu.max", "250000 100000", &r), 0);
+	assert_int_equal(r.limits.cpu_quota, 250000);
+	assert_int_equal(r.limits.cpu_period, 100000);
+	assert_int_equal(take(2, "cpu.max", "max 50000", &r), 0);
+	assert_int_equal(r.limits.cpu_quota, 0);
+	assert_int_equal(r.limits.cpu_period, 50000);
+	assert_int_equal(take(2, "cpu.weight", "100", &r), 0);
+	assert_int_equal(r.limits.cpu_shares, 1024);
+	assert_int_equal(take(1, "cpuset.cpus", "0-1", &r), 0);
+	assert_string_equal(r.limits.cpuset_cpus, "0-1");
+	assert_ptr_equal(r.limits.cpuset_cpus, r.cpus);
+	assert_int_equal(take(2, "cpuset.mems", "", &r), 0);
+	assert_null(r.limits.cpuset_mems);
+	assert_int_equal(take(1, "pids.max", "max", &r), 0);
+	assert_int_equal(r.limits.pids, -1);
+	assert_int_equal(take(1, "pids.max", "2048", &r), 0);
+	assert_int_equal(r.limits.pids, 2048);
+}
+
+static void bad_readings(void **state)
+{
+	static const struct {
+		int version;
+		const char *file, *text;
+	} v[] = {
+		{1, "memory.limit_in_bytes", ""},
+		{1, "memory.limit_in_bytes", "-5"},
+		{2, "memory.max", "12 13"},
+		{2, "memory.swap.max", "-1"},
+		{1, "cpu.cfs_quota_us", "0"},
+		{1, "cpu.cfs_quota_us", "-2"},
+		{2, "cpu.max", "max"},
+		{2, "cpu.max", "100000"},
+		{2, "cpu.max", "1111111111111111111111111111111111 100000"},
+		{2, "cpu.weight", "10001"},
+		{1, "cpuset.cpus", "0-"},
+		{2, "pids.max", "many"},
+	};
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_LEN(v); i++) {
+		struct limits_owned r = {0};
+
+		if (take(v[i].version, v[i].file, v[i].text, &r) != -EBADMSG)
+			fail_msg("%s took \"%s\"", v[i].file, v[i].text);
+	}
+}
+
+static void lists(void **state)
+{
+	static const char *const bad[] = {"", ",", "0,", ",0", "0-", "-1", "2-1", "0 1", "0--1", "a", "0,,1",
+		"8192", "99999999999", "1-2-3", "0\n"};
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_LEN(bad); i++)
+		if (limits_list_within(bad[i], "0-7") != -EINVAL)
+			fail_msg("took \"%s\"", bad[i]);
+	assert_int_equal(limits_list_within("0", "0-1"), 1);
+	assert_int_equal(limits_list_within("0,1", "0-1"), 1);
+	assert_int_equal(limits_list_within("1,0", "0-1"), 1);
+	assert_int_equal(limits_list_within("63-65,8191", "0-100,8000-8191"), 1);
+	assert_int_equal(limits_list_within("2", "0-1"), 0);
+	assert_int_equal(limits_list_within("0-7", "0-1"), 0);
+	assert_int_equal(limits_list_within("0", "1"), 0);
+}
+
+static void weights(void **state)
+{
+	uint64_t last = 0;
+
+	(void)state;
+	assert_int_equal(limits_shares_to_weight(2), 1);
+	assert_int_equal(limits_shares_to_weight(1024), 100);
+	assert_int_equal(limits_shares_to_weight(262144), 10000);
+	for (uint64_t s = 2; s <= 262144; s++) {
+		uint64_t w = limits_shares_to_weight(s);
+
+		if (w < last || w < 1 || w > 10000)
+			fail_msg("%lu shares are weight %lu after %lu", s, w, last);
+		if (w != last && limits_weight_to_shares(w) != s)
+			fail_msg("weight %lu comes back as %lu, not %lu", w, limits_weight_to_shares(w), s);
+		last = w;
+	}
+}
+
+static void defaults(void **state)
+{
+	struct limits l, memory = {.memory = MIB(128)}, cpus = {.cpu_quota = 5000},
+			 huge = {.memory = INT64_MAX - 1};
+	const struct limit_host no_swap_files = {ALL_CONTROLLERS, false, true}, no_pids = {0, false, false};
+
+	(void)state;
+	assert_int_equal(limits_complete(NULL, &full, &l, NULL), 0);
+	assert_int_equal(l.pids, 2048);
+	assert_int_equal(l.memory_swap, 0);
+	assert_int_equal(limits_complete(&memory, &full, &l, NULL), 0);
+	assert_int_equal(l.memory_swap, MIB(256));
+	assert_int_equal(limits_complete(&huge, &full, &l, NULL), 0);
+	assert_int_equal(l.memory_swap, -1);
+	assert_int_equal(limits_complete(&memory, &no_swap_files, &l, NULL), 0);
+	assert_int_equal(l.memory_swap, 0);
+	assert_int_equal(limits_complete(&cpus, &full, &l, NULL), 0);
+	assert_int_equal(l.cpu_period, 100000);
+	assert_int_equal(limits_complete(NULL, &no_pids, &l, NULL), 0);
+	assert_int_equal(l.pids, 0);
+}
+
+/* A total without accounting holds only by itself: no swap allowed, and none there. */
+static void swap_without_accounting(void **state)
+{
+	const struct limit_host swaps = {ALL_CONTROLLERS, false, true}, none = {ALL_CONTROLLERS, false, false};
+	struct limits equal = {.memory = MIB(64), .memory_swap = (int64_t)MIB(64)};
+	struct limits more = {.memory = MIB(64), .memory_swap = (int64_t)MIB(65)};
+	struct limits any = {.memory = MIB(64), .memory_swap = -1}, l;
+	struct limits_owned r = {.limits = {.memory = MIB(64)}};
+	struct err e = {0};
+
+	(void)state;
+	assert_int_equal(limits_complete(&equal, &none, &l, &e), 0);
+	assert_int_equal(l.memory_swap, 0); /* there is nothing to write */
+	limits_tidy(&r, &l, &none);
+	assert_int_equal(r.limits.memory_swap, MIB(64)); /* and it is in force */
+	assert_int_equal(limits_complete(&any, &swaps, &l, &e), 0);
+	assert_int_equal(l.memory_swap, 0);
+	assert_int_equal(limits_complete(&equal, &swaps, &l, &e), -EOPNOTSUPP);
+	assert_int_equal(limits_complete(&more, &none, &l, &e), -EOPNOTSUPP);
+	assert_non_null(strstr(e.text, "swapaccount=1"));
+}
+
+static void refusals(void **state)
+{
+	const struct {
+		struct limits l;
+		const char *words;
+	} v[] = {
+		{{.memory = MIB(6) - 1}, "below the least"},
+		{{.memory = MIB(64), .memory_reservation = MIB(65)}, "reservation"},
+		{{.memory = MIB(64), .memory_swap = -2}, "memory-swap"},
+		{{.memory = MIB(64), .memory_swap = (int64_t)MIB(63)}, "total of memory and swap"},
+		{{.memory_swap = (int64_t)MIB(64)}, "needs a memory limit"},
+		{{.cpu_quota = 999}, "1000 us"},
+		{{.cpu_quota = -2}, "1000 us"},
+		{{.cpu_period = 999}, "cpu period"},
+		{{.cpu_period = 1000001}, "cpu period"},
+		{{.cpu_shares = 1}, "cpu shares"},
+		{{.cpu_shares = 262145}, "cpu shares"},
+		{{.cpuset_cpus = "0-"}, "cpuset cpus \"0-\""},
+		{{.cpuset_mems = ""}, "cpuset mems"},
+		{{.pids = -2}, "pids limit"},
+	};
+	struct limits l;
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_LEN(v); i++) {
+		struct err e = {0};
+
+		if (limits_complete(&v[i].l, &full, &l, &e) != -EINVAL || !strstr(e.text, v[i].words))
+			fail_msg("row %u: \"%s\", not \"%s\"", i, e.text, v[i].words);
+	}
+}
+
+static void missing_controllers(void **state)
+{
+	const struct limits v[] = {{.memory = MIB(64)}, {.memory_swap = -1}, {.memory_reservation = MIB(64)},
+		{.cpu_quota = 5000}, {.cpu_period = 5000}, {.cpu_shares = 5}, {.cpuset_cpus = "0"},
+		{.cpuset_mems = "0"}, {.pids = 5}};
+	const struct limit_host none = {0};
+	struct limits l;
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_LEN(v); i++)
+		assert_int_equal(limits_complete(&v[i], &none, &l, NULL), -EOPNOTSUPP);
+}
+
+static void tidying(void **state)
+{
+	struct limits asked = {.cpu_shares = 1000};
+	struct limits_owned r = {.limits = {.cpu_period = 100000, .cpu_shares = 1024, .memory_swap = -1}};
+
+	(void)state;
+	limits_tidy(&r, NULL, &full);
+	assert_int_equal(r.limits.cpu_period, 0);
+	assert_int_equal(r.limits.cpu_shares, 0);
+	assert_int_equal(r.limits.memory_swap, 0);
+	r.limits.cpu_shares = limits_weight_to_shares(limits_shares_to_weight(1000));
+	limits_tidy(&r, &asked, &full);
+	assert_int_equal(r.limits.cpu_shares, 1000);
+	r.limits.cpu_shares = 2;
+	limits_tidy(&r, &asked, &full);
+	assert_int_equal(r.limits.cpu_shares, 2); /* in force is what the kernel says */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(texts),
+		cmocka_unit_test(readings),
+		cmocka_unit_test(bad_readings),
+		cmocka_unit_test(lists),
+		cmocka_unit_test(weights),
+		cmocka_unit_test(defaults),
+		cmocka_unit_test(swap_without_accounting),
+		cmocka_unit_test(refusals),
+		cmocka_unit_test(missing_controllers),
+		cmocka_unit_test(tidying),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
