@@ -102,8 +102,10 @@ int stage_make(struct err *e)
 	ours = pair[0];
 	theirs = pair[1];
 	pid = fork();
-	if (pid == 0)
+	if (pid == 0) {
+		fd_close(&ours);
 		child(theirs);
+	}
 	if (pid < 0)
 		return err_errno(e, errno, "stage: fork");
 	fd_close(&theirs);
