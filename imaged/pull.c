@@ -171,6 +171,15 @@ static int take_resolved(struct pull *p, const struct fetch_resolved *m, struct 
 	return 0;
 }
 
+/* Who watches learns of every layer first, lowest first. */
+static void announce(struct pull *p)
+{
+	p->state = PULL_RESOLVED;
+	for (uint32_t i = 0; i < p->image.layers.n; i++)
+		if (store_has_layer(p->all->store, p->jobs[i].layer, NULL) == 0)
+			pull_progress(p, &p->jobs[i], 0);
+}
+
 static void on_resolved(void *arg, void *msg, struct frame *f, const struct err *e)
 {
 	struct fetch_resolved *m = msg;
@@ -191,7 +200,7 @@ static void on_resolved(void *arg, void *msg, struct frame *f, const struct err 
 	else if (take_resolved(p, m, &why) < 0)
 		pull_fail(p, &why);
 	else
-		p->state = PULL_RESOLVED;
+		announce(p);
 	pulls_kick(p->all);
 }
 
