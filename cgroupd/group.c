@@ -192,7 +192,8 @@ static bool inherited(const struct branch *b, const struct limit_row *row, const
 {
 	char offer[CONTROL_MAX];
 
-	return row->offer && read_control(b->base_fd, row->offer, offer) == 0 && strcmp(offer, text) == 0;
+	return b->version == 1 && row->offer && read_control(b->base_fd, row->offer, offer) == 0 &&
+	       strcmp(offer, text) == 0;
 }
 
 int group_read_limits(const struct tree *t, const char *id, struct limits_owned *ret, struct err *e)

@@ -166,10 +166,9 @@ static int parse_weight(const char *text, struct limits_owned *r)
 {
 	uint64_t weight;
 
-	if (num_parse_u64(text, 0, 10000, &weight) < 0)
+	if (num_parse_u64(text, 1, 10000, &weight) < 0)
 		return -EBADMSG;
-	/* Default to default; any other weight to the least shares that give it. */
-	r->limits.cpu_shares = weight == 100 ? LIMIT_SHARES_DEFAULT : limits_weight_to_shares(weight);
+	r->limits.cpu_shares = limits_weight_to_shares(weight);
 	return 0;
 }
 

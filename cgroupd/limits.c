@@ -88,19 +88,30 @@ uint64_t limits_shares_to_weight(uint64_t shares)
 	return w < WEIGHT_MAX ? (uint64_t)w : WEIGHT_MAX;
 }
 
-uint64_t limits_weight_to_shares(uint64_t weight)
+/* The least shares whose weight is at least this. */
+static uint64_t least_shares(uint64_t weight)
 {
-	uint64_t low = SHARES_MIN, high = SHARES_MAX;
+	uint64_t low = SHARES_MIN, high = SHARES_MAX + 1;
 
 	while (low < high) {
 		uint64_t mid = (low + high) / 2;
 
-		if (limits_shares_to_weight(mid) < weight)
+		if (mid <= SHARES_MAX && limits_shares_to_weight(mid) < weight)
 			low = mid + 1;
 		else
 			high = mid;
 	}
 	return low;
+}
+
+uint64_t limits_weight_to_shares(uint64_t weight)
+{
+	uint64_t low = least_shares(weight);
+	uint64_t v = weight < WEIGHT_MAX ? least_shares(weight + 1) - 1 : SHARES_MAX;
+
+	while ((v & (v - 1)) >= low)
+		v &= v - 1;
+	return v;
 }
 
 /* ---- completing what was asked ---------------------------------------------------------------- */

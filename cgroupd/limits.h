@@ -54,7 +54,8 @@ int limits_complete(const struct limits *asked, const struct limit_host *h, stru
 /* After all rows were read: drops what is the kernel's default and nobody asked for. `asked` may be NULL. */
 void limits_tidy(struct limits_owned *r, const struct limits *asked, const struct limit_host *h);
 
-/* v1's shares 2..262144 as v2's weight 1..10000, and the least shares with that weight. */
+/* v1's shares 2..262144 as v2's weight 1..10000, and back: of the shares that give this weight the roundest in
+ * binary, for people ask for 512 rather than 511. */
 uint64_t limits_shares_to_weight(uint64_t shares);
 uint64_t limits_weight_to_shares(uint64_t weight);
 

@@ -175,7 +175,9 @@ static bool has_swap_file(const struct tree *t)
 
 int tree_prepare(struct tree *t, struct err *e)
 {
-	for (unsigned int i = 0; i < t->n && !t->ready; i++) {
+	if (t->ready)
+		return 0;
+	for (unsigned int i = 0; i < t->n; i++) {
 		int r;
 
 		fd_close(&t->b[i].base_fd);

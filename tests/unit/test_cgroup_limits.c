@@ -128,6 +128,7 @@ static void bad_readings(void **state)
 		{2, "cpu.max", "100000"},
 		{2, "cpu.max", "1111111111111111111111111111111111 100000"},
 		{2, "cpu.weight", "10001"},
+		{2, "cpu.weight", "0"},
 		{1, "cpuset.cpus", "0-"},
 		{2, "pids.max", "many"},
 	};
@@ -172,10 +173,12 @@ static void weights(void **state)
 
 		if (w < last || w < 1 || w > 10000)
 			fail_msg("%lu shares are weight %lu after %lu", s, w, last);
-		if (w != last && limits_weight_to_shares(w) != s)
-			fail_msg("weight %lu comes back as %lu, not %lu", w, limits_weight_to_shares(w), s);
+		if (limits_shares_to_weight(limits_weight_to_shares(w)) != w)
+			fail_msg("weight %lu comes back as %lu", w, limits_weight_to_shares(w));
 		last = w;
 	}
+	for (uint64_t s = 2; s <= 262144; s *= 2)
+		assert_int_equal(limits_weight_to_shares(limits_shares_to_weight(s)), s);
 }
 
 static void defaults(void **state)

@@ -1,0 +1,341 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# cgroupd alone, driven by text lines: what it says is held against what the kernel shows.
+
+bin=${BULKHEAD_BIN:-$BATS_TEST_DIRNAME/../../build/bin}
+
+setup()
+{
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	grep -q cgroup /proc/self/mountinfo || skip "no cgroup hierarchy is mounted"
+	name=tcg$(od -An -N3 -tx1 /dev/urandom | tr -d ' \n')
+	dir=$BATS_TEST_TMPDIR
+	pids=()
+	roots_before=$(roots)
+	daemon_start
+}
+
+teardown()
+{
+	local pid d
+
+	[ -n "${name:-}" ] || return 0
+	for pid in "${pids[@]}"; do
+		kill -KILL "$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true
+	done
+	daemon_stop
+	left=$(find /sys/fs/cgroup -depth -name "$name*" 2>/dev/null)
+	for d in $(find /sys/fs/cgroup -depth -path "*/$name*" -type d 2>/dev/null); do
+		rmdir "$d" || true
+	done
+	[ -z "$left" ] || { echo "left behind: $left"; return 1; }
+	[ "$roots_before" = "$(roots)" ] || { echo "a root changed: $(roots)"; return 1; }
+}
+
+# Modes and owners of the hierarchies' roots.
+roots()
+{
+	stat -c '%n %a %u' $(awk '/ - cgroup2? / { print $5 }' /proc/self/mountinfo)
+}
+
+# daemon_start [COMMAND...]: cgroupd below COMMAND, its input held open on descriptor 7.
+daemon_start()
+{
+	rm -f "$dir/in"
+	mkfifo "$dir/in"
+	: >"$dir/out"
+	exec 7<>"$dir/in"
+	"$@" "$bin/cgroupd" --debug --name "$name" --log debug \
+		<"$dir/in" >"$dir/out" 2>"$dir/log" 3>&- 7>&- &
+	daemon=$!
+	asked=0
+}
+
+daemon_stop()
+{
+	[ -n "${daemon:-}" ] || return 0
+	exec 7>&-
+	kill -TERM "$daemon" 2>/dev/null || true
+	wait "$daemon" 2>/dev/null || true
+	daemon=
+}
+
+replies()
+{
+	grep -v '^cgroup_oom' "$dir/out" || true
+}
+
+# ask LINE: prints the reply to it.
+ask()
+{
+	local i
+
+	echo "$1" >&7
+	asked=$((asked + 1))
+	for i in $(seq 500); do
+		[ "$(replies | wc -l)" -lt "$asked" ] || break
+		sleep 0.01
+	done
+	reply=$(replies | sed -n "${asked}p")
+	echo "$1 -> $reply"
+}
+
+# expect WORDS...: each is in the last reply, as a whole word.
+expect()
+{
+	local word
+
+	for word in "$@"; do
+		[[ " $reply " == *" $word "* ]] || { echo "not in the reply: $word"; return 1; }
+	done
+}
+
+# group_dirs ID: where the kernel has it.
+group_dirs()
+{
+	find /sys/fs/cgroup -path "*/$name/$1" -type d
+}
+
+# kernel ID FILE...: the content of the first of the files that there is.
+kernel()
+{
+	local id=$1 file path
+
+	shift
+	for file in "$@"; do
+		path=$(find /sys/fs/cgroup -path "*/$name/$id/$file")
+		[ -n "$path" ] && cat "$path" && return
+	done
+	return 1
+}
+
+# inside ID COMMAND...: replaces this shell by the command in the group.
+inside()
+{
+	local id=$1 d
+
+	shift
+	for d in $(group_dirs "$id"); do
+		echo 0 >"$d/cgroup.procs" || exit 99
+	done
+	exec 3>&- 7>&-
+	exec "$@"
+}
+
+swap_accounting()
+{
+	kernel "$1" memory.memsw.limit_in_bytes memory.swap.max >/dev/null
+}
+
+@test "a group is made in every hierarchy, with the default of 2048 processes" {
+	ask "cgroup_create container=c1"
+	expect cgroup_created in_force.pids=2048
+	[ "$(kernel c1 pids.max)" = 2048 ]
+	[ "$(grep -o procs= <<<"$reply" | wc -l)" = "$(group_dirs c1 | wc -l)" ]
+	ask "cgroup_create container=c1"
+	expect failed code=17
+	ask "cgroup_remove container=c1"
+	expect cgroup_state
+	[ -z "$(group_dirs c1)" ]
+}
+
+@test "memory, swap and reservation are in force as asked" {
+	ask "cgroup_create container=c1 limits.memory=134217728 limits.memory_swap=134217728 limits.memory_reservation=67108864"
+	swap_accounting c1 || skip "this kernel doesn't account swap"
+	expect in_force.memory=134217728 in_force.memory_swap=134217728 in_force.memory_reservation=67108864
+	[ "$(kernel c1 memory.limit_in_bytes memory.max)" = 134217728 ]
+	[ "$(kernel c1 memory.soft_limit_in_bytes memory.low)" = 67108864 ]
+	case $(kernel c1 memory.memsw.limit_in_bytes memory.swap.max) in
+	134217728|0) ;;
+	*) false ;;
+	esac
+	ask "cgroup_create container=c2 limits.memory=134217728"
+	expect in_force.memory_swap=268435456
+	ask "cgroup_create container=c3 limits.memory=134217728 limits.memory_swap=-1"
+	expect in_force.memory_swap=-1
+	for c in c1 c2 c3; do ask "cgroup_remove container=$c"; expect cgroup_state; done
+}
+
+@test "cpus 2.5 and 0.05 read back exactly, in a later request, too" {
+	local quota
+
+	for quota in 250000 5000; do
+		ask "cgroup_create container=c1 limits.cpu_quota=$quota limits.cpu_shares=512"
+		expect in_force.cpu_quota=$quota in_force.cpu_period=100000 in_force.cpu_shares=512
+		ask "cgroup_read container=c1"
+		expect in_force.cpu_quota=$quota in_force.cpu_period=100000 in_force.cpu_shares=512
+		[ "$(kernel c1 cpu.cfs_quota_us cpu.max | cut -d' ' -f1)" = $quota ]
+		ask "cgroup_remove container=c1"
+	done
+}
+
+@test "what can't be set fails with one sentence and leaves no group" {
+	local limit
+
+	for limit in cpuset_cpus=8191 cpuset_cpus=0- cpuset_mems=1023 memory=4096 memory_swap=67108864 \
+			cpu_quota=999 cpu_period=10 cpu_shares=1 memory_swap=-2; do
+		ask "cgroup_create container=c1 limits.$limit"
+		expect failed
+		[[ $reply =~ text=\"[^\"]{12,}\" ]]
+		[ -z "$(group_dirs c1)" ]
+	done
+	for limit in "container=../x" "container=a/b" "container=-x" "container=a.b"; do
+		ask "cgroup_create $limit"
+		expect failed code=22
+	done
+}
+
+@test "a process beyond the memory limit is killed, reported and counted; one below is not" {
+	ask "cgroup_create container=c1 limits.memory=33554432 limits.memory_swap=33554432"
+	swap_accounting c1 || skip "this kernel doesn't account swap"
+	run inside c1 head -c 8m /dev/zero
+	[ "$status" = 0 ]
+	[ "$(grep -c cgroup_oom "$dir/out")" = 0 ]
+	run inside c1 tail /dev/zero
+	[ "$status" = 137 ]
+	for _ in $(seq 100); do
+		grep -q '^cgroup_oom container=c1$' "$dir/out" && break
+		sleep 0.02
+	done
+	[ "$(grep -c '^cgroup_oom container=c1$' "$dir/out")" = 1 ]
+	ask "cgroup_read container=c1"
+	expect oom_kills=1
+	[[ $reply =~ memory_peak=([0-9]+) ]]
+	[ "${BASH_REMATCH[1]}" -le 33554432 ]
+	[ "${BASH_REMATCH[1]}" -ge 30000000 ]
+	ask "cgroup_remove container=c1"
+	expect oom_kills=1
+}
+
+@test "no more processes than the pids limit" {
+	ask "cgroup_create container=c1 limits.pids=5"
+	expect in_force.pids=5
+	run inside c1 bash -c 'for i in 1 2 3 4 5 6 7 8; do sleep 0.3 & done 2>&1; wait'
+	[[ $output == *"Resource temporarily unavailable"* ]]
+	ask "cgroup_remove container=c1"
+	expect cgroup_state
+}
+
+@test "cpu time and cpusets hold for who is inside" {
+	ask "cgroup_create container=c1 limits.cpu_quota=20000 limits.cpuset_cpus=0"
+	expect in_force.cpuset_cpus=0
+	run inside c1 grep Cpus_allowed_list /proc/self/status
+	[[ $output =~ Cpus_allowed_list:[[:space:]]0$ ]]
+	run inside c1 timeout 1 bash -c 'while :; do :; done'
+	ask "cgroup_remove container=c1"
+	[[ $reply =~ cpu_ns=([0-9]+) ]]
+	[ "${BASH_REMATCH[1]}" -lt 350000000 ]
+	[ "${BASH_REMATCH[1]}" -gt 20000000 ]
+}
+
+@test "removal waits for the last process, fails after a second, and can be repeated" {
+	ask "cgroup_create container=c1"
+	(inside c1 sleep 60) &
+	pids+=($!)
+	for _ in $(seq 100); do
+		[ "$(readlink "/proc/$!/exe")" = "$(readlink -f "$(type -P sleep)")" ] && break
+		sleep 0.02
+	done
+	ask "cgroup_remove container=c1"
+	expect failed code=16
+	[ "$(group_dirs c1 | wc -l)" -gt 0 ]
+	echo "cgroup_remove container=c1" >&7
+	sleep 0.2
+	kill -KILL "${pids[0]}"
+	ask "cgroup_read container=nobody"
+	asked=$((asked + 1))
+	for _ in $(seq 100); do
+		[ "$(replies | wc -l)" = $asked ] && break
+		sleep 0.02
+	done
+	replies | tail -n 2 | grep '^cgroup_state'
+	[ -z "$(group_dirs c1)" ]
+	ask "cgroup_remove container=c1"
+	[ "$reply" = cgroup_state ]
+	ask "cgroup_read container=c1"
+	expect failed code=2
+}
+
+@test "a restarted cgroupd finds the groups, watches and removes them" {
+	ask "cgroup_create container=c1 limits.memory=33554432 limits.memory_swap=33554432 limits.pids=50"
+	swap_accounting c1 || skip "this kernel doesn't account swap"
+	kill -KILL "$daemon"
+	wait "$daemon" || true
+	daemon_start
+	ask "cgroup_read container=c1"
+	expect in_force.memory=33554432 in_force.pids=50
+	run inside c1 tail /dev/zero
+	[ "$status" = 137 ]
+	ask "cgroup_remove container=c1"
+	expect oom_kills=1
+	[ "$(grep -c '^cgroup_oom container=c1$' "$dir/out")" = 1 ]
+}
+
+@test "it ends with SIGTERM, keeps groups of containers, and removes what is empty" {
+	ask "cgroup_create container=c1"
+	daemon_stop
+	[ -n "$(group_dirs c1)" ]
+	daemon_start
+	ask "cgroup_teardown"
+	expect failed code=16
+	ask "cgroup_remove container=c1"
+	expect cgroup_state
+	ask "cgroup_teardown"
+	expect done
+	[ -z "$(find /sys/fs/cgroup -name "$name")" ]
+	ask "cgroup_teardown"
+	expect done
+	ask "cgroup_create container=c2"
+	expect cgroup_created
+	ask "cgroup_remove container=c2"
+	daemon_stop
+	[ -z "$(find /sys/fs/cgroup -name "$name")" ]
+}
+
+@test "two engines don't see each other's groups" {
+	ask "cgroup_create container=c1"
+	run bash -c "echo 'cgroup_read container=c1' | '$bin/cgroupd' --debug --name ${name}b"
+	[[ $output == *"no cgroup of container c1"* ]]
+	ask "cgroup_remove container=c1"
+}
+
+@test "it serves as uid 0 without any capability" {
+	local f
+
+	ask "cgroup_create container=c1"
+	expect cgroup_created
+	for f in CapInh CapPrm CapEff CapBnd CapAmb; do
+		grep -q "^$f:[[:space:]]0000000000000000$" "/proc/$daemon/status"
+	done
+	grep -q '^NoNewPrivs:[[:space:]]1$' "/proc/$daemon/status"
+	grep -q '^Uid:[[:space:]]0[[:space:]]0[[:space:]]0[[:space:]]0$' "/proc/$daemon/status"
+	grep -q '^Groups:[[:space:]]*$' "/proc/$daemon/status"
+	ask "cgroup_remove container=c1"
+}
+
+@test "while serving it opens nothing but files of its containers' groups" {
+	type -P strace >/dev/null || skip "strace is not installed"
+	daemon_stop
+	daemon_start strace -f -o "$dir/trace" -e trace=%file,%process
+	ask "cgroup_create container=c1 limits.memory=33554432 limits.cpu_quota=20000 limits.cpuset_cpus=0"
+	expect cgroup_created
+	ask "cgroup_read container=c1"
+	ask "cgroup_create container=c2 limits.cpuset_cpus=8191"
+	ask "cgroup_remove container=c1"
+	ask "cgroup_remove container=c2"
+	# From the first group on: every path is relative to a held directory; no execve, no fork.
+	sed -n '/mkdirat([0-9]*, "c1"/,$p' "$dir/trace" | grep -v -e '^[0-9]* ---' -e '^[0-9]* +++' >"$dir/serving"
+	[ "$(wc -l <"$dir/serving")" -gt 20 ]
+	run grep -vE '^[0-9]+ (openat|mkdirat|unlinkat)\([0-9]+, "(c[12]|c[12]/[a-z_.]+|cpuset\.(cpus|mems)(\.effective)?)",' "$dir/serving"
+	echo "$output"
+	[ "$status" = 1 ]
+	kill -TERM "$(pgrep -P "$daemon")"
+}
+
+@test "it links nothing but what it needs" {
+	run bash -c "readelf -d '$bin/cgroupd' | grep NEEDED | grep -vE 'libevent_core|libcap\.|libm\.|libc\.|ld-linux'"
+	echo "$output"
+	[ -z "$output" ]
+}
