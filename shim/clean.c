@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Clean-up; see clean.h. Runs as root of a user namespace that maps the container's ids, so that the kernel holds
+ * it to that container's files. Directories that are found are first moved up to the top: so neither memory, nor
+ * descriptors, nor a path's length grow with the depth of the tree.
+ */
+#include "clean.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+#define BUFFER 32768
+
+struct entry { /* getdents64(2) */
+	uint64_t ino;
+	int64_t off;
+	unsigned short reclen;
+	unsigned char type;
+	char name[];
+};
+
+struct cleaner {
+	int top;
+	uint64_t next; /* number of the next directory moved up */
+	struct err *e;
+};
+
+static int open_dir(int dir, const char *name)
+{
+	struct open_how how = {.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV};
+	long fd = syscall(SYS_openat2, dir, name, &how, sizeof(how));
+
+	return fd < 0 ? -errno : (int)fd;
+}
+
+static bool is_dot(const char *name)
+{
+	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+/* Calls fn for every entry but "." and "..". The count of entries is added to *n. */
+static int each(struct cleaner *c, int dir, int (*fn)(struct cleaner *c, int dir, const char *name), uint64_t *n)
+{
+	_cleanup_free_ char *buf = malloc(BUFFER);
+	int r = 0;
+
+	if (!buf)
+		return err_set(c->e, ENOMEM, "out of memory");
+	while (r == 0) {
+		long got = syscall(SYS_getdents64, dir, buf, BUFFER);
+
+		if (got < 0)
+			return err_errno(c->e, errno, "listing a directory");
+		if (got == 0)
+			break;
+		for (long at = 0; at < got && r == 0;) {
+			struct entry *d = (struct entry *)(void *)(buf + at);
+
+			at += d->reclen;
+			if (is_dot(d->name))
+				continue;
+			(*n)++;
+			r = fn(c, dir, d->name);
+		}
+	}
+	return r;
+}
+
+/* Below a directory: files go, directories move up. */
+static int lift(struct cleaner *c, int dir, const char *name)
+{
+	char to[32];
+
+	if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR && errno != EPERM)
+		return err_errno(c->e, errno, "removing %.64s", name);
+	do {
+		snprintf(to, sizeof(to), ".%lu", c->next++);
+	} while (syscall(SYS_renameat2, dir, name, c->top, to, 1 /* RENAME_NOREPLACE */) < 0 && errno == EEXIST);
+	return faccessat(c->top, to, F_OK, AT_SYMLINK_NOFOLLOW) < 0
+		       ? err_errno(c->e, errno, "moving %.64s", name)
+		       : 0;
+}
+
+static int remove_dir(struct cleaner *c, const char *name)
+{
+	_cleanup_fd_ int dir = open_dir(c->top, name);
+	uint64_t n;
+	int r;
+
+	if (dir < 0)
+		return err_errno(c->e, dir, "opening %.64s", name);
+	do {
+		n = 0;
+		if (lseek(dir, 0, SEEK_SET) < 0)
+			return err_errno(c->e, errno, "listing %.64s", name);
+		r = each(c, dir, lift, &n);
+	} while (r == 0 && n > 0);
+	if (r == 0 && unlinkat(c->top, name, AT_REMOVEDIR) < 0)
+		r = err_errno(c->e, errno, "removing the directory %.64s", name);
+	return r;
+}
+
+static int remove_top(struct cleaner *c, int dir, const char *name)
+{
+	if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR && errno != EPERM)
+		return err_errno(c->e, errno, "removing %.64s", name);
+	return remove_dir(c, name);
+}
+
+int clean_directory(int dir, struct err *e)
+{
+	_cleanup_fd_ int top = open_dir(dir, ".");
+	struct cleaner c = {.top = top, .e = e};
+	uint64_t n;
+	int r;
+
+	if (top < 0)
+		return err_errno(e, top, "opening the directory to clean");
+	do {
+		n = 0;
+		if (lseek(top, 0, SEEK_SET) < 0)
+			return err_errno(e, errno, "listing the directory to clean");
+		r = each(&c, top, remove_top, &n);
+	} while (r == 0 && n > 0);
+	return r;
+}

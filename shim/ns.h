@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The workload's first process, made with its namespaces in one clone3, and the id maps of its user
+ * namespace; and the namespaces' descriptors, by which later processes join.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+#define NS_COUNT 8
+#define NS_IDS   65536U /* uids and gids of a container */
+
+struct ns_first {
+	pid_t pid;
+	int pidfd, userns, netns;
+	int sock; /* to the process: shim_start and shim_clean as frames down, replies up */
+};
+
+/* Call in profile_starting. The process runs child_main (child.h) and waits for orders. */
+int ns_create(uint32_t uid_base, bool host_net, struct ns_first *ret, struct err *e);
+
+/* The caller's namespaces, through its procfs; -1 where one could not be opened. 0 or -errno. */
+int ns_open_own(int proc, int fds[NS_COUNT]);
+
+/* Enters all of them, the user namespace first. The pid namespace is that of children to come. */
+int ns_join(const int fds[NS_COUNT], struct err *e);

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What ps shows of this process: a container may see the command line of its init.
+ */
+#pragma once
+
+/* Remembers where the command line lies; call once in main. */
+void title_init(int argc, char **argv);
+
+/* Overwrites it. */
+void title_set(const char *text);
