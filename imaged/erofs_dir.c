@@ -31,13 +31,25 @@ struct finish {
 	struct listing list;
 	struct erofs_xattr_buf *xattrs;
 	uint32_t live; /* inodes that a name leads to */
+	uint32_t implied;
 	uint8_t block0[EROFS_BLOCK];
 };
 
+static bool is_root(const struct erofs_dir *d)
+{
+	return d->parent == d;
+}
+
+static bool is_marked(const struct erofs_dir *d)
+{
+	return d->opaque || d->implied;
+}
+
 static struct erofs_xattrs dir_xattrs(struct finish *f, const struct erofs_dir *d)
 {
-	/* The tree's bound leaves room for the mark; see finish_measure(). */
-	if (!d->opaque || erofs_xattr_add_opaque(f->xattrs, d->xattrs, NULL) < 0)
+	/* Whether there is room is finish_measure()'s business. */
+	if (!is_marked(d) ||
+		erofs_xattr_mark(f->xattrs, d->xattrs, d->opaque, d->implied, NULL) < 0)
 		return d->xattrs;
 	return erofs_xattr_view(f->xattrs);
 }
@@ -59,6 +71,7 @@ static void finish_count(struct finish *f)
 		if (d->dead)
 			continue;
 		f->live++;
+		f->implied += d->implied && !is_root(d);
 		d->node.nlink = 2;
 		if (d->parent != d)
 			d->parent->node.nlink++;
@@ -167,11 +180,6 @@ static uint64_t listing_size(const struct listing *l)
 	return size + bytes;
 }
 
-static bool is_root(const struct erofs_dir *d)
-{
-	return d->parent == d;
-}
-
 static uint32_t inode_bytes(struct finish *f, const struct erofs_dir *d)
 {
 	return EROFS_INODE_SIZE + dir_xattrs(f, d).size;
@@ -189,7 +197,7 @@ static int finish_measure(struct finish *f, uint64_t *at, struct err *e)
 			continue;
 		if (is_root(d) && fixed > room)
 			return err_set(e, E2BIG, "extended attributes of the root too large");
-		if (d->opaque && fixed == EROFS_INODE_SIZE + d->xattrs.size)
+		if (is_marked(d) && fixed == EROFS_INODE_SIZE + d->xattrs.size)
 			return err_set(e, E2BIG, "extended attributes of a directory too large");
 		r = list_fill(&f->list, d, e);
 		if (r)
@@ -419,7 +427,8 @@ int erofs_image_finish(struct erofs_writer *w, struct erofs_tree *t, const uint8
 		f->w = w;
 		f->t = t;
 		r = finish_run(f, uuid, e);
-		*ret = (struct erofs_stats){.bytes = out_pos(&w->out), .inodes = f->live};
+		*ret = (struct erofs_stats){
+			.bytes = out_pos(&w->out), .inodes = f->live, .implied = f->implied};
 		free(f->list.v);
 		free(f->xattrs);
 	} else {

@@ -135,6 +135,7 @@ static struct erofs_dir *new_dir(struct erofs_tree *t, struct erofs_dir *parent)
 	d->parent = parent ? parent : d;
 	d->depth = parent ? parent->depth + 1 : 0;
 	d->attr.mode = S_IFDIR | 0755;
+	d->implied = true;
 	if (t->last)
 		t->last->next = d;
 	t->last = d;
@@ -425,6 +426,7 @@ int erofs_tree_put_dir(struct erofs_tree *t, struct erofs_place at, const struct
 	if (r)
 		return r;
 	d->attr = *attr;
+	d->implied = false;
 	return copy_xattrs(t, d, xattrs, e);
 }
 

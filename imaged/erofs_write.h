@@ -18,6 +18,7 @@ struct erofs_writer;
 struct erofs_stats {
 	uint64_t bytes; /* size of the image */
 	uint32_t inodes;
+	uint32_t implied; /* directories of which nothing is known */
 };
 
 /* The file must be empty and stays the caller's. */

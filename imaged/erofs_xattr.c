@@ -54,8 +54,8 @@ static bool is_present(
 	return false;
 }
 
-static int add_entry(struct erofs_xattr_buf *b, enum erofs_xattr_prefix id, const char *rest,
-	const void *value, size_t size, struct err *e)
+static int add_entry(struct erofs_xattr_buf *b, uint8_t id, const char *rest, const void *value,
+	size_t size, struct err *e)
 {
 	struct erofs_xattr_entry entry = {.prefix = (uint8_t)id};
 	size_t len = strlen(rest), need = sizeof(entry) + len + size;
@@ -95,11 +95,14 @@ int erofs_xattr_add(
 		return 0;
 	if (b->size == 0)
 		memset(b->body, 0, sizeof(struct erofs_xattr_header));
-	return add_entry(b, p->id, rest, value, size, e);
+	return add_entry(b, (uint8_t)p->id, rest, value, size, e);
 }
 
-int erofs_xattr_add_opaque(struct erofs_xattr_buf *b, struct erofs_xattrs old, struct err *e)
+int erofs_xattr_mark(struct erofs_xattr_buf *b, struct erofs_xattrs old, bool opaque, bool implied,
+	struct err *e)
 {
+	int r = 0;
+
 	erofs_xattr_reset(b);
 	if (old.size > sizeof(b->body))
 		return err_set(e, E2BIG, "extended attributes too large");
@@ -107,5 +110,66 @@ int erofs_xattr_add_opaque(struct erofs_xattr_buf *b, struct erofs_xattrs old, s
 	if (old.size)
 		memcpy(b->body, old.body, old.size);
 	b->size = old.size;
-	return add_entry(b, EROFS_XATTR_USER, "overlay.opaque", "y", 1, e);
+	if (opaque)
+		r = add_entry(b, EROFS_XATTR_USER, EROFS_MARK_OPAQUE, "y", 1, e);
+	if (!r && implied)
+		r = add_entry(b, EROFS_XATTR_USER, EROFS_MARK_IMPLIED, "y", 1, e);
+	return r;
+}
+
+/* One entry of an encoded set; *at starts at 0. False at the end, and where it is damaged, which
+ * leaves *at before the end. */
+struct decoded {
+	uint8_t prefix;
+	char rest[EROFS_NAME_MAX + 1];
+	const uint8_t *value;
+	size_t size;
+};
+
+static bool next_entry(struct erofs_xattrs x, uint32_t *at, struct decoded *ret)
+{
+	struct erofs_xattr_entry entry;
+	uint32_t from = *at ? *at : (uint32_t)sizeof(struct erofs_xattr_header), need;
+
+	if (x.size < sizeof(entry) || from > x.size - sizeof(entry))
+		return false;
+	memcpy(&entry, x.body + from, sizeof(entry));
+	need = (uint32_t)sizeof(entry) + entry.name_len + le16toh(entry.value_size);
+	need = (need + 3) & ~3u;
+	if (need > x.size - from)
+		return false;
+	ret->prefix = entry.prefix;
+	memcpy(ret->rest, x.body + from + sizeof(entry), entry.name_len);
+	ret->rest[entry.name_len] = '\0';
+	ret->value = x.body + from + sizeof(entry) + entry.name_len;
+	ret->size = le16toh(entry.value_size);
+	*at = from + need;
+	return true;
+}
+
+int erofs_xattr_copy_plain(struct erofs_xattr_buf *b, struct erofs_xattrs old, struct err *e)
+{
+	struct decoded d;
+	uint32_t at = 0;
+	int r = 0;
+
+	erofs_xattr_reset(b);
+	memset(b->body, 0, sizeof(struct erofs_xattr_header));
+	while (!r && next_entry(old, &at, &d)) {
+		if (d.prefix != EROFS_XATTR_USER || !starts_with(d.rest, "overlay."))
+			r = add_entry(b, d.prefix, d.rest, d.value, d.size, e);
+	}
+	return r || at == old.size ? r : err_set(e, EBADMSG, "damaged extended attributes");
+}
+
+bool erofs_xattr_has_user(struct erofs_xattrs x, const char *rest)
+{
+	struct decoded d;
+	uint32_t at = 0;
+
+	while (next_entry(x, &at, &d)) {
+		if (d.prefix == EROFS_XATTR_USER && strcmp(d.rest, rest) == 0)
+			return true;
+	}
+	return false;
 }

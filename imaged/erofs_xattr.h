@@ -45,5 +45,18 @@ static inline struct erofs_xattrs erofs_xattr_view(const struct erofs_xattr_buf 
 int erofs_xattr_add(
 	struct erofs_xattr_buf *b, const char *name, const void *value, size_t size, struct err *e);
 
-/* Continues an encoded set, to add overlay's opaque mark for a mount with userxattr. */
-int erofs_xattr_add_opaque(struct erofs_xattr_buf *b, struct erofs_xattrs old, struct err *e);
+/* Our own marks on a directory, under the prefix that overlayfs (mounted with userxattr) keeps from
+ * everybody's eyes. Opaque is overlay's; it knows nothing of implied, which layer_dirs() reads. */
+#define EROFS_MARK_OPAQUE  "overlay.opaque"
+#define EROFS_MARK_IMPLIED "overlay.implied"
+
+/* Starts over with a copy of an encoded set, and adds marks. */
+int erofs_xattr_mark(struct erofs_xattr_buf *b, struct erofs_xattrs old, bool opaque, bool implied,
+	struct err *e);
+
+/* Starts over with a copy of an encoded set but overlay's attributes and our marks. -EBADMSG if it
+ * is damaged. */
+int erofs_xattr_copy_plain(struct erofs_xattr_buf *b, struct erofs_xattrs old, struct err *e);
+
+/* True if an encoded set has this user.* attribute. */
+bool erofs_xattr_has_user(struct erofs_xattrs x, const char *rest);

@@ -181,6 +181,7 @@ static int unpack_finish(struct unpack *u, struct layer_result *ret, struct err 
 		.out_bytes = inflate_out_bytes(u->in),
 		.image_bytes = stats.bytes,
 		.inodes = stats.inodes,
+		.implied = stats.implied,
 		.root_opaque = erofs_tree_root(u->tree)->opaque,
 	};
 	for (size_t i = 0; i < sizeof(digest); i++)

@@ -34,6 +34,7 @@ struct layer_result {
 	/* The layer hides everything below it. Overlayfs looks at no such mark on the root of a
 	 * layer, so whoever mounts must leave lower layers out. */
 	bool root_opaque;
+	uint32_t implied; /* directories that no entry describes; see layer_dirs.h */
 };
 
 /* Reads in_fd (pipe or file) to its end and writes the image to out_fd, a regular file, which is

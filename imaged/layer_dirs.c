@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Finds, for each directory that a layer only implies, what the layers below it say. Reads and
+ * writes images through descriptors. Runs in imaged --unpack.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "erofs_read.h"
+#include "erofs_write.h"
+#include "layer.h"
+#include "layer_dirs.h"
+
+struct stack {
+	struct erofs_map layers[LAYER_STACK_MAX];
+	size_t n;
+	struct erofs_tree *tree;
+	struct erofs_writer *image;
+	struct erofs_xattr_buf xattrs;
+	uint32_t dirs;
+	char path[EROFS_PATH_MAX]; /* of the directory being looked at */
+};
+
+enum sight {
+	SIGHT_NONE,   /* the layer has nothing there */
+	SIGHT_HIDDEN, /* what is below can't be seen */
+	SIGHT_IMPLIED,
+	SIGHT_EXPLICIT,
+};
+
+static bool is_opaque(const struct erofs_found *d)
+{
+	return erofs_xattr_has_user(d->xattrs, EROFS_MARK_OPAQUE);
+}
+
+static bool is_implied(const struct erofs_found *d)
+{
+	return erofs_xattr_has_user(d->xattrs, EROFS_MARK_IMPLIED);
+}
+
+/* What a layer has at a path. *ret_last: layers below it don't count there. */
+static int look(const struct erofs_map *m, const char *path, enum sight *ret,
+	struct erofs_found *found, bool *ret_last, struct err *e)
+{
+	int r = erofs_map_inode(m, m->root, found, e);
+
+	*ret_last = false;
+	*ret = SIGHT_NONE;
+	while (!r && *path) {
+		struct erofs_found dir = *found;
+		size_t len = strcspn(path, "/");
+
+		r = erofs_map_lookup(m, &dir, path, len, found, e);
+		if (r == -ENOENT)
+			return 0;
+		if (r)
+			return r;
+		if (!S_ISDIR(found->attr.mode)) {
+			*ret = SIGHT_HIDDEN;
+			return 0;
+		}
+		*ret_last = *ret_last || is_opaque(found);
+		path += len + (path[len] == '/');
+	}
+	*ret = is_implied(found) ? SIGHT_IMPLIED : SIGHT_EXPLICIT;
+	return r;
+}
+
+/* The topmost description of a directory; *ret_below: a layer above it only implies it. */
+static int resolve(struct stack *s, const char *path, bool *ret_found, bool *ret_below,
+	struct erofs_found *found, struct err *e)
+{
+	bool last = false;
+
+	*ret_found = *ret_below = false;
+	for (size_t i = s->n; i-- > 0 && !last;) {
+		enum sight sight;
+		int r = look(&s->layers[i], path, &sight, found, &last, e);
+
+		if (r)
+			return r;
+		if (sight == SIGHT_EXPLICIT) {
+			*ret_found = true;
+			return 0;
+		}
+		if (sight == SIGHT_HIDDEN)
+			return 0;
+		if (sight == SIGHT_IMPLIED)
+			*ret_below = true;
+	}
+	return 0;
+}
+
+static int repeat_dir(
+	struct stack *s, const char *path, const struct erofs_found *found, struct err *e)
+{
+	struct erofs_place at;
+	int r = erofs_tree_place(s->tree, path, &at, e);
+
+	if (!r)
+		r = erofs_xattr_copy_plain(&s->xattrs, found->xattrs, e);
+	return r ? r
+		 : erofs_tree_put_dir(s->tree, at, &found->attr, erofs_xattr_view(&s->xattrs), e);
+}
+
+/* The directory and all above it, for the new layer is now the topmost to have them. */
+static int repeat_path(struct stack *s, struct err *e)
+{
+	char *end = s->path, old;
+	int r = 0;
+
+	for (; !r; end++) {
+		struct erofs_found found;
+		bool is_found, below;
+
+		if (*end && *end != '/' && end != s->path)
+			continue;
+		old = *end;
+		*end = '\0';
+		r = resolve(s, s->path, &is_found, &below, &found, e);
+		if (!r && is_found)
+			r = repeat_dir(s, s->path, &found, e);
+		*end = old;
+		if (!old)
+			break;
+	}
+	s->dirs++;
+	return r;
+}
+
+static int check_dir(struct stack *s, const struct erofs_found *d, struct err *e)
+{
+	struct erofs_found found;
+	bool is_found, below;
+	int r;
+
+	/* The root is the mounter's: it shows that of the writable layer above. */
+	if (!*s->path || !is_implied(d))
+		return 0;
+	r = resolve(s, s->path, &is_found, &below, &found, e);
+	return r || !is_found || !below ? r : repeat_path(s, e);
+}
+
+static bool is_dots(const struct erofs_map_name *name)
+{
+	return name->text[0] == '.' && (name->len == 1 || (name->len == 2 && name->text[1] == '.'));
+}
+
+/* Recursion is bounded by EROFS_DEPTH_MAX through the length of a path. */
+static int walk_dir(struct stack *s, const struct erofs_map *m, const struct erofs_found *d,
+	size_t len, struct err *e)
+{
+	struct erofs_map_name name;
+	struct erofs_found child;
+	uint64_t at = 0;
+	int r = check_dir(s, d, e);
+
+	while (!r && (r = erofs_map_next(m, d, &at, &name, e)) > 0) {
+		size_t next = len + (len > 0) + name.len;
+
+		r = 0;
+		if (name.type != EROFS_DIR || is_dots(&name) || next >= sizeof(s->path))
+			continue;
+		if (len)
+			s->path[len] = '/';
+		memcpy(s->path + next - name.len, name.text, name.len);
+		s->path[next] = '\0';
+		r = erofs_map_inode(m, name.nid, &child, e);
+		if (!r)
+			r = walk_dir(s, m, &child, next, e);
+		s->path[len] = '\0';
+	}
+	return r;
+}
+
+static int walk_all(struct stack *s, struct err *e)
+{
+	struct erofs_found root;
+	int r = 0;
+
+	for (size_t i = 1; i < s->n && !r; i++) {
+		r = erofs_map_inode(&s->layers[i], s->layers[i].root, &root, e);
+		if (!r)
+			r = walk_dir(s, &s->layers[i], &root, 0, e);
+	}
+	return r;
+}
+
+static void stack_free(struct stack **s)
+{
+	if (!*s)
+		return;
+	for (size_t i = 0; i < (*s)->n; i++)
+		erofs_map_close(&(*s)->layers[i]);
+	erofs_writer_close(&(*s)->image);
+	erofs_tree_free(&(*s)->tree);
+	free(*s);
+	*s = NULL;
+}
+
+static int stack_open(struct stack *s, const int *images, size_t n, int out_fd, struct err *e)
+{
+	const struct layer_limits *limits = &layer_limits_default;
+	int r = 0;
+
+	for (; s->n < n && !r; s->n += !r)
+		r = erofs_map_open(images[s->n], &s->layers[s->n], e);
+	if (!r && ftruncate(out_fd, 0) < 0)
+		r = err_errno(e, errno, "image file");
+	if (!r)
+		r = erofs_tree_new(limits->max_entries, limits->max_names, &s->tree, e);
+	return r ? r : erofs_writer_open(out_fd, &s->image, e);
+}
+
+int layer_dirs(const int *images, size_t n, int out_fd, uint32_t *ret_dirs, struct err *e)
+{
+	static const uint8_t uuid[16] = "directories";
+	_cleanup_(stack_free) struct stack *s = NULL;
+	struct erofs_stats stats;
+	int r;
+
+	if (n == 0 || n > LAYER_STACK_MAX)
+		return err_set(e, E2BIG, "more than %u layers", LAYER_STACK_MAX);
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return err_errno(e, ENOMEM, "directories");
+	r = stack_open(s, images, n, out_fd, e);
+	if (!r)
+		r = walk_all(s, e);
+	if (!r)
+		r = erofs_image_finish(s->image, s->tree, uuid, &stats, e);
+	if (!r)
+		*ret_dirs = s->dirs;
+	return r;
+}
