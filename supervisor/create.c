@@ -132,6 +132,7 @@ static int fill(struct ctr *c, struct request *q, const struct image *img, struc
 {
 	_cleanup_arena_ struct arena a = {0};
 	struct create *o = q->options.obj;
+	char name[NAME_LEN + 1];
 	struct spec spec;
 	int r = 0;
 
@@ -150,9 +151,10 @@ static int fill(struct ctr *c, struct request *q, const struct image *img, struc
 	if (r < 0)
 		return r;
 	if (o->name)
-		snprintf(c->name, sizeof(c->name), "%s", o->name);
+		snprintf(name, sizeof(name), "%s", o->name);
 	else
-		ctr_name_random(c->engine, c->name);
+		ctr_name_random(c->engine, name);
+	memcpy(c->name, name, sizeof(c->name));
 	if (img)
 		snprintf(c->image_id, sizeof(c->image_id), "%s", img->id);
 	c->owner = q->uid;

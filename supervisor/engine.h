@@ -131,6 +131,8 @@ struct engine {
 	struct helper helpers[H_COUNT];
 	struct ctr *ctrs; /* newest first */
 	struct shim *shims;
+	struct watch *fill_timer; /* while the pool of standbys is not filled */
+	uint64_t fill_pause_ms;
 	uint8_t slots[(SLOT_MAX + 8) / 8]; /* bit set: in use */
 	struct doc network;                /* net_ready of the default network */
 	struct relay *relays;

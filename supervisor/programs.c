@@ -106,8 +106,7 @@ static const char *number(struct command *c, unsigned int i, uint32_t v)
 static void shim_args(struct command *c, const struct options *o, const struct launch_frame *what)
 {
 	add(c, "--uid", number(c, 0, o->uid_base + what->slot));
-	add(c, "--gid", number(c, 1, o->uid_base + what->slot));
-	add(c, "--uid-base", number(c, 2, o->uid_base + what->slot * UID_RANGE));
+	add(c, "--uid-base", number(c, 1, o->uid_base + what->slot * UID_RANGE));
 	if (what->flags & LAUNCH_HOST_NET)
 		add(c, "--host-net", NULL);
 }

@@ -9,6 +9,9 @@
 
 #include "base/fd.h"
 
+#define PAUSE_MIN_MS 100
+#define PAUSE_MAX_MS 5000
+
 void slot_use(struct engine *g, uint32_t slot, bool used)
 {
 	if (used)
@@ -107,6 +110,7 @@ static void on_shim_ready(void *self, struct chan *ch, uint32_t id, void *msg, s
 	s->netns = frame_take_fd(f, m->netns);
 	s->rtnl = frame_take_fd(f, m->rtnl);
 	s->state = s->on_ready ? SHIM_USED : SHIM_STANDBY;
+	s->engine->fill_pause_ms = 0;
 	tell_ready(s, NULL);
 }
 
@@ -142,6 +146,24 @@ static void shim_over(struct shim *s)
 	engine_end_if_idle(g);
 }
 
+static void on_pause_over(void *arg)
+{
+	struct engine *g = arg;
+
+	watch_free(g->fill_timer);
+	g->fill_timer = NULL;
+	shims_fill(g);
+}
+
+/* A standby died by itself: the next ones would too, so the pool is filled again only after a growing pause. */
+static void pause_filling(struct engine *g)
+{
+	if (g->fill_timer || g->ending)
+		return;
+	g->fill_pause_ms = MIN(MAX(g->fill_pause_ms * 2, (uint64_t)PAUSE_MIN_MS), (uint64_t)PAUSE_MAX_MS);
+	g->fill_timer = loop_timer(g->loop, g->fill_pause_ms, on_pause_over, g);
+}
+
 static void on_shim_close(void *self, struct chan *ch)
 {
 	const struct err gone = {ECONNRESET, "the shim died"};
@@ -151,6 +173,8 @@ static void on_shim_close(void *self, struct chan *ch)
 	(void)ch;
 	s->chan = NULL;
 	helpers_forget(s->engine, SHIM, s->slot, s->pid);
+	if (s->state == SHIM_SPAWNING || s->state == SHIM_STANDBY)
+		pause_filling(s->engine);
 	s->state = SHIM_ENDING;
 	s->ctr = NULL;
 	tell_ready(s, &gone);
@@ -244,7 +268,7 @@ void shims_fill(struct engine *g)
 {
 	uint32_t have = 0, slot;
 
-	if (!g->serving || g->ending)
+	if (!g->serving || g->ending || g->fill_timer)
 		return;
 	for (const struct shim *s = g->shims; s; s = s->next)
 		have += s->state == SHIM_STANDBY || (s->state == SHIM_SPAWNING && !s->on_ready);
