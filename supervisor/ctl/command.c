@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What every command does alike: reaching the engine, and complaining; see command.h.
+ */
+#include "command.h"
+
+#include <stdio.h>
+
+#include "base/priv.h"
+#include "table.h"
+
+int ctl_connect(struct ctl *c, struct err *e)
+{
+	int r = client_open(&c->engine, c->socket, e);
+
+	if (r < 0) {
+		c->unreachable = true;
+		return r;
+	}
+	return priv_drop_all(e);
+}
+
+void ctl_complain(const struct ctl *c, const struct err *e)
+{
+	char text[4 * ERR_TEXT_MAX + 1];
+
+	table_visible(e->text, text, sizeof(text));
+	fflush(stdout);
+	fprintf(stderr, "ctl: %s%s%s: %s\n", c->command, c->object ? " " : "",
+		c->object ? c->object : "", text);
+}
+
+int ctl_for_each(struct ctl *c, const struct strv *operands, void *options,
+	int (*fn)(struct ctl *c, void *options, const char *ref, struct err *e))
+{
+	int code = 0;
+
+	for (uint32_t i = 0; i < operands->n; i++) {
+		struct err e = {0};
+
+		if (fn(c, options, operands->v[i], &e) == 0)
+			continue;
+		ctl_complain(c, &e);
+		code = EXIT_OBJECT;
+	}
+	return code;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What main knows of a command, and what a command knows of its call.
+ */
+#pragma once
+
+#include "client.h"
+#include "flags.h"
+
+enum {
+	EXIT_OBJECT = 1,   /* an unknown object, a refused action */
+	EXIT_ENGINE = 125, /* usage or engine errors of run, create and start; no engine */
+};
+
+/* One call of ctl. */
+struct ctl {
+	const char *socket;  /* path of the engine's socket */
+	const char *command; /* as typed */
+	const char *object;  /* what it is about, for complaints that do not name it; or NULL */
+	struct arena arena;  /* freed at the end of main */
+	struct client engine; /* open once ctl_connect has returned 0 */
+	bool unreachable;     /* there is no engine: exit code 125 whatever the command */
+};
+
+struct command {
+	const char *name;
+	const char *operands; /* for the usage line */
+	const char *summary;
+	const struct flag *flags;
+	size_t options_size; /* of the structure that flags fill; zeroed */
+	uint32_t min, max;   /* operands */
+	bool stop_at_operand;
+	int usage_code; /* exit code of usage errors and of errors without a code of their own */
+	/* Returns the exit code, or negative with a sentence in *e that main prints. */
+	int (*run)(struct ctl *c, void *options, const struct strv *operands, struct err *e);
+};
+
+extern const struct command command_run, command_create, command_start, command_attach, command_exec,
+	command_stop, command_restart, command_kill, command_rm, command_wait, command_ps, command_logs,
+	command_inspect, command_pull, command_images, command_rmi, command_info, command_version;
+
+/* Connects, then drops every capability for good: what is read from now on comes from containers. Open
+ * before it what the caller's own rights are needed for. */
+int ctl_connect(struct ctl *c, struct err *e);
+
+/* One error of one object of several, on stderr: `ctl: kill: no such container: x`. */
+void ctl_complain(const struct ctl *c, const struct err *e);
+
+/* Runs fn for each operand, complains of each failure and goes on. Returns 0 or EXIT_OBJECT. */
+int ctl_for_each(struct ctl *c, const struct strv *operands, void *options,
+	int (*fn)(struct ctl *c, void *options, const char *ref, struct err *e));

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Values of flags, checked exactly before the engine is asked. Each returns 0 or -EINVAL (-ENOMEM, -ENOENT)
+ * with a sentence that quotes what was typed. check_* only judge: they fit a flag's row. Text in results
+ * points into the argument or the arena.
+ */
+#pragma once
+
+#include "messages.h"
+
+int check_name(const char *s, struct err *e);       /* [a-zA-Z0-9][a-zA-Z0-9_.-]* */
+int check_not_empty(const char *s, struct err *e);
+int check_absolute(const char *s, struct err *e);
+int check_hostname(const char *s, struct err *e);
+int check_domain(const char *s, struct err *e);
+int check_label(const char *s, struct err *e);
+int check_env(const char *s, struct err *e);
+int check_sysctl(const char *s, struct err *e);
+int check_capability(const char *s, struct err *e);
+int check_platform(const char *s, struct err *e);
+
+/* 15, TERM, SIGTERM, rtmin+3, in either case; 1..64. */
+int parse_signal(const char *s, uint32_t *ret, struct err *e);
+int check_signal(const char *s, struct err *e);
+/* "TERM" for 15; "SIG34" forms are never needed: NULL for a number without a name. */
+const char *signal_name(uint32_t signal);
+
+/* Lines of --env-file and --label-file; `n` bytes, cut up in place. NAME alone imports (is_env). */
+int parse_env_lines(char *text, bool is_env, struct arena *a, struct strv *list, struct err *e);
+/* NAME=value as it is, NAME from our own environment or nothing. */
+int parse_env(const char *s, struct arena *a, struct strv *list, struct err *e);
+
+struct port_list { /* the form of create.ports */
+	struct port *v;
+	uint32_t n;
+};
+/* [ip:][host[-host]:]container[-container][/proto] */
+int parse_publish(const char *s, struct arena *a, struct port_list *list, struct err *e);
+int check_publish(const char *s, struct err *e);
+
+struct mount_list { /* the form of create.mounts */
+	struct mount *v;
+	uint32_t n;
+};
+int parse_volume(const char *s, struct arena *a, struct mount_list *list, struct err *e);
+int parse_mount(const char *s, struct arena *a, struct mount_list *list, struct err *e);
+int parse_tmpfs(const char *s, struct arena *a, struct mount_list *list, struct err *e);
+/* Lexically clean copy of an absolute path: no //, /./, /../ and no slash at the end. */
+const char *path_clean(struct arena *a, const char *path);
+
+int check_memory(const char *s, struct err *e);
+int check_memory_swap(const char *s, struct err *e);
+int check_shm_size(const char *s, struct err *e);
+int check_cpus(const char *s, struct err *e);
+int check_cpu_period(const char *s, struct err *e);
+int check_cpu_quota(const char *s, struct err *e);
+int check_cpu_shares(const char *s, struct err *e);
+int check_cpuset(const char *s, struct err *e);
+int check_pids(const char *s, struct err *e);
+int check_umask(const char *s, struct err *e);
+int check_oom_score(const char *s, struct err *e);
+int check_stop_timeout(const char *s, struct err *e);
+int check_ulimit(const char *s, struct err *e);
+
+/* Of values that their check has accepted. */
+struct limit_words {
+	const char *memory, *memory_swap, *memory_reservation, *cpus, *cpu_shares, *cpu_period;
+	const char *cpu_quota, *cpuset_cpus, *cpuset_mems, *pids;
+};
+/* Checks how they go together and fills *ret; *ret_any: something is limited at all. */
+int parse_limits(const struct limit_words *w, struct limits *ret, bool *ret_any, struct err *e);
+int parse_ulimit(const char *s, struct arena *a, struct ulimit *ret, struct err *e);
+int parse_i64(const char *s, int64_t min, int64_t max, int64_t *ret); /* with sign */
+int parse_octal(const char *s, uint32_t max, uint32_t *ret);
+
+int check_ip(const char *s, struct err *e);
+int check_ip4(const char *s, struct err *e);
+int check_ip6(const char *s, struct err *e);
+int check_mac(const char *s, struct err *e);
+int check_add_host(const char *s, struct err *e);
+int check_network(const char *s, struct err *e);
+
+/* ctrl-p,ctrl-q as the bytes 10 11. */
+struct detach_keys {
+	uint8_t v[16];
+	uint32_t n;
+};
+int parse_detach_keys(const char *s, struct detach_keys *ret, struct err *e);
+int check_detach_keys(const char *s, struct err *e);
+
+/* RFC 3339 (with or without zone and fraction), a date, seconds[.fraction] since 1970, or a duration back from
+ * now such as 1h30m: ns since 1970. */
+int parse_time(const char *s, uint64_t now_ns, uint64_t *ret, struct err *e);

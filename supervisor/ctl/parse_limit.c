@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Limits from the command line; see parse.h. Nothing is rounded: a value that can't be had exactly is refused.
+ */
+#include "parse.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/num.h"
+#include "base/util.h"
+
+#define MEMORY_MIN     (6U << 20) /* docker's: less can't hold a process */
+#define CPU_PERIOD_MIN 1000U      /* microseconds: the kernel's, kernel/sched/core.c */
+#define CPU_PERIOD_MAX 1000000U
+#define CPU_PERIOD     100000U    /* of --cpus: the kernel's default */
+#define CPU_QUOTA_MIN  1000
+#define CPU_STEP       10000U     /* 0.01 in millionths */
+
+int parse_i64(const char *s, int64_t min, int64_t max, int64_t *ret)
+{
+	bool negative = s[0] == '-';
+	uint64_t v;
+	int64_t n;
+
+	if (num_parse_u64(s + negative, 0, INT64_MAX, &v) < 0)
+		return -EINVAL;
+	n = negative ? -(int64_t)v : (int64_t)v;
+	if (n < min || n > max)
+		return -ERANGE;
+	*ret = n;
+	return 0;
+}
+
+int parse_octal(const char *s, uint32_t max, uint32_t *ret)
+{
+	uint32_t v = 0;
+
+	if (!*s || strlen(s) > 7)
+		return -EINVAL;
+	for (; *s; s++) {
+		if (*s < '0' || *s > '7')
+			return -EINVAL;
+		v = v * 8 + (uint32_t)(*s - '0');
+	}
+	if (v > max)
+		return -ERANGE;
+	*ret = v;
+	return 0;
+}
+
+static int parse_bytes(const char *s, uint64_t min, uint64_t *ret, struct err *e)
+{
+	int r = num_parse_size(s, ret);
+
+	if (r == -ERANGE)
+		return err_set(e, EINVAL, "\"%.32s\" is too large", s);
+	if (r < 0)
+		return err_set(e, EINVAL, "\"%.32s\" is no size: a number with b, k, m or g", s);
+	if (*ret < min)
+		return err_set(e, EINVAL, "\"%.32s\" is less than the least possible, %s", s,
+			min == MEMORY_MIN ? "6m" : "1");
+	return 0;
+}
+
+int check_memory(const char *s, struct err *e)
+{
+	uint64_t v;
+
+	return parse_bytes(s, MEMORY_MIN, &v, e);
+}
+
+int check_memory_swap(const char *s, struct err *e)
+{
+	uint64_t v;
+
+	return strcmp(s, "-1") == 0 ? 0 : parse_bytes(s, 0, &v, e);
+}
+
+int check_shm_size(const char *s, struct err *e)
+{
+	uint64_t v;
+
+	return parse_bytes(s, 1, &v, e);
+}
+
+/* 0 is no limit, as in docker. */
+static int parse_cpus(const char *s, uint64_t *ret_hundredths, struct err *e)
+{
+	uint64_t v;
+	int r = num_parse_millionths(s, &v);
+
+	if (r == -EINVAL)
+		return err_set(e, EINVAL, "\"%.32s\" is no number of CPUs", s);
+	if (r < 0 || v % CPU_STEP != 0)
+		return err_set(e, EINVAL, "\"%.32s\": CPUs come in steps of 0.01", s);
+	*ret_hundredths = v / CPU_STEP;
+	if (*ret_hundredths > 100U * 8192U)
+		return err_set(e, EINVAL, "\"%.32s\" is more CPUs than Linux can have", s);
+	return 0;
+}
+
+int check_cpus(const char *s, struct err *e)
+{
+	uint64_t v;
+
+	return parse_cpus(s, &v, e);
+}
+
+int check_cpu_period(const char *s, struct err *e)
+{
+	uint64_t v;
+
+	if (num_parse_u64(s, CPU_PERIOD_MIN, CPU_PERIOD_MAX, &v) < 0)
+		return err_set(e, EINVAL, "\"%.32s\" is no period: 1000 to 1000000 microseconds", s);
+	return 0;
+}
+
+int check_cpu_quota(const char *s, struct err *e)
+{
+	int64_t v;
+
+	if (parse_i64(s, -1, INT64_MAX / 1000, &v) < 0 || (v >= 0 && v < CPU_QUOTA_MIN))
+		return err_set(e, EINVAL, "\"%.32s\" is no quota: at least 1000 microseconds, or -1", s);
+	return 0;
+}
+
+int check_cpu_shares(const char *s, struct err *e)
+{
+	uint64_t v;
+
+	if (num_parse_u64(s, 2, 262144, &v) < 0)
+		return err_set(e, EINVAL, "\"%.32s\" is no share: 2 to 262144", s);
+	return 0;
+}
+
+/* One part of a list: 3 or 0-2; returns what follows, or NULL. */
+static const char *cpuset_part(const char *s)
+{
+	char number[8];
+	uint32_t v[2] = {0};
+
+	for (int i = 0; i < 2; i++) {
+		size_t n = strspn(s, "0123456789");
+
+		snprintf(number, sizeof(number), "%.*s", (int)MIN(n, sizeof(number) - 1), s);
+		if (num_parse_u32(number, 0, 65535, &v[i]) < 0)
+			return NULL;
+		s += n;
+		if (i == 0 && *s != '-')
+			return s;
+		s += i == 0;
+	}
+	return v[0] <= v[1] ? s : NULL;
+}
+
+int check_cpuset(const char *s, struct err *e)
+{
+	const char *p = s;
+
+	do {
+		p = cpuset_part(p);
+	} while (p && *p == ',' && p++);
+	if (!p || *p || strlen(s) > 255)
+		return err_set(e, EINVAL, "\"%.64s\" is no list such as 0-2,5", s);
+	return 0;
+}
+
+int check_pids(const char *s, struct err *e)
+{
+	int64_t v;
+
+	if (parse_i64(s, -1, 4194304, &v) < 0)
+		return err_set(e, EINVAL, "\"%.32s\" is no number of processes: 1 to 4194304, or -1", s);
+	return 0;
+}
+
+int check_umask(const char *s, struct err *e)
+{
+	uint32_t v;
+
+	return parse_octal(s, 0777, &v) < 0
+		       ? err_set(e, EINVAL, "\"%.32s\" is no umask: octal, 0 to 0777", s)
+		       : 0;
+}
+
+int check_oom_score(const char *s, struct err *e)
+{
+	int64_t v;
+
+	return parse_i64(s, -1000, 1000, &v) < 0
+		       ? err_set(e, EINVAL, "\"%.32s\" is no score: -1000 to 1000", s)
+		       : 0;
+}
+
+int check_stop_timeout(const char *s, struct err *e)
+{
+	int64_t v;
+
+	return parse_i64(s, -1, 86400, &v) < 0
+		       ? err_set(e, EINVAL, "\"%.32s\" is no time: 0 to 86400 seconds, or -1", s)
+		       : 0;
+}
+
+static int parse_rlim(const char *s, uint64_t *ret)
+{
+	if (strcmp(s, "-1") == 0 || strcmp(s, "unlimited") == 0) {
+		*ret = UINT64_MAX;
+		return 0;
+	}
+	return num_parse_u64(s, 0, INT64_MAX, ret);
+}
+
+static bool is_rlimit(const char *name)
+{
+	static const char *const known[] = {"as", "core", "cpu", "data", "fsize", "locks", "memlock",
+		"msgqueue", "nice", "nofile", "nproc", "rss", "rtprio", "rttime", "sigpending", "stack"};
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++)
+		if (strcmp(name, known[i]) == 0)
+			return true;
+	return false;
+}
+
+int parse_ulimit(const char *s, struct arena *a, struct ulimit *ret, struct err *e)
+{
+	char *name = arena_strdup(a, s), *soft, *hard;
+
+	if (!name)
+		return err_set(e, ENOMEM, "out of memory");
+	soft = strchr(name, '=');
+	if (soft)
+		*soft++ = '\0';
+	if (!is_rlimit(name))
+		return err_set(e, EINVAL, "\"%.32s\": there is no such limit", name);
+	hard = soft ? strchr(soft, ':') : NULL;
+	if (hard)
+		*hard++ = '\0';
+	if (!soft || parse_rlim(soft, &ret->soft) < 0 || (hard && parse_rlim(hard, &ret->hard) < 0))
+		return err_set(e, EINVAL, "\"%.64s\" is no limit: name=soft[:hard]", s);
+	if (!hard)
+		ret->hard = ret->soft;
+	if (ret->soft > ret->hard)
+		return err_set(e, EINVAL, "\"%.64s\": the soft limit is above the hard one", s);
+	ret->name = name;
+	return 0;
+}
+
+int check_ulimit(const char *s, struct err *e)
+{
+	_cleanup_arena_ struct arena a = {0};
+	struct ulimit u;
+
+	return parse_ulimit(s, &a, &u, e);
+}
+
+static int memory_limits(const struct limit_words *w, struct limits *ret, struct err *e)
+{
+	uint64_t total;
+
+	if (w->memory)
+		(void)num_parse_size(w->memory, &ret->memory);
+	if (w->memory_reservation)
+		(void)num_parse_size(w->memory_reservation, &ret->memory_reservation);
+	if (ret->memory && ret->memory_reservation > ret->memory)
+		return err_set(e, EINVAL, "--memory-reservation is above --memory");
+	if (!w->memory_swap || strcmp(w->memory_swap, "0") == 0)
+		return 0;
+	if (!w->memory)
+		return err_set(e, EINVAL, "--memory-swap needs --memory");
+	if (strcmp(w->memory_swap, "-1") == 0) {
+		ret->memory_swap = -1;
+		return 0;
+	}
+	(void)num_parse_size(w->memory_swap, &total);
+	if (total < ret->memory)
+		return err_set(e, EINVAL, "--memory-swap is memory and swap together: not less than --memory");
+	ret->memory_swap = (int64_t)total;
+	return 0;
+}
+
+static int cpu_limits(const struct limit_words *w, struct limits *ret, struct err *e)
+{
+	uint64_t hundredths = 0;
+
+	if (w->cpus && (w->cpu_period || w->cpu_quota))
+		return err_set(e, EINVAL, "--cpus already is a quota: not with --cpu-period or --cpu-quota");
+	if (w->cpus && parse_cpus(w->cpus, &hundredths, e) < 0)
+		return -EINVAL;
+	if (hundredths) {
+		ret->cpu_period = CPU_PERIOD;
+		ret->cpu_quota = (int64_t)(hundredths * (CPU_PERIOD / 100));
+	}
+	if (w->cpu_period)
+		(void)num_parse_u64(w->cpu_period, CPU_PERIOD_MIN, CPU_PERIOD_MAX, &ret->cpu_period);
+	if (w->cpu_quota)
+		(void)parse_i64(w->cpu_quota, -1, INT64_MAX, &ret->cpu_quota);
+	if (w->cpu_shares)
+		(void)num_parse_u64(w->cpu_shares, 2, 262144, &ret->cpu_shares);
+	ret->cpuset_cpus = w->cpuset_cpus;
+	ret->cpuset_mems = w->cpuset_mems;
+	return 0;
+}
+
+int parse_limits(const struct limit_words *w, struct limits *ret, bool *ret_any, struct err *e)
+{
+	*ret = (struct limits){0};
+	if (memory_limits(w, ret, e) < 0 || cpu_limits(w, ret, e) < 0)
+		return -EINVAL;
+	if (w->pids)
+		(void)parse_i64(w->pids, -1, 4194304, &ret->pids);
+	if (w->pids && ret->pids == 0)
+		ret->pids = -1;
+	*ret_any = ret->memory || ret->memory_swap || ret->memory_reservation || ret->cpu_quota ||
+		   ret->cpu_period || ret->cpu_shares || ret->cpuset_cpus || ret->cpuset_mems ||
+		   ret->pids;
+	return 0;
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * HostConfig and NetworkSettings of docker's inspect; see render.h. Limits are those that the kernel reports
+ * while the container has a cgroup, else those asked for.
+ */
+#include "render.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "format.h"
+
+static const struct create no_create;
+static const struct limits no_limits;
+static const struct endpoint no_endpoint;
+
+static const struct limits *limits_of(const struct container *c)
+{
+	if (c->in_force)
+		return c->in_force;
+	return c->create && c->create->limits ? c->create->limits : &no_limits;
+}
+
+static void put_limits(json_t *j, const struct limits *l)
+{
+	/* docker has the one or the other; here the kernel's pair and the same as a number of CPUs. */
+	int64_t nano = l->cpu_quota > 0 && l->cpu_period
+			       ? l->cpu_quota * 1000000 / (int64_t)l->cpu_period * 1000 +
+					 l->cpu_quota * 1000000 % (int64_t)l->cpu_period * 1000 /
+						 (int64_t)l->cpu_period
+			       : 0;
+
+	render_number(j, "Memory", (int64_t)l->memory);
+	render_number(j, "MemoryReservation", (int64_t)l->memory_reservation);
+	render_number(j, "MemorySwap", l->memory_swap);
+	render_number(j, "NanoCpus", nano);
+	render_number(j, "CpuShares", (int64_t)l->cpu_shares);
+	render_number(j, "CpuPeriod", (int64_t)l->cpu_period);
+	render_number(j, "CpuQuota", l->cpu_quota);
+	render_text(j, "CpusetCpus", l->cpuset_cpus);
+	render_text(j, "CpusetMems", l->cpuset_mems);
+	render_number(j, "PidsLimit", l->pids);
+}
+
+static json_t *render_binds(const struct create *o)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < o->mounts.n; i++) {
+		const struct mount *m = &o->mounts.v[i];
+		char text[8300];
+
+		if (strcmp(m->kind, "bind") != 0)
+			continue;
+		snprintf(text, sizeof(text), "%s:%s%s", m->source ? m->source : "", m->target,
+			m->readonly ? ":ro" : "");
+		json_array_append_new(list, json_text(text));
+	}
+	return list;
+}
+
+static json_t *render_tmpfs(const struct create *o)
+{
+	json_t *j = json_object();
+
+	for (uint32_t i = 0; i < o->mounts.n; i++)
+		if (strcmp(o->mounts.v[i].kind, "tmpfs") == 0)
+			render_text(j, o->mounts.v[i].target, o->mounts.v[i].options);
+	return j;
+}
+
+static int64_t rlimit(uint64_t v)
+{
+	return v > INT64_MAX ? -1 : (int64_t)v;
+}
+
+static json_t *render_ulimits(const struct create *o)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < o->rlimits.n; i++) {
+		json_t *j = json_object();
+
+		render_text(j, "Name", o->rlimits.v[i].name);
+		render_number(j, "Hard", rlimit(o->rlimits.v[i].hard));
+		render_number(j, "Soft", rlimit(o->rlimits.v[i].soft));
+		json_array_append_new(list, j);
+	}
+	return list;
+}
+
+/* {"80/tcp": [{"HostIp": …, "HostPort": …}]} */
+static json_t *render_ports(const struct port *v, uint32_t n)
+{
+	json_t *j = json_object();
+
+	for (uint32_t i = 0; i < n; i++) {
+		char key[16], host[16];
+		json_t *list, *one = json_object();
+
+		snprintf(key, sizeof(key), "%" PRIu32 "/%s", v[i].container_port, v[i].proto);
+		snprintf(host, sizeof(host), "%" PRIu32, v[i].host_port);
+		render_text(one, "HostIp", v[i].host_ip);
+		render_text(one, "HostPort", v[i].host_port ? host : "");
+		list = json_object_get(j, key);
+		if (!list) {
+			list = json_array();
+			json_object_set_new(j, key, list);
+		}
+		json_array_append_new(list, one);
+	}
+	return j;
+}
+
+static json_t *render_security(const struct create *o)
+{
+	json_t *list = json_array();
+
+	if (o->new_privs)
+		json_array_append_new(list, json_text("no-new-privileges=false"));
+	return list;
+}
+
+json_t *render_host_config(const struct container *c)
+{
+	const struct create *o = c->create ? c->create : &no_create;
+	json_t *j = json_object();
+
+	json_object_set_new(j, "Binds", render_binds(o));
+	render_text(j, "NetworkMode", o->network ? o->network : "bridge");
+	json_object_set_new(j, "PortBindings", render_ports(o->ports.v, o->ports.n));
+	render_bool(j, "AutoRemove", o->autoremove);
+	json_object_set_new(j, "CapAdd", render_strings(&o->cap_add));
+	json_object_set_new(j, "CapDrop", render_strings(&o->cap_drop));
+	json_object_set_new(j, "Dns", render_strings(&o->dns));
+	json_object_set_new(j, "DnsOptions", render_strings(&o->dns_opt));
+	json_object_set_new(j, "DnsSearch", render_strings(&o->dns_search));
+	json_object_set_new(j, "ExtraHosts", render_strings(&o->add_hosts));
+	json_object_set_new(j, "GroupAdd", render_strings(&o->group_add));
+	render_number(j, "OomScoreAdj", o->oom_score_adj);
+	render_bool(j, "Privileged", o->privileged);
+	render_bool(j, "PublishAllPorts", o->publish_all);
+	render_bool(j, "ReadonlyRootfs", o->readonly);
+	json_object_set_new(j, "SecurityOpt", render_security(o));
+	json_object_set_new(j, "Tmpfs", render_tmpfs(o));
+	render_number(j, "ShmSize", o->shm_size ? (int64_t)o->shm_size : 64 << 20);
+	json_object_set_new(j, "Sysctls", render_pairs(&o->sysctls, NULL));
+	json_object_set_new(j, "Ulimits", render_ulimits(o));
+	render_bool(j, "Init", o->init);
+	put_limits(j, limits_of(c));
+	return j;
+}
+
+static void put_endpoint(json_t *j, const struct endpoint *ep)
+{
+	render_text(j, "Gateway", ep->gateway4);
+	render_text(j, "IPAddress", ep->ip4);
+	render_number(j, "IPPrefixLen", ep->prefix4);
+	render_text(j, "IPv6Gateway", ep->gateway6);
+	render_text(j, "GlobalIPv6Address", ep->ip6);
+	render_number(j, "GlobalIPv6PrefixLen", ep->prefix6);
+	render_text(j, "MacAddress", ep->mac);
+}
+
+json_t *render_network(const struct container *c)
+{
+	const struct create *o = c->create ? c->create : &no_create;
+	bool running = strcmp(c->status, "running") == 0;
+	const struct endpoint *ep = c->endpoint && running ? c->endpoint : &no_endpoint;
+	json_t *j = json_object(), *networks = json_object(), *own = json_object();
+
+	json_object_set_new(j, "Ports", render_ports(ep->ports.v, ep->ports.n));
+	put_endpoint(j, ep);
+	put_endpoint(own, ep);
+	json_object_set_new(networks, o->network ? o->network : "bridge", own);
+	json_object_set_new(j, "Networks", networks);
+	return j;
+}
