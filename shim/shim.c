@@ -6,6 +6,8 @@
 #include "shim.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
@@ -16,6 +18,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "clean.h"
 #include "clock.h"
 
 #define SPEC_MAX (4U << 20)
@@ -45,7 +48,6 @@ static void say_ready(struct shim *s, int rtnl)
 	if (s->channel.text)
 		return;
 	close(rtnl);
-	fd_close(&s->first.userns);
 	fd_close(&s->first.netns);
 }
 
@@ -261,6 +263,47 @@ static void on_shim_clean(struct shim *s, uint32_t id, void *msg, struct frame *
 	channel_failed(&s->channel, id, &e);
 }
 
+/* In a child of our own that joins the dead container's user namespace, which lives as long as our
+ * descriptor of it: its owner is privileged inside. */
+_noreturn_ static void clean_inside(int userns, int dir, int report)
+{
+	struct err e = {0};
+
+	if (setns(userns, CLONE_NEWUSER) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		err_errno(&e, errno, "joining the container's user namespace");
+	else
+		clean_directory(dir, &e);
+	fd_write_all(report, &e, sizeof(e));
+	_exit(0);
+}
+
+/* Nothing else is left to do here, so it may block. */
+static void on_clean_ended(struct shim *s, uint32_t id, void *msg, struct frame *f)
+{
+	const struct shim_clean *m = msg;
+	struct err e = {0};
+	int report[2];
+	pid_t pid;
+
+	(void)f;
+	if (pipe2(report, O_CLOEXEC) < 0) {
+		err_errno(&e, errno, "pipe");
+		return channel_failed(&s->channel, id, &e);
+	}
+	pid = fork();
+	if (pid == 0)
+		clean_inside(s->first.userns, m->writable, report[1]);
+	close(report[1]);
+	if (pid < 0)
+		err_errno(&e, errno, "fork");
+	else if (fd_read_full(report[0], &e, sizeof(e)) < 0)
+		err_set(&e, EIO, "the process that cleaned up died");
+	close(report[0]);
+	if (e.code)
+		return channel_failed(&s->channel, id, &e);
+	channel_done(&s->channel, id);
+}
+
 static void on_shim_signal(struct shim *s, uint32_t id, void *msg, struct frame *f)
 {
 	const struct shim_signal *m = msg;
@@ -317,6 +360,7 @@ static const struct row {
 } rows[] = {
 	{MSG_shim_start, SHIM_STANDBY, on_shim_start},
 	{MSG_shim_clean, SHIM_STANDBY, on_shim_clean},
+	{MSG_shim_clean, SHIM_ENDED, on_clean_ended},
 	{MSG_shim_signal, SHIM_RUNNING, on_shim_signal},
 	{MSG_shim_resize, SHIM_RUNNING, on_shim_resize},
 	{MSG_shim_attach, SHIM_RUNNING, on_shim_attach},
@@ -342,12 +386,19 @@ static const char *state_name(enum shim_state s)
 	return "?";
 }
 
-static const struct row *find_row(enum msg_type type)
+/* The row that may be asked for now, else one of that type. */
+static const struct row *find_row(enum msg_type type, unsigned int state)
 {
-	for (unsigned int i = 0; i < ARRAY_LEN(rows); i++)
-		if (rows[i].type == type)
+	const struct row *other = NULL;
+
+	for (unsigned int i = 0; i < ARRAY_LEN(rows); i++) {
+		if (rows[i].type != type)
+			continue;
+		if (rows[i].states & state)
 			return &rows[i];
-	return NULL;
+		other = &rows[i];
+	}
+	return other;
 }
 
 static int dispatch(struct shim *s, struct frame *f, struct err *e)
@@ -361,7 +412,7 @@ static int dispatch(struct shim *s, struct frame *f, struct err *e)
 		struct shim_clean clean;
 		struct shim_end end;
 	} msg;
-	const struct row *row = find_row(f->type);
+	const struct row *row = find_row(f->type, s->state);
 	struct err why = {0};
 	int r = frame_check(f, SUPERVISOR, SHIM, e);
 
