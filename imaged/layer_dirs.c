@@ -20,6 +20,7 @@ struct stack {
 	struct erofs_writer *image;
 	struct erofs_xattr_buf xattrs;
 	uint32_t dirs;
+	uint32_t seen; /* directories walked; bounds a damaged image that leads in circles */
 	char path[EROFS_PATH_MAX]; /* of the directory being looked at */
 };
 
@@ -155,7 +156,9 @@ static int walk_dir(struct stack *s, const struct erofs_map *m, const struct ero
 	struct erofs_map_name name;
 	struct erofs_found child;
 	uint64_t at = 0;
-	int r = check_dir(s, d, e);
+	int r = s->seen++ < layer_limits_default.max_entries
+			? check_dir(s, d, e)
+			: err_set(e, E2BIG, "too many directories");
 
 	while (!r && (r = erofs_map_next(m, d, &at, &name, e)) > 0) {
 		size_t next = len + (len > 0) + name.len;
