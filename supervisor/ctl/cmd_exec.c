@@ -109,6 +109,7 @@ static int cmd_exec(struct ctl *c, void *options, const struct strv *operands, s
 	uint32_t exec;
 	int r;
 
+	c->object = ref;
 	r = plan_exec(o, operands, &c->arena, &spec, e);
 	if (r == 0)
 		r = ctl_connect(c, e);

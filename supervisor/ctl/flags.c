@@ -10,6 +10,9 @@
 
 #include "base/util.h"
 #include "suggest.h"
+#include "table.h"
+
+#define HELP_COLUMN (size_t)36
 
 struct parse {
 	const struct flags_input *in;
@@ -248,6 +251,7 @@ void flags_print(const struct flag *table)
 			snprintf(letter, sizeof(letter), "-%c%s", f->letter, f->name ? ", " : "  ");
 		snprintf(left, sizeof(left), "%s%s%s%s%s", letter, f->name ? "--" : "",
 			f->name ? f->name : "", f->value ? " " : "", f->value ? f->value : "");
-		printf("  %-30s %s\n", left, f->help);
+		printf("  %s%*s %s\n", left, (int)(HELP_COLUMN - MIN(table_width(left), HELP_COLUMN)), "",
+			f->help);
 	}
 }

@@ -212,6 +212,8 @@ static int read_index(struct eval *v, json_t *dot, json_t **ret)
 
 static int close_action(struct eval *v)
 {
+	if (!*v->at)
+		return bad_template(v, "}} is missing");
 	if (strncmp(v->at, "}}", 2) != 0)
 		return bad_template(v, "this is not supported");
 	v->at += 2;
