@@ -155,6 +155,11 @@ $(B)/tests/fuzz/$(1): $(B)/fuzz/obj/tests/fuzz/$(1).o $(if $(call unit_lib,$(1))
 endef
 $(foreach t,$(FUZZ),$(eval $(call fuzzer,$(t))))
 
+# The bench's control: static, as small as a start can be.
+$(B)/tests/bench/least: $(call objs,tests/bench,least least_net)
+	@mkdir -p $(@D)
+	$(CC) -static $(ALL_LDFLAGS) -o $@ $^
+
 # ---- the two commands, and their kin -------------------------------------------------------------
 
 .PHONY: unit fuzz deps check demo bench install clean
@@ -174,7 +179,7 @@ demo:
 
 bench:
 	tests/deps.sh build check bench
-	+$(MAKE) all
+	+$(MAKE) all $(B)/tests/bench/least
 	tests/bench/run.sh
 
 PREFIX  ?= /usr/local

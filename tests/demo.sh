@@ -85,15 +85,16 @@ privilege_table()
 {
 	local pid where status
 
-	printf '%-8s %-44s %-9s %-4s %-4s %s\n' PID PROCESS UID NNP SEC 'EFFECTIVE CAPABILITIES'
+	printf '%-8s %-20s %-11s %-4s %-4s %s\n' PID PROCESS UID NNP SEC 'EFFECTIVE CAPABILITIES'
 	for pid in $(leaks_descendants "$ENGINE_PID"); do
 		status=/proc/$pid/status
 		[ -r "$status" ] || continue
 		where=
 		[ "$(readlink "/proc/$pid/ns/user")" = "$(readlink /proc/self/ns/user)" ] ||
 			where=' (own user namespace)'
-		printf '%-8s %-44s %-9s %-4s %-4s %s%s\n' "$pid" \
-			"$(tr '\0' ' ' <"/proc/$pid/cmdline" | sed -E 's#[^ ]*/##; s/ --(name|run-dir|state-dir) [^ ]+//g' | cut -c1-44)" \
+		printf '%-8s %-20s %-11s %-4s %-4s %s%s\n' "$pid" \
+			"$(tr '\0' ' ' <"/proc/$pid/cmdline" | sed -E 's#^[^ ]*/##;
+				s/^([^ ]+)( --(serve|fetch|unpack|dns)\b)?.*/\1\2/')" \
 			"$(awk '/^Uid:/ { print $3 }' "$status")" \
 			"$(awk '/^NoNewPrivs:/ { print $2 }' "$status")" \
 			"$(awk '/^Seccomp:/ { print $2 }' "$status")" \
