@@ -9,6 +9,7 @@
 #
 #	run.sh [ours least crun runc podman docker]	all of them if none is named
 #	RUNS=30 PULLS=3 STARTS=60 PARALLEL=8
+# shellcheck disable=SC2046
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 
@@ -115,27 +116,34 @@ own_processes()
 	done
 }
 
-# measure_memory PEER ROOT-PID PROGRAMS RUN...: RUN starts one container, named by its last
-# argument's place {}. What ten containers add is shared among them.
-measure_memory()
+# What each container adds: those of the engine's processes that have a child that isn't its own.
+own_shims()
 {
-	local peer=$1 root=$2 programs=$3 idle busy i
+	local pid child exe
 
-	shift 3
-	sleep 1
-	# shellcheck disable=SC2046
-	idle=$(pss $(own_processes "$root" "$programs"))
+	for pid in $(own_processes "$1" "$2"); do
+		for child in $(cat /proc/"$pid"/task/*/children 2>/dev/null); do
+			exe=$(readlink "/proc/$child/exe" 2>/dev/null)
+			exe=${exe% (deleted)}
+			[[ -z $exe || ${exe##*[/:]} =~ ^($2)$ ]] || echo "$pid"
+		done
+	done
+}
+
+mean_pss()
+{
+	[ $# = 0 ] || echo $(($(pss "$@") / $#))
+}
+
+# start_many CMD...: as many containers as the mean is taken of, {} in CMD being their number.
+start_many()
+{
+	local i
+
 	for i in $(seq "$containers"); do
-		"${@//\{\}/$i}" >/dev/null 2>>"$work/memory.log" || {
-			absent "$peer memory" "$(tail -n 1 "$work/memory.log")"
-			return
-		}
+		"${@//\{\}/$i}" >/dev/null || return 1
 	done
 	sleep 1
-	# shellcheck disable=SC2046
-	busy=$(pss $(own_processes "$root" "$programs"))
-	set_value "$peer" daemons "$idle"
-	set_value "$peer" each "$(((busy - idle) / containers))"
 }
 
 disk_make()
@@ -190,8 +198,10 @@ bench_ours()
 		measure ours exec "$runs" "" "$ctl" exec exec true
 	ctl rm -f exec >/dev/null
 	measure_starts ours 5 "$ctl" run --rm "$image" true
-	measure_memory ours "$ENGINE_PID" "$leaks_programs" \
-		"$ctl" run -d --name "m{}" "$image" sleep 1000000
+	sleep 3
+	set_value ours daemons "$(pss $(own_processes "$ENGINE_PID" "$leaks_programs"))"
+	start_many "$ctl" run -d --name "m{}" "$image" sleep 1000000 &&
+		set_value ours each "$(mean_pss $(own_shims "$ENGINE_PID" "$leaks_programs"))"
 	for i in $(seq "$containers"); do
 		ctl rm -f "m$i" >/dev/null 2>&1
 	done
@@ -249,7 +259,8 @@ bench_podman()
 	"${p[@]}" run -d --name exec "${limits[@]}" "$image" sleep 1000000 >/dev/null &&
 		measure podman exec $few "" "${p[@]}" exec exec true
 	set_value podman daemons 0
-	set_value podman each "$(pss "$(cat "$work"/podman-run/overlay-containers/*/userdata/conmon.pid)")"
+	set_value podman each \
+		"$(mean_pss $(cat "$work"/podman-run/overlay-containers/*/userdata/conmon.pid))"
 	"${p[@]}" rm -f -t 0 exec >/dev/null
 	measure_starts podman 1 "${p[@]}" run --rm "${limits[@]}" "$image" true
 	"${p[@]}" pull -q --tls-verify=false "$big" >/dev/null 2>&1
@@ -297,10 +308,12 @@ bench_docker()
 		measure docker exec $few "" "${d[@]}" exec exec true
 	"${d[@]}" rm -f exec >/dev/null
 	measure_starts docker 1 "${d[@]}" run --rm "$image" true
+	sleep 3
 	# containerd is dockerd's child here: the shell that made it became dockerd.
-	measure_memory docker "$(cat "$work/dockerd.pid")" 'dockerd|containerd|docker-proxy' \
-		"${d[@]}" run -d --name "m{}" "$image" sleep 1000000
-	docker_shims
+	set_value docker daemons \
+		"$(pss $(own_processes "$(cat "$work/dockerd.pid")" 'dockerd|containerd'))"
+	start_many "${d[@]}" run -d --name "m{}" "$image" sleep 1000000 &&
+		set_value docker each "$(mean_pss $(docker_shims))"
 	"${d[@]}" ps -aq | xargs -r "${d[@]}" rm -f >/dev/null
 	"${d[@]}" pull -q "$big" >/dev/null
 	measure docker pull "$pulls" "${d[*]} rmi $big" "${d[@]}" pull -q "$big"
@@ -309,14 +322,12 @@ bench_docker()
 # containerd's shims leave its process tree: they are known by its socket in their command line.
 docker_shims()
 {
-	local pid pids=()
+	local dir
 
-	for pid in $(cd /proc && echo [0-9]*); do
-		cat "/proc/$pid/cmdline" 2>/dev/null | tr '\0' ' ' |
-			grep -q "^[^ ]*containerd-shim.*$work/containerd.sock" && pids+=("$pid")
+	for dir in /proc/[0-9]*; do
+		cat "$dir/cmdline" 2>/dev/null | tr '\0' ' ' |
+			grep -q "^[^ ]*containerd-shim.*$work/containerd.sock" && echo "${dir#/proc/}"
 	done
-	[ ${#pids[@]} = 0 ] ||
-		set_value docker each $((value[docker,each] + $(pss "${pids[@]}") / ${#pids[@]}))
 }
 
 bench_peer()

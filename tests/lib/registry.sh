@@ -48,7 +48,9 @@ registry_spawn()
 	local dir=$1 name=$2
 
 	shift 2
-	setsid "$@" </dev/null >"$dir/$name.log" 2>&1 3>&- 4>&- 5>&- 6>&- &
+	# Appended to, or what registry_requests_reset cuts off would come back as a hole.
+	: >"$dir/$name.log"
+	setsid "$@" </dev/null >>"$dir/$name.log" 2>&1 3>&- 4>&- 5>&- 6>&- &
 	echo $! >"$dir/$name.pid"
 }
 
