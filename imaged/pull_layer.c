@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -70,6 +71,16 @@ static void job_end(struct job *j)
 	pulls_kick(p->all);
 }
 
+/* The worker names the layer at full length; here it is named for both workers alike. */
+static void note_fetch_failure(struct job *j, const struct err *e)
+{
+	char name[sizeof("layer : ") + DIGEST_TEXT_LEN];
+	size_t n = (size_t)snprintf(name, sizeof(name), "layer %s: ", j->layer->digest);
+	bool named = strncmp(e->text, name, n) == 0;
+
+	err_set(&j->fetch_failure, e->code, "%s", named ? e->text + n : e->text);
+}
+
 static void on_fetched(void *arg, void *msg, struct frame *f, const struct err *e)
 {
 	struct job *j = arg;
@@ -78,7 +89,7 @@ static void on_fetched(void *arg, void *msg, struct frame *f, const struct err *
 	(void)f;
 	j->fetching = false;
 	if (e)
-		j->fetch_failure = *e;
+		note_fetch_failure(j, e);
 	if (!j->unpacking)
 		job_end(j);
 }
