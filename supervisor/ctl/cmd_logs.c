@@ -134,6 +134,7 @@ static int cmd_logs(struct ctl *c, void *options, const struct strv *operands, s
 	l = logs_open(in.msg.logs.dir, &setup);
 	if (!l)
 		return err_set(e, ENOMEM, "out of memory");
+	setvbuf(stderr, NULL, _IOFBF, BUFSIZ);
 	if (o->follow && in.msg.logs.running)
 		r = follow(c, in.msg.logs.dir, m.ref, l, e);
 	else

@@ -43,6 +43,8 @@ struct logs {
 	uint64_t skip; /* lines still to be left out for --tail */
 	bool printing; /* false: they are only counted */
 	uint64_t lines;
+	bool unfinished[2]; /* the last line of each stream, when counting */
+	FILE *last; /* written to last: flushed before the other, so that both in one file keep their order */
 };
 
 bool record_parse(const char *line, size_t n, struct record *ret)
@@ -50,7 +52,7 @@ bool record_parse(const char *line, size_t n, struct record *ret)
 	const char *end = line + n, *p = memchr(line, ' ', MIN(n, (size_t)40));
 	char stamp[48];
 
-	if (!p || end - p < 11 || (memcmp(p, " stdout ", 8) != 0 && memcmp(p, " stderr ", 8) != 0))
+	if (!p || end - p < 10 || (memcmp(p, " stdout ", 8) != 0 && memcmp(p, " stderr ", 8) != 0))
 		return false;
 	if ((p[8] != 'F' && p[8] != 'P') || p[9] != ' ')
 		return false;
@@ -128,6 +130,9 @@ static void print_record(struct logs *l, const struct record *r)
 
 	if (r->partial && r->text_n > 0 && hold(l, h, r))
 		return;
+	if (l->last && l->last != out)
+		fflush(l->last);
+	l->last = out;
 	if (h->n > 0)
 		fwrite(h->text, 1, h->n, out);
 	else if (!h->started)
@@ -148,10 +153,11 @@ static int take_line(struct logs *l, const char *line, size_t n)
 		return 0;
 	if (l->setup.until && r.time > l->setup.until)
 		return 1;
-	if (!r.partial)
-		l->lines++;
-	if (!l->printing)
+	if (!l->printing) {
+		l->lines += !l->unfinished[r.err];
+		l->unfinished[r.err] = r.partial;
 		return 0;
+	}
 	if (l->skip > 0)
 		l->skip -= !r.partial;
 	else

@@ -89,7 +89,8 @@ int parse_detach_keys(const char *s, struct detach_keys *ret, struct err *e)
 	for (;;) {
 		size_t n = *p == ',' ? 1 : strcspn(p, ",");
 
-		if (ret->n == ARRAY_LEN(ret->v) || parse_key(p, n, &ret->v[ret->n]) < 0)
+		if (ret->n == ARRAY_LEN(ret->v) || (p[n] && p[n] != ',') ||
+			parse_key(p, n, &ret->v[ret->n]) < 0)
 			return err_set(e, EINVAL,
 				"invalid keys \"%.32s\": letters or ctrl-letters with commas between", s);
 		ret->n++;
