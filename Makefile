@@ -91,7 +91,7 @@ $(eval $(call prog,cgroupd,cgroupd))
 # The shim is static: where it starts there is no dynamic loader.
 $(B)/bin/shim: $(B)/obj/shim/main.o $(B)/lib/shim.a $(PROTO_LIB)
 	@mkdir -p $(@D)
-	$(CC) $(if $(VARIANT),,-static) $(ALL_LDFLAGS) -o $@ $^ $(shim_libs)
+	$(CC) $(if $(VARIANT),,-static-pie) $(ALL_LDFLAGS) -o $@ $^ $(shim_libs)
 
 # ---- tests ---------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -43,25 +44,32 @@ int phase_cgroup(struct child *c, struct order *o, struct err *e)
 
 /* ---- /sys/fs/cgroup ---- */
 
-/* One v1 hierarchy, by the names of its controllers: "cpu,cpuacct", or "name=systemd". */
+/* What programs read their limits from; the other hierarchies of v1 tell them nothing. */
+static bool shows_limits(const char *controllers)
+{
+	static const char *const wanted[] = {"cpu", "cpuacct", "cpuset", "memory", "pids"};
+
+	for (unsigned int i = 0; i < ARRAY_LEN(wanted); i++)
+		if (strncmp(controllers, wanted[i], strlen(wanted[i])) == 0)
+			return true;
+	return false;
+}
+
+/* One v1 hierarchy, by the names of its controllers: "cpu,cpuacct". */
 static int mount_v1(int dir, char *controllers, struct err *e)
 {
 	struct mnt_option options[HIERARCHY_MAX] = {0};
 	_cleanup_fd_ int mnt = -1;
-	char name[256], *save = NULL, *value;
+	char name[256], *save = NULL;
 	unsigned int n = 0;
 	int r;
 
-	if ((size_t)snprintf(name, sizeof(name), "%s", strncmp(controllers, "name=", 5) ? controllers : controllers + 5) >=
-		sizeof(name))
+	if (!shows_limits(controllers) ||
+		(size_t)snprintf(name, sizeof(name), "%s", controllers) >= sizeof(name))
 		return 0;
 	for (char *p = strtok_r(controllers, ",", &save); p && n + 1 < HIERARCHY_MAX;
-		p = strtok_r(NULL, ",", &save)) {
-		value = strchr(p, '=');
-		if (value)
-			*value++ = '\0';
-		options[n++] = (struct mnt_option){p, value};
-	}
+		p = strtok_r(NULL, ",", &save))
+		options[n++] = (struct mnt_option){p, NULL};
 	r = mnt_new("cgroup", options, INERT | MOUNT_ATTR_RDONLY, &mnt, NULL);
 	if (r < 0)
 		return 0; /* not for a user namespace on this kernel: nothing is shown */
@@ -119,13 +127,16 @@ int phase_cgroupfs(struct child *c, struct order *o, struct err *e)
 	if (strncmp(lines, "0::", 3) == 0 && !strchr(lines, '\n')[1])
 		return mount_v2(target, "", e);
 	r = mnt_new("tmpfs", options, INERT, &dir, e);
-	if (r == 0)
-		r = mnt_put_on(dir, target) < 0 ? err_errno(e, errno, "mounting on /sys/fs/cgroup") : 0;
-	if (r == 0)
-		r = mount_each(dir, lines, e);
-	if (r == 0)
-		r = mnt_change(dir, MOUNT_ATTR_RDONLY, 0, 0, false) < 0 ? err_errno(e, errno, "sealing") : 0;
-	return r;
+	if (r < 0)
+		return r;
+	r = mnt_put_on(dir, target);
+	if (r < 0)
+		return err_errno(e, r, "mounting on /sys/fs/cgroup");
+	r = mount_each(dir, lines, e);
+	if (r < 0)
+		return r;
+	r = mnt_change(dir, MOUNT_ATTR_RDONLY, 0, 0, false);
+	return r < 0 ? err_errno(e, r, "making /sys/fs/cgroup read-only") : 0;
 }
 
 /* ---- sysctls and names ---- */

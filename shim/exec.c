@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -231,12 +233,15 @@ static int open_sock(struct exec *x, int pair[2], struct err *e)
 	return r < 0 ? err_errno(e, r, "watching a process") : 0;
 }
 
-/* A pipe that anyone may open again (as /dev/stdout is) can be handed over as it is. */
+/* A pipe that anyone may open again (as /dev/stdout is) can be handed over as it is. One with a name can't: it
+ * would be a file of the host. */
 static bool can_pass(int fd)
 {
+	struct statfs fs;
 	struct stat st;
 
-	return fd >= 0 && fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) && (st.st_mode & 0666) == 0666;
+	return fd >= 0 && fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) && (st.st_mode & 0666) == 0666 &&
+	       fstatfs(fd, &fs) == 0 && fs.f_type == PIPEFS_MAGIC;
 }
 
 /* Streams that can't be handed over are pumped. -2 asks for /dev/null. */

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
@@ -88,7 +87,10 @@ static int status_hex(const char *status, const char *key, uint64_t *ret)
 {
 	const char *p = strstr(status, key);
 
-	return p && sscanf(p + strlen(key), "%lx", ret) == 1 ? 0 : -ENODATA;
+	if (!p)
+		return -ENODATA;
+	*ret = strtoull(p + strlen(key), NULL, 16);
+	return 0;
 }
 
 int priv_prove(const struct priv_profile *p, uid_t uid, struct err *e)
