@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: MIT
+#
+# The main job, and what the teaching engines show, on images from a registry under the default protections.
+
+bats_require_minimum_version 1.5.0
+
+. "$BATS_TEST_DIRNAME/../lib/engine.sh"
+
+setup_file()
+{
+	engine_start && engine_images busybox config whiteouts zstd twoplat debian
+}
+
+teardown_file()
+{
+	engine_stop
+}
+
+setup()
+{
+	bb=$REGISTRY/busybox
+}
+
+@test "a command runs and its output arrives" {
+	run ctl run --rm "$bb" echo hello
+	[ "$status" = 0 ]
+	[ "${lines[-1]}" = hello ]
+}
+
+@test "stdin, stdout and stderr are three streams" {
+	run --separate-stderr bash -c "echo in | '$engine_bin/ctl' run --rm -i $bb sh -c 'cat; echo err >&2'"
+	[ "$status" = 0 ]
+	[ "$output" = in ]
+	[[ "$stderr" == *err* ]]
+}
+
+@test "exit codes 0 to 255 come back" {
+	for code in 0 1 2 42 125 126 127 128 200 255; do
+		run ctl run --rm "$bb" sh -c "exit $code"
+		[ "$status" = "$code" ]
+	done
+}
+
+@test "a signal is 128 and its number" {
+	run ctl run --rm "$bb" sh -c 'sh -c "kill -9 \$\$"; exit $?'
+	[ "$status" = 137 ]
+	run ctl run --rm --init "$bb" sh -c 'kill -TERM $$'
+	[ "$status" = 143 ]
+}
+
+@test "a command that isn't there is 127, one that can't be executed 126" {
+	run ctl run --rm "$bb" no-such-command
+	[ "$status" = 127 ]
+	[[ "$output" == *'"no-such-command"'* ]]
+	run ctl run --rm "$bb" /etc/passwd
+	[ "$status" = 126 ]
+	run ctl run --rm "$bb" /etc
+	[ "$status" = 126 ]
+	run ctl run --rm --no-such-flag "$bb" true
+	[ "$status" = 125 ]
+	[ -z "$(ctl ps -aq)" ]
+}
+
+@test "the host name is the container's own and does not leak" {
+	before=$(hostname)
+	run ctl run --rm -h inside "$bb" hostname
+	[ "${lines[-1]}" = inside ]
+	run ctl run --rm --cap-add SYS_ADMIN "$bb" sh -c 'hostname changed && hostname'
+	[ "${lines[-1]}" = changed ]
+	[ "$(hostname)" = "$before" ]
+}
+
+@test "the workload is pid 1 and sees only itself" {
+	run ctl run --rm "$bb" sh -c 'echo $$; ps'
+	[ "${lines[0]}" = 1 ]
+	[ "$(printf '%s\n' "${lines[@]}" | grep -c ' sh \| ps$\|sh -c')" -le 3 ]
+	[[ "$output" != *systemd* && "$output" != *supervisor* && "$output" != *shim* ]]
+	run ctl run --rm "$bb" sh -c 'ls -d /proc/[0-9]* | wc -l'
+	[ "${lines[-1]}" -le 3 ]
+}
+
+@test "all eight namespaces differ from the host's" {
+	run ctl run --rm "$bb" sh -c 'for n in cgroup ipc mnt net pid time user uts; do readlink /proc/self/ns/$n; done'
+	[ "$status" = 0 ]
+	[ "${#lines[@]}" = 8 ]
+	for n in cgroup ipc mnt net pid time user uts; do
+		[[ "$output" != *"$(readlink /proc/self/ns/$n)"* ]]
+	done
+}
+
+@test "uid 0 inside is nobody of the host" {
+	id=$(ctl run -d "$bb" sleep 60)
+	pid=$(ctl inspect --format '{{.State.Pid}}' "$id")
+	uid=$(awk '/^Uid:/ { print $2 }' "/proc/$pid/status")
+	[ "$uid" -gt 65535 ]
+	run ctl exec "$id" id -u
+	[ "$output" = 0 ]
+	ctl rm -f "$id"
+}
+
+@test "a message queue made inside is invisible outside" {
+	before=$(ipcs -q)
+	id=$(ctl run -d "$REGISTRY/debian:12" sleep 60)
+	ctl exec "$id" ipcmk -Q
+	run ctl exec "$id" ipcs -q
+	[[ "$output" == *0x* ]]
+	[ "$(ipcs -q)" = "$before" ]
+	ctl exec "$id" touch /dev/mqueue/probe
+	[ ! -e /dev/mqueue/probe ]
+	ctl rm -f "$id"
+}
+
+@test "no mount is shared, and none of the container's is on the host" {
+	# With / made shared in a namespace of the test's own, the strictest case.
+	unshare -m bash -c 'mount --make-rshared / && exec "$@"' - \
+		"$engine_bin/ctl" run --rm "$bb" cat /proc/self/mountinfo >"$ENGINE_DIR/inside"
+	! grep -q 'shared:\|master:' "$ENGINE_DIR/inside"
+	id=$(ctl run -d "$bb" sleep 60)
+	! grep -q "$ENGINE_NAME\|overlay.*$id" /proc/self/mountinfo
+	! grep -q "$ENGINE_NAME" /proc/1/mountinfo
+	ctl rm -f "$id"
+}
+
+@test "the old root is gone" {
+	run ctl run --rm "$bb" sh -c 'grep -c " / / " /proc/self/mountinfo; ls -a /; cat /proc/self/mountinfo'
+	[ "$status" = 0 ]
+	[[ "$output" != *put_old* && "$output" != *oldroot* && "$output" != *newroot* ]]
+	[[ "$output" != *" ext4 "* ]]
+	[ "${lines[0]}" = 1 ]
+}
+
+@test "eleven capabilities, no_new_privs, nothing inheritable or ambient" {
+	run ctl run --rm "$bb" cat /proc/self/status
+	caps=$(awk '/^CapEff/ { print $2 }' <<<"$output")
+	python3 - "$caps" <<-'E'
+		import sys
+		v = int(sys.argv[1], 16)
+		want = {0, 1, 3, 4, 5, 6, 7, 8, 10, 18, 31}
+		assert {b for b in range(64) if v >> b & 1} == want, hex(v)
+	E
+	[[ "$output" == *"NoNewPrivs:	1"* ]]
+	[[ "$output" == *"CapInh:	0000000000000000"* ]]
+	[[ "$output" == *"CapAmb:	0000000000000000"* ]]
+	run ctl run --rm -u 1000 "$bb" cat /proc/self/status
+	[[ "$output" == *"CapEff:	0000000000000000"* ]]
+	[[ "$output" == *"CapPrm:	0000000000000000"* ]]
+}
+
+@test "capabilities are added and dropped" {
+	run ctl run --rm --cap-drop ALL "$bb" grep CapEff /proc/self/status
+	[[ "$output" == *0000000000000000* ]]
+	run ctl run --rm --cap-drop ALL --cap-add KILL "$bb" grep CapEff /proc/self/status
+	[[ "$output" == *0000000000000020* ]]
+	run ctl run --rm --privileged "$bb" grep CapEff /proc/self/status
+	[[ "$output" == *000001ffffffffff* ]]
+	run ctl run --rm --cap-add FLY "$bb" true
+	[ "$status" = 125 ]
+}
+
+@test "paths are masked and read-only" {
+	run ctl run --rm "$bb" sh -c 'cat /proc/kcore /proc/keys /proc/timer_list | wc -c; ls /proc/acpi /sys/firmware 2>/dev/null | grep -v : | wc -w; echo x >/proc/sys/kernel/domainname; echo b >/proc/sysrq-trigger; mkdir /sys/x'
+	[[ "$output" == *"can't create /proc/sys/kernel/domainname"* ]]
+	[[ "$output" == *"can't create /proc/sysrq-trigger"* ]]
+	[[ "$output" == *"Read-only file system"* ]]
+}
+
+@test "nothing of the caller's environment or descriptors is inside" {
+	exec 7</etc/passwd
+	SECRET_OF_CALLER=1 run ctl run --rm "$bb" sh -c 'env; ls -l /proc/self/fd'
+	[[ "$output" != *SECRET_OF_CALLER* ]]
+	[[ "$output" != *" 7 ->"* ]]
+	[[ "$output" != *TERM=* ]]
+	[[ "$output" == *"HOME=/root"* ]]
+	[[ "$output" == *"PATH=/usr/local/sbin:"* ]]
+	SECRET_OF_CALLER=1 run ctl run --rm -e SECRET_OF_CALLER -e A=b "$bb" env
+	[[ "$output" == *SECRET_OF_CALLER=1* && "$output" == *A=b* ]]
+	printf 'X=1\n# no\nY=2\n' >"$ENGINE_DIR/env"
+	run ctl run --rm --env-file "$ENGINE_DIR/env" "$bb" env
+	[[ "$output" == *X=1* && "$output" == *Y=2* && "$output" != *no* ]]
+}
+
+@test "an image's USER, WORKDIR, ENTRYPOINT, CMD and ENV hold, and can be overridden" {
+	run ctl run --rm "$REGISTRY/config"
+	[ "$status" = 0 ]
+	inside=$(ctl run --rm --entrypoint sh "$REGISTRY/config" -c 'id -u; pwd; env')
+	user=$(python3 -c 'import json,sys; print(json.load(sys.stdin)["config"]["User"])' <<<"$(skopeo inspect --config --tls-verify=false "docker://$REGISTRY/config")")
+	[ -n "$user" ]
+	workdir=$(skopeo inspect --config --tls-verify=false "docker://$REGISTRY/config" | jq -r .config.WorkingDir)
+	[[ "$inside" == *"$workdir"* ]]
+	[ "$(head -n 1 <<<"$inside")" != 0 ]
+	run ctl run --rm --entrypoint sh -u 0 -w /tmp/made/here "$REGISTRY/config" -c 'id -u; pwd'
+	[ "${lines[0]}" = 0 ]
+	[ "${lines[1]}" = /tmp/made/here ]
+}
+
+@test "whiteouts, zstd layers and an index with two platforms" {
+	run ctl run --rm "$REGISTRY/whiteouts" sh -c 'ls /w/gone /w/opaque; cat /w/replaced/x'
+	[ "$status" = 0 ]
+	[[ "$output" != *old* ]]
+	run ctl run --rm "$REGISTRY/zstd" echo zstd
+	[ "${lines[-1]}" = zstd ]
+	run ctl run --rm "$REGISTRY/twoplat" uname -m
+	[ "${lines[-1]}" = "$(uname -m)" ]
+}
+
+@test "a bind mount works both ways, and read-only" {
+	mkdir -p "$ENGINE_DIR/shared"
+	chmod 755 "$ENGINE_DIR/shared"
+	echo outside >"$ENGINE_DIR/shared/a"
+	run ctl run --rm -v "$ENGINE_DIR/shared:/s" "$bb" sh -c 'cat /s/a; echo inside >/s/b'
+	[ "$status" = 0 ]
+	[ "${lines[-1]}" = outside ]
+	[ "$(cat "$ENGINE_DIR/shared/b")" = inside ]
+	[ "$(stat -c %u "$ENGINE_DIR/shared/b")" = 0 ]
+	run ctl run --rm -v "$ENGINE_DIR/shared:/s:ro" "$bb" sh -c 'echo x >/s/c'
+	[ "$status" != 0 ]
+	[ ! -e "$ENGINE_DIR/shared/c" ]
+	run ctl run --rm -v "$ENGINE_DIR/shared/a:/etc/one" "$bb" cat /etc/one
+	[ "${lines[-1]}" = outside ]
+}
+
+@test "tmpfs and a read-only root" {
+	run ctl run --rm --tmpfs /t:size=64k,mode=700 "$bb" sh -c 'grep " /t " /proc/mounts; dd if=/dev/zero of=/t/x bs=1k count=100 2>&1'
+	[[ "$output" == *"size=64k"* && "$output" == *"No space left"* ]]
+	run ctl run --rm --read-only "$bb" sh -c 'touch /x; touch /dev/shm/y && echo shm'
+	[[ "$output" == *"Read-only file system"* && "$output" == *shm* ]]
+}
+
+@test "--rootfs runs a directory" {
+	mkdir -p "$ENGINE_DIR/rootfs/bin"
+	cp /bin/busybox "$ENGINE_DIR/rootfs/bin/busybox"
+	ln -sf busybox "$ENGINE_DIR/rootfs/bin/sh"
+	run ctl run --rm --rootfs "$ENGINE_DIR/rootfs" /bin/busybox echo from-a-directory
+	[ "$status" = 0 ]
+	[ "${lines[-1]}" = from-a-directory ]
+}
+
+@test "--init reaps and forwards" {
+	id=$(ctl run -d --init "$bb" sh -c 'trap "exit 7" TERM; (sleep 0.1 &) ; while :; do sleep 0.1; done')
+	sleep 0.5
+	run ctl exec "$id" ps -o pid,stat,args
+	[[ "$output" != *" Z "* ]]
+	ctl stop "$id"
+	run ctl wait "$id"
+	[ "$output" = 7 ]
+	ctl rm "$id"
+}
+
+@test "a pseudo-terminal with -t, of the caller's size" {
+	run script -qec "stty rows 33 cols 99; '$engine_bin/ctl' run --rm -it $bb sh -c 'tty; stty size; echo \$TERM'" /dev/null
+	[ "$status" = 0 ]
+	[[ "$output" == */dev/pts/0* || "$output" == */dev/console* ]]
+	[[ "$output" == *"33 99"* ]]
+	[[ "$output" == *xterm* ]]
+}

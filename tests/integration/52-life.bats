@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: MIT
+#
+# Detached containers and what is done to them: they outlive every ctl, and end as they are told.
+
+bats_require_minimum_version 1.5.0
+
+. "$BATS_TEST_DIRNAME/../lib/engine.sh"
+
+setup_file()
+{
+	engine_start && engine_images busybox
+}
+
+teardown_file()
+{
+	engine_stop
+}
+
+setup()
+{
+	bb=$REGISTRY/busybox
+}
+
+teardown()
+{
+	ctl ps -aq | xargs -r timeout 60 "$engine_bin/ctl" rm -f >/dev/null
+}
+
+@test "run -d prints the full id alone" {
+	run --separate-stderr ctl run -d "$bb" sleep 60
+	[ "$status" = 0 ]
+	[[ "$output" =~ ^[0-9a-f]{64}$ ]]
+}
+
+@test "a detached container outlives its terminal and its ctl" {
+	setsid script -qec "'$engine_bin/ctl' run -d --name stays $bb sh -c 'i=0; while :; do echo line \$i; i=\$((i+1)); sleep 0.1; done'" /dev/null >/dev/null
+	sleep 0.5
+	run ctl ps --format '{{.Names}}'
+	[ "$output" = stays ]
+	run ctl logs stays
+	[[ "$output" == *"line 0"* ]]
+	run ctl exec stays echo still-here
+	[ "$output" = still-here ]
+	run ctl stop -t 0 stays
+	[ "$status" = 0 ]
+	run ctl wait stays
+	[ "$output" = 137 ]
+}
+
+@test "an attached ctl that is killed leaves its container running" {
+	"$engine_bin/ctl" run --name orphan "$bb" sh -c 'while :; do echo x; sleep 0.05; done' >/dev/null 3>&- &
+	pid=$!
+	wait_until 5 ctl exec orphan true
+	kill -KILL $pid
+	sleep 0.5
+	[ "$(ctl inspect --format '{{.State.Status}}' orphan)" = running ]
+	run ctl logs -n 1 orphan
+	[ "$output" = x ]
+}
+
+@test "create, start, wait, logs, rm" {
+	id=$(ctl create --name steps "$bb" sh -c 'echo out; echo err >&2; exit 3')
+	[ "$(ctl inspect --format '{{.State.Status}}' steps)" = created ]
+	run ctl logs steps
+	[ "$status" = 0 ]
+	[ -z "$output" ]
+	run ctl start steps
+	[ "$status" = 0 ]
+	[ "$output" = steps ]
+	run ctl wait steps
+	[ "$output" = 3 ]
+	run --separate-stderr ctl logs steps
+	[ "$output" = out ]
+	[ "$stderr" = err ]
+	[ "$(ctl inspect --format '{{.State.ExitCode}}' "$id")" = 3 ]
+	run ctl rm steps
+	[ "$output" = steps ]
+	run ctl inspect steps
+	[ "$status" = 1 ]
+}
+
+@test "a stopped container keeps its files when it is started again" {
+	ctl run -d --name keeps "$bb" sh -c 'echo $((1 + $(cat /count 2>/dev/null || echo 0))) >/count; sleep 60'
+	wait_until 5 ctl exec keeps test -s /count
+	ctl stop -t 0 keeps
+	ctl start keeps
+	wait_until 5 ctl exec keeps grep -q 2 /count
+}
+
+@test "stop sends the stop signal, then kills" {
+	ctl run -d --name polite "$bb" sh -c 'trap "exit 5" TERM; while :; do sleep 0.05; done'
+	sleep 0.3
+	ctl stop polite
+	[ "$(ctl wait polite)" = 5 ]
+	ctl run -d --name other --stop-signal USR1 "$bb" sh -c 'trap "exit 6" USR1; while :; do sleep 0.05; done'
+	sleep 0.3
+	ctl stop other
+	[ "$(ctl wait other)" = 6 ]
+	ctl run -d --name deaf "$bb" sh -c 'trap "" TERM; while :; do sleep 0.05; done'
+	sleep 0.3
+	start=$(date +%s)
+	ctl stop -t 1 deaf
+	[ $(($(date +%s) - start)) -le 3 ]
+	[ "$(ctl wait deaf)" = 137 ]
+	run ctl stop deaf
+	[ "$status" = 0 ]
+}
+
+@test "kill: by number, name and SIGNAME; bad ones are refused" {
+	ctl run -d --name victim "$bb" sh -c 'trap "echo usr1" USR1; while :; do sleep 0.05; done'
+	sleep 0.3
+	for s in 10 USR1 SIGUSR1; do
+		run ctl kill -s $s victim
+		[ "$status" = 0 ]
+		[ "$output" = victim ]
+	done
+	sleep 0.3
+	[ "$(ctl logs victim | grep -c usr1)" -ge 1 ]
+	for s in 0 SIGBAD "" 65 99999; do
+		run ctl kill -s "$s" victim
+		[ "$status" = 1 ]
+	done
+	run ctl kill victim
+	[ "$status" = 0 ]
+	[ "$(ctl wait victim)" = 137 ]
+	run ctl kill victim
+	[ "$status" = 1 ]
+}
+
+@test "rm of a running container needs -f; of an unknown one is 1, with -f 0" {
+	ctl run -d --name busy "$bb" sleep 60
+	run ctl rm busy
+	[ "$status" = 1 ]
+	[[ "$output" == *"rm -f"* ]]
+	run ctl rm -f busy
+	[ "$status" = 0 ]
+	run ctl rm nobody-here
+	[ "$status" = 1 ]
+	[[ "$output" == *"no such container: nobody-here"* ]]
+	run ctl rm -f nobody-here
+	[ "$status" = 0 ]
+}
+
+@test "names and ids: prefixes, duplicates, bad names" {
+	id=$(ctl run -d --name first "$bb" sleep 60)
+	[ "$(ctl inspect --format '{{.Name}}' "${id:0:6}")" = "$(ctl inspect --format '{{.Name}}' first)" ]
+	run ctl run -d --name first "$bb" true
+	[ "$status" = 125 ]
+	[[ "$output" == *"already in use"* ]]
+	for bad in -x .x "a b" a/b ""; do
+		run ctl run -d --name="$bad" "$bb" true
+		[ "$status" = 125 ]
+	done
+	[ "$(ctl ps -aq | wc -l)" = 1 ]
+}
+
+@test "exec: its own exit code, stdin whole, user, directory, environment" {
+	ctl run -d --name host "$bb" sleep 60
+	run ctl exec host sh -c 'exit 9'
+	[ "$status" = 9 ]
+	run ctl exec host no-such
+	[ "$status" = 127 ]
+	run ctl exec host /etc
+	[ "$status" = 126 ]
+	sum=$(head -c 1500000 /dev/urandom | tee "$ENGINE_DIR/blob" | sha256sum)
+	run bash -c "'$engine_bin/ctl' exec -i host sha256sum <'$ENGINE_DIR/blob'"
+	[ "$output" = "$sum" ]
+	run ctl exec -u 1000:100 -w /tmp -e X=y host sh -c 'id -u; id -g; pwd; echo $X'
+	[ "${lines[*]}" = "1000 100 /tmp y" ]
+	for n in cgroup ipc mnt net pid time user uts; do
+		[ "$(ctl exec host readlink /proc/self/ns/$n)" = "$(ctl exec host readlink /proc/1/ns/$n)" ]
+	done
+	run ctl exec host sh -c 'cat /proc/self/cgroup; grep -E "CapEff|NoNewPrivs" /proc/self/status'
+	[[ "$output" == *":/"* && "$output" != *".."* ]]
+	[[ "$output" == *"NoNewPrivs:	1"* ]]
+	run ctl exec -d host touch /tmp/detached
+	[ "$status" = 0 ]
+	wait_until 3 ctl exec host test -e /tmp/detached
+	run ctl exec nobody-here true
+	[ "$status" = 1 ]
+}
+
+@test "logs: order, tail, time stamps, long lines, follow" {
+	ctl run --name talk "$bb" sh -c 'for i in 1 2 3 4 5; do echo $i; done; head -c 40000 /dev/zero | tr "\\0" x; echo' >/dev/null
+	run ctl logs talk
+	[ "${lines[0]}" = 1 ]
+	[ "${lines[4]}" = 5 ]
+	[ "${#lines[5]}" = 40000 ]
+	run ctl logs -n 2 talk
+	[ "${#lines[@]}" = 2 ]
+	[ "${lines[0]}" = 5 ]
+	run ctl logs -t -n 6 talk
+	[[ "${lines[0]}" =~ ^20[0-9-]+T[0-9:]+\.[0-9]{9}Z\ 1$ ]]
+	ctl run -d --name slow "$bb" sh -c 'for i in 1 2 3; do echo $i; sleep 0.3; done'
+	run timeout 10 "$engine_bin/ctl" logs -f slow
+	[ "$status" = 0 ]
+	[ "${lines[*]}" = "1 2 3" ]
+}
+
+@test "a log is bounded to three files of 10 MB" {
+	ctl run --name loud "$bb" sh -c 'yes "$(head -c 1000 /dev/zero | tr "\\0" y)" | head -c 45000000' >/dev/null
+	dir=$ENGINE_STATE/containers/$(ctl inspect --format '{{.Id}}' loud)/log
+	[ "$(ls "$dir" | wc -l)" -le 3 ]
+	[ "$(du -sb "$dir" | cut -f1)" -le 33000000 ]
+}
+
+@test "a fork bomb under --pids-limit leaves host and engine responsive" {
+	ctl run -d --name bomb --pids-limit 20 "$bb" sh -c 'b() { b | b & b; }; b; sleep 60'
+	sleep 1
+	start=$(date +%s%N)
+	ctl ps >/dev/null
+	[ $((($(date +%s%N) - start) / 1000000)) -lt 1000 ]
+	ctl kill bomb || true
+	ctl wait bomb
+	[ "$(ctl inspect --format '{{.State.Running}}' bomb)" = false ]
+}
+
+@test "--rm removes, also after a failed start" {
+	ctl run --rm --name gone "$bb" true
+	run ctl inspect gone
+	[ "$status" = 1 ]
+	run ctl run --rm --name gone "$bb" /nope
+	[ "$status" = 127 ]
+	run ctl inspect gone
+	[ "$status" = 1 ]
+	run ctl run --name stays "$bb" /nope
+	[ "$status" = 127 ]
+	[ "$(ctl inspect --format '{{.State.Status}}' stays)" = created ]
+}
