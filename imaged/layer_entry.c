@@ -15,6 +15,8 @@
 #define WHITEOUT_META ".wh..wh."
 #define WHITEOUT_OPQ  ".wh..wh..opq"
 
+#define NSEC 1000000000L
+
 static int add_xattrs(struct unpack *u, struct archive_entry *entry, bool user_too, struct err *e)
 {
 	const char *name;
@@ -32,10 +34,25 @@ static int add_xattrs(struct unpack *u, struct archive_entry *entry, bool user_t
 	return r;
 }
 
+/* libarchive 3.6 reads the pax time -1.25 as seconds -1 and nanoseconds +250,000,000. */
+static void get_mtime(struct archive_entry *entry, struct erofs_attr *ret)
+{
+	int64_t sec = archive_entry_mtime(entry);
+	long nsec = archive_entry_mtime_nsec(entry);
+
+	if (nsec < 0 || nsec >= NSEC)
+		nsec = 0;
+	if (sec < 0 && sec > INT64_MIN && nsec > 0) {
+		sec--;
+		nsec = NSEC - nsec;
+	}
+	ret->mtime = sec;
+	ret->mtime_nsec = (uint32_t)nsec;
+}
+
 static int get_attr(struct archive_entry *entry, struct erofs_attr *ret, struct err *e)
 {
 	int64_t uid = archive_entry_uid(entry), gid = archive_entry_gid(entry);
-	long nsec = archive_entry_mtime_nsec(entry);
 
 	/* (uid_t)-1 means "unchanged" to chown(2) */
 	if (uid < 0 || uid >= UINT32_MAX || gid < 0 || gid >= UINT32_MAX)
@@ -45,9 +62,8 @@ static int get_attr(struct archive_entry *entry, struct erofs_attr *ret, struct 
 				   (archive_entry_perm(entry) & 07777)),
 		.uid = (uint32_t)uid,
 		.gid = (uint32_t)gid,
-		.mtime = archive_entry_mtime(entry),
-		.mtime_nsec = nsec > 0 && nsec < 1000000000 ? (uint32_t)nsec : 0,
 	};
+	get_mtime(entry, ret);
 	return 0;
 }
 

@@ -167,6 +167,7 @@ static void test_pax(_unused_ void **state)
 	tar_file(&t, "f", "x");
 	record(&r, "SCHILY.xattr.user.overlay.opaque", "y");
 	record(&r, "SCHILY.xattr.user.dir", "d");
+	record(&r, "mtime", "-1.25");
 	tar_pax(&t, &r);
 	tar_dir(&t, "d");
 	tar_end(&t);
@@ -182,6 +183,7 @@ static void test_pax(_unused_ void **state)
 	assert_null(reader_xattr(&u.r, &i, EROFS_XATTR_USER, "overlay.opaque", &size));
 	assert_null(reader_xattr(&u.r, &i, EROFS_XATTR_TRUSTED, "overlay.redirect", &size));
 	i = get(&u, "d");
+	assert_true(i.mtime == -2 && i.nsec == 750000000);
 	assert_null(reader_xattr(&u.r, &i, EROFS_XATTR_USER, "overlay.opaque", &size));
 	assert_memory_equal(reader_xattr(&u.r, &i, EROFS_XATTR_USER, "dir", &size), "d", 1);
 	unpacked_free(&u);
