@@ -15,7 +15,7 @@
 #include "group.h"
 
 #define REMOVE_DEADLINE_MS 1000
-#define REMOVE_FIRST_MS    1
+#define REMOVE_FIRST_MS	   1
 #define REMOVE_STEP_MAX_MS 32
 
 /* A cgroup_remove whose group still holds a process. */
@@ -78,8 +78,6 @@ static void on_cgroup_read(void *self, struct chan *c, uint32_t id, void *msg, s
 	chan_reply(c, id, MSG_cgroup_state, &reply);
 }
 
-/* ---- removal ---------------------------------------------------------------------------------- */
-
 static void removal_free(struct removal *r)
 {
 	struct removal **p = &r->d->removals;
@@ -92,8 +90,8 @@ static void removal_free(struct removal *r)
 	free(r);
 }
 
-/* 0 when the group is gone, -EBUSY to be asked again. The numbers are read before the directories go: of
- * a group that was half removed, what is left is read and the rest stays as it was. */
+/* 0 when the group is gone, -EBUSY to be asked again. The numbers are read before the directories
+ * go: of a group that was half removed, what is left is read and the rest stays as it was. */
 static int removal_try(struct removal *r, struct err *e)
 {
 	struct cgroupd *d = r->d;
@@ -187,8 +185,6 @@ static void on_cgroup_teardown(void *self, struct chan *c, uint32_t id, void *ms
 		chan_done(c, id);
 }
 
-/* ---- life ------------------------------------------------------------------------------------- */
-
 static void on_oom(void *arg, const char *id)
 {
 	struct cgroupd *d = arg;
@@ -213,9 +209,11 @@ static void on_close(void *self, struct chan *c)
 int cgroupd_start(struct cgroupd *d, struct err *e)
 {
 	for (unsigned int i = 0; i < d->tree.n; i++)
-		log_debug("cgroup v%d %s: made %s", d->tree.b[i].version, d->tree.b[i].mount, d->tree.name);
+		log_debug("cgroup v%d %s: made %s", d->tree.b[i].version, d->tree.b[i].mount,
+			d->tree.name);
 	if (!tree_find(&d->tree, CTL_PIDS))
-		log_warn("this host has no pids controller: containers may make any number of processes");
+		log_warn(
+			"this host has no pids controller: containers may make any number of processes");
 	d->oom = oom_new(d->loop, &d->tree, on_oom, d);
 	return d->oom ? 0 : err_set(e, ENOMEM, "out of memory");
 }
@@ -239,6 +237,9 @@ struct chan_setup cgroupd_setup(struct cgroupd *d)
 		{0},
 	};
 
-	return (struct chan_setup){
-		.self = CGROUPD, .peer = SUPERVISOR, .handlers = handlers, .arg = d, .on_close = on_close};
+	return (struct chan_setup){.self = CGROUPD,
+		.peer = SUPERVISOR,
+		.handlers = handlers,
+		.arg = d,
+		.on_close = on_close};
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Finds the cgroup hierarchies of the host. Owns nothing, trusts only the kernel's own text, and runs
- * once at the start of cgroupd. /proc/self/cgroup says which controllers are bound to which v1
+ * Finds the cgroup hierarchies of the host. Owns nothing, trusts only the kernel's own text, and
+ * runs once at the start of cgroupd. /proc/self/cgroup says which controllers are bound to which v1
  * hierarchy, /proc/self/mountinfo says where that one is mounted; both are described in cgroups(7)
  * and proc(5).
  */
@@ -23,7 +23,8 @@ struct mount_line {
 	char *root, *point, *fstype, *super;
 };
 
-static const char *const names[CTL_COUNT] = {"memory", "cpu", "cpuacct", "cpuset", "pids", "freezer"};
+static const char *const names[CTL_COUNT] = {
+	"memory", "cpu", "cpuacct", "cpuset", "pids", "freezer"};
 
 const char *controller_name(enum controller c)
 {
@@ -62,7 +63,8 @@ static int unescape(char *s)
 			*out++ = *s++;
 			continue;
 		}
-		if (s[1] < '0' || s[1] > '3' || s[2] < '0' || s[2] > '7' || s[3] < '0' || s[3] > '7')
+		if (s[1] < '0' || s[1] > '3' || s[2] < '0' || s[2] > '7' || s[3] < '0' ||
+			s[3] > '7')
 			return -EBADMSG;
 		*out++ = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
 		s += 4;
@@ -107,7 +109,8 @@ static int each_mount(const char *mountinfo, const char *fstype,
 
 	if (!copy)
 		return err_set(e, ENOMEM, "out of memory");
-	for (line = strtok_r(copy, "\n", &save); line && r == 0; line = strtok_r(NULL, "\n", &save)) {
+	for (line = strtok_r(copy, "\n", &save); line && r == 0;
+		line = strtok_r(NULL, "\n", &save)) {
 		struct mount_line m;
 
 		if (parse_mount_line(line, &m) < 0)
@@ -125,8 +128,8 @@ struct find_mount {
 	bool found;
 };
 
-/* A hierarchy may be mounted in several places (containers, chroots): the one that shows its own root
- * wins, then the first. A root of "/.." lies outside our cgroup namespace. */
+/* A hierarchy may be mounted in several places (containers, chroots): the one that shows its own
+ * root wins, then the first. A root of "/.." lies outside our cgroup namespace. */
 static int match_mount(void *arg, const struct mount_line *m)
 {
 	struct find_mount *f = arg;
@@ -157,25 +160,17 @@ int discover_v2_mount(const char *mountinfo, char *ret, size_t size, struct err 
 	return find_mount(mountinfo, "cgroup2", 0, ret, size, e);
 }
 
-static int add_hierarchy(struct layout *l, const char *mountinfo, uint32_t bound, uint32_t use, struct err *e)
+static int add_hierarchy(struct layout *l, const struct hierarchy *h, struct err *e)
 {
-	struct hierarchy *h = &l->h[l->n];
-	int r;
-
 	if (l->n == HIERARCHY_MAX)
-		return err_set(e, E2BIG, "more than %d cgroup hierarchies are mounted", HIERARCHY_MAX);
-	r = find_mount(mountinfo, "cgroup", bound, h->mount, sizeof(h->mount), e);
-	if (r == -ENOENT)
-		return 0; /* bound, but not mounted where we can see it */
-	if (r < 0)
-		return r;
-	h->version = 1;
-	h->controllers = use;
-	l->n++;
+		return err_set(
+			e, E2BIG, "more than %d cgroup hierarchies are mounted", HIERARCHY_MAX);
+	l->h[l->n++] = *h;
 	return 0;
 }
 
-/* "4:cpu,cpuacct:/path"; v2's is "0::/path", a hierarchy without controllers "1:name=systemd:/path". */
+/* "4:cpu,cpuacct:/path"; v2's is "0::/path", a hierarchy without controllers
+ * "1:name=systemd:/path". */
 static int parse_cgroup_line(char *line, uint32_t *ret_controllers)
 {
 	char *list = strchr(line, ':'), *path;
@@ -194,49 +189,60 @@ static int parse_cgroup_line(char *line, uint32_t *ret_controllers)
 	return 0;
 }
 
-static int add_v1(struct layout *l, const char *cgroups, const char *mountinfo, bool v2, struct err *e)
+static int add_v1(struct layout *l, const char *cgroups, const char *mountinfo, struct err *e)
 {
 	_cleanup_free_ char *copy = strdup(cgroups);
 	char *line, *save = NULL;
-	int r = 0;
 
 	if (!copy)
 		return err_set(e, ENOMEM, "out of memory");
-	for (line = strtok_r(copy, "\n", &save); line && r == 0; line = strtok_r(NULL, "\n", &save)) {
-		uint32_t bound, use;
+	for (line = strtok_r(copy, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		struct hierarchy h = {.version = 1};
+		int r;
 
-		if (parse_cgroup_line(line, &bound) < 0)
+		if (parse_cgroup_line(line, &h.controllers) < 0)
 			return err_set(e, EBADMSG, "/proc/self/cgroup: unexpected line");
-		use = v2 ? bound & ~CTL_V2_BUILT_IN : bound;
-		if (use)
-			r = add_hierarchy(l, mountinfo, bound, use, e);
+		if (!h.controllers)
+			continue;
+		r = find_mount(mountinfo, "cgroup", h.controllers, h.mount, sizeof(h.mount), e);
+		if (r == -ENOENT)
+			continue; /* bound, but not mounted where we can see it */
+		if (r == 0)
+			r = add_hierarchy(l, &h, e);
+		if (r < 0)
+			return r;
 	}
-	return r;
+	return 0;
+}
+
+static int add_v2(struct layout *l, const char *mountinfo, const char *controllers, struct err *e)
+{
+	struct hierarchy h = {.version = 2};
+	uint32_t have = 0;
+	int r = discover_v2_mount(mountinfo, h.mount, sizeof(h.mount), e);
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	for (unsigned int i = 0; i < l->n; i++)
+		have |= l->h[i].controllers;
+	h.controllers =
+		CTL_V2_BUILT_IN | discover_controllers(controllers ? controllers : "", " \n");
+	return h.controllers & ~have ? add_hierarchy(l, &h, e) : 0;
 }
 
 int discover_parse(const char *cgroups, const char *mountinfo, const char *v2_controllers,
 	struct layout *ret, struct err *e)
 {
-	struct hierarchy v2 = {.version = 2};
 	int r;
 
 	*ret = (struct layout){0};
-	r = discover_v2_mount(mountinfo, v2.mount, sizeof(v2.mount), e);
-	if (r < 0 && r != -ENOENT)
-		return r;
+	r = add_v1(ret, cgroups, mountinfo, e);
 	if (r == 0)
-		v2.controllers = CTL_V2_BUILT_IN |
-			discover_controllers(v2_controllers ? v2_controllers : "", " \n");
-	r = add_v1(ret, cgroups, mountinfo, v2.mount[0] != '\0', e);
-	if (r < 0)
-		return r;
-	if (v2.mount[0] && ret->n == HIERARCHY_MAX)
-		return err_set(e, E2BIG, "more than %d cgroup hierarchies are mounted", HIERARCHY_MAX);
-	if (v2.mount[0])
-		ret->h[ret->n++] = v2;
-	if (ret->n == 0)
-		return err_set(e, ENOENT, "no cgroup hierarchy is mounted: mount cgroup2 on /sys/fs/cgroup");
-	return 0;
+		r = add_v2(ret, mountinfo, v2_controllers, e);
+	if (r == 0 && ret->n == 0)
+		r = err_set(e, ENOENT,
+			"no cgroup hierarchy is mounted: mount cgroup2 on /sys/fs/cgroup");
+	return r;
 }
 
 int discover_host(struct layout *ret, struct err *e)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where the controllers that containers need are: which cgroup hierarchies this host has mounted, v1,
- * v2 or both side by side (hybrid). Only reads; text comes from the kernel and is still parsed strictly.
+ * Where the controllers that containers need are: which cgroup hierarchies this host has mounted,
+ * v1, v2 or both side by side (hybrid). Only reads; text comes from the kernel and is still parsed
+ * strictly.
  */
 #pragma once
 
@@ -10,12 +11,11 @@
 
 #include "base/err.h"
 
-/* Not here, on purpose:
- *  - devices: a container lives in its own user namespace, where the kernel makes no device nodes and
- *    opens none of an image's (SB_I_NODEV); there is nothing left for rules to forbid.
- *  - blkio: joined once there are block I/O limits to set; a hierarchy costs every start some 40 us.
- *  - net_cls, net_prio, perf_event, hugetlb, rdma, misc: nothing here limits or reads them.
- *  - v1's name=systemd: it belongs to systemd, which allows no other writer, and limits nothing. */
+/* Left out on purpose. devices: a container lives in its own user namespace, where the kernel makes
+ * no device nodes and opens none of an image's (SB_I_NODEV); rules have nothing left to forbid.
+ * blkio: joined once there are block I/O limits to set, for each hierarchy costs every start 40 us.
+ * net_cls, net_prio, perf_event, hugetlb, rdma, misc: nothing here limits or reads them. v1's
+ * name=systemd: it is systemd's, which allows no other writer, and it limits nothing. */
 enum controller {
 	CTL_MEMORY,
 	CTL_CPU,
@@ -29,13 +29,11 @@ enum controller {
 /* The kernel's name: "memory". */
 const char *controller_name(enum controller c);
 
-/* What every v2 cgroup does without a controller (cpu.stat, cgroup.freeze: Documentation/admin-guide/
- * cgroup-v2.rst). Where a v2 hierarchy is mounted, v1's cpuacct and freezer are not used: on hybrid hosts
- * that saves two hierarchies at each start. */
+/* What every v2 cgroup does without a controller: cpu.stat and cgroup.freeze (cgroup-v2.rst). */
 #define CTL_V2_BUILT_IN (1U << CTL_CPUACCT | 1U << CTL_FREEZER)
 
 struct hierarchy {
-	int version;          /* 1 or 2 */
+	int version;	      /* 1 or 2 */
 	uint32_t controllers; /* bit n: enum controller n */
 	char mount[256];
 };
@@ -47,8 +45,10 @@ struct layout {
 	unsigned int n;
 };
 
-/* From the texts of /proc/self/cgroup and /proc/self/mountinfo and of the v2 root's cgroup.controllers
- * (NULL where there is no v2). Hierarchies without a controller we use are left out; v2's never is.
+/* From the texts of /proc/self/cgroup and /proc/self/mountinfo and of the v2 root's
+ * cgroup.controllers (NULL where there is no v2). Hierarchies that have nothing we use are left
+ * out. On hybrid hosts that is v2's, unless it has a controller: joining it costs a grace period of
+ * RCU, some milliseconds, which joining v1's does not (see group_create).
  * -ENOENT when nothing is mounted at all, -EBADMSG when a text isn't what the kernel writes. */
 int discover_parse(const char *cgroups, const char *mountinfo, const char *v2_controllers,
 	struct layout *ret, struct err *e);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A container's cgroup: one directory of its id under the engine's own, in every hierarchy. Nothing is
- * remembered between calls: a group made before a restart is found by its name.
+ * A container's cgroup: one directory of its id under the engine's own, in every hierarchy. Nothing
+ * is remembered between calls: a group made before a restart is found by its name.
  */
 #pragma once
 
@@ -11,24 +11,28 @@
 /* Ids become directory names: 1 to 64 of a-z A-Z 0-9 _ and -, not starting with '-'. */
 int group_check_id(const char *id, struct err *e);
 
-/* Makes the group with every limit in force and opens its cgroup.procs files for those who shall join
- * (*ret_n of them, at most HIERARCHY_MAX; the caller closes them). Undone completely on failure.
- * -EEXIST when there is such a group. */
-int group_create(struct tree *t, const char *id, const struct limits *asked, int procs[HIERARCHY_MAX],
-	unsigned int *ret_n, struct limits_owned *ret_in_force, struct err *e);
-
-/* Sets limits of an existing group, as group_create does; those that are absent stay as they are. */
-int group_set_limits(const struct tree *t, const char *id, const struct limits *l, struct limits_owned *r,
+/* Makes the group with every limit in force and opens the files through which others join (*ret_n,
+ * at most HIERARCHY_MAX; the caller closes them): a process of one thread writes "0" to each.
+ * Undone completely on failure. -EEXIST when there is such a group. */
+int group_create(struct tree *t, const char *id, const struct limits *asked,
+	int procs[HIERARCHY_MAX], unsigned int *ret_n, struct limits_owned *ret_in_force,
 	struct err *e);
 
-/* The limits in force, read from the kernel. -ENOENT when there is no such group. */
-int group_read_limits(const struct tree *t, const char *id, struct limits_owned *ret, struct err *e);
+/* Sets limits of an existing group, as group_create does; those that are absent stay as they are.
+ */
+int group_set_limits(const struct tree *t, const char *id, const struct limits *l,
+	struct limits_owned *r, struct err *e);
 
-/* Fills in the numbers of *ret that this host has; what is gone stays 0. True when there is a group. */
+/* The limits in force, read from the kernel. -ENOENT when there is no such group. */
+int group_read_limits(
+	const struct tree *t, const char *id, struct limits_owned *ret, struct err *e);
+
+/* Fills in the numbers of *ret that this host has; what is gone stays 0. True when there is a
+ * group. */
 bool group_read_usage(const struct tree *t, const char *id, struct cgroup_state *ret);
 
-/* One number out of a control file, by the word before it; NULL: the file is the number. 0, -errno, or
- * -EBADMSG. */
+/* One number out of a control file, by the word before it; NULL: the file is the number. 0, -errno,
+ * or -EBADMSG. */
 int group_read_number(int dirfd, const char *path, const char *key, uint64_t *ret);
 
 /* Removes the directories that it finds. 0 when none is left; -EBUSY while a process is in one. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The control files of both cgroup versions, a row each, with how their texts are written and read:
- * Documentation/admin-guide/cgroup-v1/{memory,cpusets,pids}.rst, scheduler/sched-bwc.rst and cgroup-v2.rst.
+ * Documentation/admin-guide/cgroup-v1/{memory,cpusets,pids}.rst, scheduler/sched-bwc.rst and
+ * cgroup-v2.rst.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -11,7 +12,8 @@
 #include "base/num.h"
 #include "limits.h"
 
-/* v1 shows "no limit" as the largest count of pages in bytes; with pages of up to 64 KiB that is at least: */
+/* v1 shows "no limit" as the largest count of pages in bytes; with pages of up to 64 KiB that is at
+ * least: */
 #define UNLIMITED_MIN (INT64_MAX & ~0xffffLL)
 
 static bool put_u64(char *text, uint64_t v)
@@ -91,7 +93,8 @@ static int parse_swap(const char *text, struct limits_owned *r)
 	}
 	if (num_parse_u64(text, 0, INT64_MAX, &v) < 0)
 		return -EBADMSG;
-	r->limits.memory_swap = v > INT64_MAX - r->limits.memory ? -1 : (int64_t)(r->limits.memory + v);
+	r->limits.memory_swap =
+		v > INT64_MAX - r->limits.memory ? -1 : (int64_t)(r->limits.memory + v);
 	return 0;
 }
 
@@ -231,8 +234,10 @@ static int parse_pids(const char *text, struct limits_owned *r)
 }
 
 static const struct limit_row v1[] = {
-	{CTL_MEMORY, "memory.limit_in_bytes", "memory limit", NULL, format_memory, parse_memory, true},
-	{CTL_MEMORY, "memory.memsw.limit_in_bytes", "memory-swap", NULL, format_memsw, parse_memsw, false},
+	{CTL_MEMORY, "memory.limit_in_bytes", "memory limit", NULL, format_memory, parse_memory,
+		true},
+	{CTL_MEMORY, "memory.memsw.limit_in_bytes", "memory-swap", NULL, format_memsw, parse_memsw,
+		false},
 	{CTL_MEMORY, "memory.soft_limit_in_bytes", "memory reservation", NULL, format_reservation,
 		parse_reservation, false},
 	{CTL_CPU, "cpu.cfs_period_us", "cpu period", NULL, format_period, parse_period, false},
@@ -247,11 +252,14 @@ static const struct limit_row v1[] = {
 static const struct limit_row v2[] = {
 	{CTL_MEMORY, "memory.max", "memory limit", NULL, format_memory, parse_memory, false},
 	{CTL_MEMORY, "memory.swap.max", "memory-swap", NULL, format_swap, parse_swap, false},
-	{CTL_MEMORY, "memory.low", "memory reservation", NULL, format_reservation, parse_reservation, false},
+	{CTL_MEMORY, "memory.low", "memory reservation", NULL, format_reservation,
+		parse_reservation, false},
 	{CTL_CPU, "cpu.max", "cpu quota", NULL, format_cpu_max, parse_cpu_max, false},
 	{CTL_CPU, "cpu.weight", "cpu shares", NULL, format_weight, parse_weight, false},
-	{CTL_CPUSET, "cpuset.cpus", "cpuset cpus", "cpuset.cpus.effective", format_cpus, parse_cpus, false},
-	{CTL_CPUSET, "cpuset.mems", "cpuset mems", "cpuset.mems.effective", format_mems, parse_mems, false},
+	{CTL_CPUSET, "cpuset.cpus", "cpuset cpus", "cpuset.cpus.effective", format_cpus, parse_cpus,
+		false},
+	{CTL_CPUSET, "cpuset.mems", "cpuset mems", "cpuset.mems.effective", format_mems, parse_mems,
+		false},
 	{CTL_PIDS, "pids.max", "pids limit", NULL, format_pids, parse_pids, false},
 	{.file = NULL},
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Checks and converts limits. Trusts nothing it is given: a limit that would not hold is refused here or
- * by the kernel, never bent. Runs in cgroupd.
+ * Checks and converts limits. Trusts nothing it is given: a limit that would not hold is refused
+ * here or by the kernel, never bent. Runs in cgroupd.
  */
 #include "limits.h"
 
@@ -10,19 +10,17 @@
 #include <math.h>
 #include <string.h>
 
-#define QUOTA_MIN      1000 /* us; min_cfs_quota_period in kernel/sched/core.c */
-#define PERIOD_MIN     1000
-#define PERIOD_MAX     1000000
-#define SHARES_MIN     2 /* v1 bends what lies outside silently: MIN_SHARES, MAX_SHARES */
-#define SHARES_MAX     262144
-#define WEIGHT_MAX     10000
-#define SET_MEMBERS    8192 /* the largest CONFIG_NR_CPUS */
+#define QUOTA_MIN   1000 /* us; min_cfs_quota_period in kernel/sched/core.c */
+#define PERIOD_MIN  1000
+#define PERIOD_MAX  1000000
+#define SHARES_MIN  2 /* v1 bends what lies outside silently: MIN_SHARES, MAX_SHARES */
+#define SHARES_MAX  262144
+#define WEIGHT_MAX  10000
+#define SET_MEMBERS 8192 /* the largest CONFIG_NR_CPUS */
 
 struct set {
 	uint64_t w[SET_MEMBERS / 64];
 };
-
-/* ---- cpusets -------------------------------------------------------------------------------- */
 
 static int parse_member(const char **p, unsigned int *ret)
 {
@@ -72,10 +70,9 @@ int limits_list_within(const char *list, const char *of)
 	return 1;
 }
 
-/* ---- shares and weights ----------------------------------------------------------------------- */
-
-/* runc's and crun's conversion since 2025: it maps 2, 1024 and 262144 to 1, 100 and 10000, so that the two
- * defaults meet. The older linear one gave 1024 shares less than half of the default weight. */
+/* runc's and crun's conversion since 2025: it maps 2, 1024 and 262144 to 1, 100 and 10000, so that
+ * the two defaults meet. The older linear one gave 1024 shares less than half of the default
+ * weight. */
 uint64_t limits_shares_to_weight(uint64_t shares)
 {
 	double l = log2((double)shares), w;
@@ -114,8 +111,6 @@ uint64_t limits_weight_to_shares(uint64_t weight)
 	return v;
 }
 
-/* ---- completing what was asked ---------------------------------------------------------------- */
-
 static int check_controllers(const struct limits *l, uint32_t have, struct err *e)
 {
 	const struct {
@@ -139,8 +134,8 @@ static int check_controllers(const struct limits *l, uint32_t have, struct err *
 static int check_memory(const struct limits *l, struct err *e)
 {
 	if (l->memory && l->memory < LIMIT_MEMORY_MIN)
-		return err_set(e, EINVAL, "memory limit of %" PRIu64 " bytes is below the least, 6m",
-			l->memory);
+		return err_set(e, EINVAL,
+			"memory limit of %" PRIu64 " bytes is below the least, 6m", l->memory);
 	if (l->memory_reservation > l->memory && l->memory)
 		return err_set(e, EINVAL, "memory reservation is above the memory limit");
 	if (l->memory_swap < -1)
@@ -156,11 +151,13 @@ static int check_memory(const struct limits *l, struct err *e)
 static int check_cpu(const struct limits *l, struct err *e)
 {
 	if (l->cpu_quota < -1 || (l->cpu_quota > 0 && l->cpu_quota < QUOTA_MIN))
-		return err_set(e, EINVAL, "cpu quota of %" PRId64 " us is below the kernel's least, %d us",
+		return err_set(e, EINVAL,
+			"cpu quota of %" PRId64 " us is below the kernel's least, %d us",
 			l->cpu_quota, QUOTA_MIN);
 	if (l->cpu_period && (l->cpu_period < PERIOD_MIN || l->cpu_period > PERIOD_MAX))
-		return err_set(e, EINVAL, "cpu period of %" PRIu64 " us is not between %d and %d us",
-			l->cpu_period, PERIOD_MIN, PERIOD_MAX);
+		return err_set(e, EINVAL,
+			"cpu period of %" PRIu64 " us is not between %d and %d us", l->cpu_period,
+			PERIOD_MIN, PERIOD_MAX);
 	if (l->cpu_shares && (l->cpu_shares < SHARES_MIN || l->cpu_shares > SHARES_MAX))
 		return err_set(e, EINVAL, "cpu shares of %" PRIu64 " are not between %d and %d",
 			l->cpu_shares, SHARES_MIN, SHARES_MAX);
@@ -178,8 +175,8 @@ static int check_sets(const struct limits *l, struct err *e)
 	return 0;
 }
 
-/* Without swap accounting a total holds by itself when it allows no swap and the host has none. Someone
- * could swapon later: then it holds no longer, but the memory limit does. */
+/* Without swap accounting a total holds by itself when it allows no swap and the host has none.
+ * Someone could swapon later: then it holds no longer, but the memory limit does. */
 static int complete_swap(struct limits *l, const struct limit_host *h, struct err *e)
 {
 	bool given = l->memory_swap != 0;
@@ -195,7 +192,8 @@ static int complete_swap(struct limits *l, const struct limit_host *h, struct er
 	return 0;
 }
 
-int limits_complete(const struct limits *asked, const struct limit_host *h, struct limits *ret, struct err *e)
+int limits_complete(
+	const struct limits *asked, const struct limit_host *h, struct limits *ret, struct err *e)
 {
 	struct limits l = asked ? *asked : (struct limits){0};
 	int r = check_controllers(&l, h->controllers, e);
@@ -227,7 +225,8 @@ void limits_tidy(struct limits_owned *r, const struct limits *asked, const struc
 	if (!l->cpu_quota && l->cpu_period == LIMIT_PERIOD_DEFAULT && !(asked && asked->cpu_period))
 		l->cpu_period = 0;
 	if (asked && asked->cpu_shares && l->cpu_shares &&
-		limits_shares_to_weight(asked->cpu_shares) == limits_shares_to_weight(l->cpu_shares))
+		limits_shares_to_weight(asked->cpu_shares) ==
+			limits_shares_to_weight(l->cpu_shares))
 		l->cpu_shares = asked->cpu_shares; /* v2 keeps a coarser scale */
 	else if (l->cpu_shares == LIMIT_SHARES_DEFAULT)
 		l->cpu_shares = 0;

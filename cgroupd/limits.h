@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Limits as tables: which field of struct limits is which control file of which cgroup version, and how
- * its value is written and read there. No input or output of its own.
+ * Limits as tables: which field of struct limits is which control file of which cgroup version, and
+ * how its value is written and read there. No input or output of its own.
  */
 #pragma once
 
@@ -16,7 +16,7 @@
 #define LIMIT_PIDS_DEFAULT   2048
 #define LIMIT_MEMORY_MIN     (6ULL << 20) /* docker's: with less not even the first execve succeeds */
 #define LIMIT_SHARES_DEFAULT 1024
-#define LIMIT_PERIOD_DEFAULT 100000       /* the kernel's, us */
+#define LIMIT_PERIOD_DEFAULT 100000 /* the kernel's, us */
 
 /* Limits that own their strings. The pointers in `limits` lead into it: never copied by value. */
 struct limits_owned {
@@ -32,13 +32,14 @@ struct limit_row {
 	const char *offer; /* file of the parent that lists what can be had (cpusets), or NULL */
 	/* The text to write; false when the field is absent. */
 	bool (*format)(const struct limits *l, char text[LIMIT_TEXT_MAX]);
-	/* Takes in what the kernel shows (without newline); -EBADMSG when it isn't that. Unlimited is absent;
-	 * rows are read in their order. */
+	/* Takes in what the kernel shows (without newline); -EBADMSG when it isn't that. Unlimited
+	 * is absent; rows are read in their order. */
 	int (*parse)(const char *text, struct limits_owned *r);
 	bool next_first; /* after EINVAL: the next row first, then this one again */
 };
 
-/* The rows of version 1 or 2, in the order to write and to read; ends with a row whose file is NULL. */
+/* The rows of version 1 or 2, in the order to write and to read; ends with a row whose file is
+ * NULL. */
 const struct limit_row *limit_rows(int version);
 
 struct limit_host {
@@ -47,17 +48,20 @@ struct limit_host {
 	bool swaps;
 };
 
-/* Fills in defaults and refuses what contradicts itself or can't be had on this host, with one sentence.
- * *ret borrows the strings of *asked. */
-int limits_complete(const struct limits *asked, const struct limit_host *h, struct limits *ret, struct err *e);
+/* Fills in defaults and refuses what contradicts itself or can't be had on this host, with one
+ * sentence. *ret borrows the strings of *asked. */
+int limits_complete(
+	const struct limits *asked, const struct limit_host *h, struct limits *ret, struct err *e);
 
-/* After all rows were read: drops what is the kernel's default and nobody asked for. `asked` may be NULL. */
+/* After all rows were read: drops what is the kernel's default and nobody asked for. `asked` may be
+ * NULL. */
 void limits_tidy(struct limits_owned *r, const struct limits *asked, const struct limit_host *h);
 
-/* v1's shares 2..262144 as v2's weight 1..10000, and back: of the shares that give this weight the roundest in
- * binary, for people ask for 512 rather than 511. */
+/* v1's shares 2..262144 as v2's weight 1..10000, and back: of the shares that give this weight the
+ * roundest in binary, for people ask for 512 rather than 511. */
 uint64_t limits_shares_to_weight(uint64_t shares);
 uint64_t limits_weight_to_shares(uint64_t weight);
 
-/* Lists like "0-2,5". -EINVAL when one isn't such a list; 1 when every member of `list` is in `of`, else 0. */
+/* Lists like "0-2,5". -EINVAL when one isn't such a list; 1 when every member of `list` is in `of`,
+ * else 0. */
 int limits_list_within(const char *list, const char *of);

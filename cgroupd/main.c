@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cgroupd: the cgroups of the engine's containers. Started by the launcher as root; serves the supervisor
- * without any capability.
+ * cgroupd: the cgroups of the engine's containers. Started by the launcher as root; serves the
+ * supervisor without any capability.
  */
 #include "cgroupd.h"
 #include "daemon.h"

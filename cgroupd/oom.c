@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Out-of-memory kills. v1 signals an eventfd registered in cgroup.event_control (cgroup-v1/memory.rst,
- * section 10); v2 wakes pollers of memory.events with POLLPRI (cgroup-v2.rst). Both count kills under
- * the key oom_kill. All watched files hang on one epoll of our own: libevent doesn't know POLLPRI.
- * Runs in cgroupd.
+ * Out-of-memory kills. v1 signals an eventfd registered in cgroup.event_control
+ * (cgroup-v1/memory.rst, section 10); v2 wakes pollers of memory.events with POLLPRI
+ * (cgroup-v2.rst). Both count kills under the key oom_kill. All watched files hang on one epoll of
+ * our own: libevent doesn't know POLLPRI. Runs in cgroupd.
  */
 #include "oom.h"
 
@@ -39,7 +39,7 @@ struct oom {
 struct group_watch {
 	char id[65];
 	struct oom *oom;
-	int fd;         /* v1: eventfd; v2: memory.events */
+	int fd;		/* v1: eventfd; v2: memory.events */
 	uint64_t kills; /* told so far */
 	struct watch *recheck;
 	unsigned int rechecks;
@@ -75,8 +75,8 @@ static int read_kills(const struct oom *o, const char *id, uint64_t *ret)
 	char path[GROUP_PATH_MAX];
 
 	return group_read_number(b->base_fd,
-		group_path(path, id, b->version == 1 ? "memory.oom_control" : "memory.events"), "oom_kill",
-		ret);
+		group_path(path, id, b->version == 1 ? "memory.oom_control" : "memory.events"),
+		"oom_kill", ret);
 }
 
 static bool tell(struct group_watch *w, uint64_t kills)
@@ -113,7 +113,8 @@ static void recheck_later(struct group_watch *w)
 		w->recheck = loop_timer(w->oom->loop, RECHECK_MS, on_recheck, w);
 }
 
-/* One at a time: fn may drop a watch that a second event would point to. The epoll stays readable. */
+/* One at a time: fn may drop a watch that a second event would point to. The epoll stays readable.
+ */
 static void on_event(void *arg, int what)
 {
 	struct oom *o = arg;
@@ -143,7 +144,8 @@ static int open_v1(const struct branch *b, const char *id, int *ret, struct err 
 
 	if (fd < 0)
 		return err_errno(e, errno, "eventfd");
-	control = openat(b->base_fd, group_path(path, id, "memory.oom_control"), O_RDONLY | O_CLOEXEC);
+	control = openat(
+		b->base_fd, group_path(path, id, "memory.oom_control"), O_RDONLY | O_CLOEXEC);
 	if (control < 0)
 		return err_errno(e, errno, "memory.oom_control");
 	snprintf(text, sizeof(text), "%d %d", fd, control);
@@ -157,7 +159,8 @@ static int open_v1(const struct branch *b, const char *id, int *ret, struct err 
 static int open_v2(const struct branch *b, const char *id, int *ret, struct err *e)
 {
 	char path[GROUP_PATH_MAX], seen[1024];
-	_cleanup_fd_ int fd = openat(b->base_fd, group_path(path, id, "memory.events"), O_RDONLY | O_CLOEXEC);
+	_cleanup_fd_ int fd =
+		openat(b->base_fd, group_path(path, id, "memory.events"), O_RDONLY | O_CLOEXEC);
 
 	/* Until it has been read once, poll says that it changed. */
 	if (fd < 0 || pread(fd, seen, sizeof(seen), 0) < 0)
@@ -249,7 +252,8 @@ static void watch_existing(struct oom *o)
 		fd_close(&fd);
 }
 
-struct oom *oom_new(struct loop *l, const struct tree *t, void (*fn)(void *arg, const char *id), void *arg)
+struct oom *oom_new(
+	struct loop *l, const struct tree *t, void (*fn)(void *arg, const char *id), void *arg)
 {
 	struct oom *o = calloc(1, sizeof(*o));
 

@@ -13,8 +13,8 @@ static const struct priv_rlimit rlimits[] = {
 	{-1, 0, NULL},
 };
 
-/* uid 0 because cgroup directories belong to root, and because v1 lets only a cgroup.procs that root opened
- * move processes of other uids. Their owner needs no capability for either. */
+/* uid 0 because cgroup directories belong to root, and because v1 lets only a cgroup.procs that
+ * root opened move processes of other uids. Their owner needs no capability for either. */
 const struct priv_profile cgroupd_profile = {
 	.program = "cgroupd",
 	.user = NULL,

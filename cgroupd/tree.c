@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Makes and removes the parents of all containers' cgroups. Runs in cgroupd as uid 0, with capabilities
- * or without: cgroup directories belong to root, so the owner's permission bits suffice. The roots' own
- * files are read; of them only v2's cgroup.subtree_control is written.
+ * Makes and removes the parents of all containers' cgroups. Runs in cgroupd as uid 0, with
+ * capabilities or without: cgroup directories belong to root, so the owner's permission bits
+ * suffice. The roots' own files are read; of them only v2's cgroup.subtree_control is written.
  */
 #include "tree.h"
 
@@ -16,7 +16,7 @@
 #include "base/fd.h"
 
 #define CONTROL_TEXT_MAX 4096
-#define LEND_TRIES       16
+#define LEND_TRIES	 16
 
 int tree_open(struct tree *t, const struct layout *l, const char *name, struct err *e)
 {
@@ -74,9 +74,9 @@ static int remove_base(int root_fd, const char *name)
 	return unlinkat(root_fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT ? 0 : -errno;
 }
 
-/* The root of a hierarchy is r-xr-xr-x (kernfs_create_root): without CAP_DAC_OVERRIDE even its owner changes
- * what is in it only by lending itself the write bit for a moment. Another engine may do the same at the
- * same time, and take the bit away between our two steps: then once more. */
+/* The root of a hierarchy is r-xr-xr-x (kernfs_create_root): without CAP_DAC_OVERRIDE even its
+ * owner changes what is in it only by lending itself the write bit for a moment. Another engine may
+ * do the same at the same time, and take the bit away between our two steps: then once more. */
 static int change_root(int root_fd, const char *name, int (*change)(int root_fd, const char *name))
 {
 	int r = change(root_fd, name);
@@ -169,7 +169,8 @@ static bool has_swap_file(const struct tree *t)
 	const struct branch *b = tree_find(t, CTL_MEMORY);
 	struct stat st;
 
-	return b && fstatat(b->base_fd, b->version == 1 ? "memory.memsw.limit_in_bytes" : "memory.swap.max",
+	return b && fstatat(b->base_fd,
+			    b->version == 1 ? "memory.memsw.limit_in_bytes" : "memory.swap.max",
 			    &st, 0) == 0;
 }
 
@@ -199,7 +200,8 @@ int tree_teardown(struct tree *t, struct err *e)
 		int r = change_root(b->root_fd, t->name, remove_base);
 
 		if (r == -EBUSY)
-			return err_set(e, EBUSY, "cgroup %s in %s still holds containers", t->name, b->mount);
+			return err_set(e, EBUSY, "cgroup %s in %s still holds containers", t->name,
+				b->mount);
 		if (r < 0)
 			return err_errno(e, r, "removing cgroup %s in %s", t->name, b->mount);
 		fd_close(&b->base_fd);

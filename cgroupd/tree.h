@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The engine's own directory, named after it, in every hierarchy: containers' cgroups are its children.
- * Roots are opened once; from then on everything is reached from these descriptors.
+ * The engine's own directory, named after it, in every hierarchy: containers' cgroups are its
+ * children. Roots are opened once; from then on everything is reached from these descriptors.
  */
 #pragma once
 
@@ -11,7 +11,7 @@ struct branch {
 	int version;
 	uint32_t controllers;
 	char mount[sizeof(((struct hierarchy *)0)->mount)]; /* for people and logs alone */
-	int root_fd; /* where the hierarchy is mounted */
+	int root_fd;					    /* where the hierarchy is mounted */
 	int base_fd; /* root/NAME; -1 when there is none (yet, or after tree_teardown) */
 };
 
@@ -21,15 +21,15 @@ struct tree {
 	unsigned int n;
 	bool ready;
 	bool swap_accounting; /* memory + swap can be limited */
-	int swaps_fd;         /* /proc/swaps */
+	int swaps_fd;	      /* /proc/swaps */
 };
 
 /* Opens the roots of the hierarchies found. */
 int tree_open(struct tree *t, const struct layout *l, const char *name, struct err *e);
 void tree_close(struct tree *t); /* removes nothing */
 
-/* Makes NAME in every hierarchy, with its controllers handed on to its children; what is there already is
- * taken over. Nothing to do when ready. */
+/* Makes NAME in every hierarchy, with its controllers handed on to its children; what is there
+ * already is taken over. Nothing to do when ready. */
 int tree_prepare(struct tree *t, struct err *e);
 
 /* Removes NAME everywhere; -EBUSY when a container is left in it. Done also when there was none. */

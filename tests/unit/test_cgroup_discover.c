@@ -15,10 +15,12 @@
 
 #define BIT(c) (1U << CTL_##c)
 
-static const char rest[] = "22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw\n"
-			   "23 22 0:5 / /dev rw,nosuid shared:2 master:1 - devtmpfs dev rw,size=4k\n";
+static const char rest[] =
+	"22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw\n"
+	"23 22 0:5 / /dev rw,nosuid shared:2 master:1 - devtmpfs dev rw,size=4k\n";
 
-static int parse(const char *cgroups, const char *mounts, const char *controllers, struct layout *ret)
+static int parse(
+	const char *cgroups, const char *mounts, const char *controllers, struct layout *ret)
 {
 	char text[4096];
 	struct err e = {0};
@@ -30,7 +32,8 @@ static int parse(const char *cgroups, const char *mounts, const char *controller
 	return r;
 }
 
-static void expect(const struct layout *l, unsigned int i, int version, const char *mount, uint32_t controllers)
+static void expect(const struct layout *l, unsigned int i, int version, const char *mount,
+	uint32_t controllers)
 {
 	assert_in_range(i, 0, l->n - 1);
 	assert_int_equal(l->h[i].version, version);
@@ -43,9 +46,10 @@ static void unified_host(void **state)
 	struct layout l;
 
 	(void)state;
-	assert_int_equal(parse("0::/system.slice/x.service\n",
-				 "30 22 0:26 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n",
-				 "cpuset cpu io memory hugetlb pids rdma misc\n", &l),
+	assert_int_equal(
+		parse("0::/system.slice/x.service\n",
+			"30 22 0:26 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n",
+			"cpuset cpu io memory hugetlb pids rdma misc\n", &l),
 		0);
 	assert_int_equal(l.n, 1);
 	expect(&l, 0, 2, "/sys/fs/cgroup",
@@ -73,25 +77,34 @@ static void v1_host(void **state)
 	expect(&l, 2, 1, "/sys/fs/cgroup/memory", BIT(MEMORY));
 }
 
-/* v2 beside v1: what it does without controllers is taken from it, the rest from where it is bound. */
+static const char hybrid[] = "30 22 0:26 / /cg/memory rw - cgroup cgroup rw,memory\n"
+			     "31 22 0:27 / /cg/cpuacct rw - cgroup cgroup rw,cpuacct\n"
+			     "32 22 0:28 / /cg/freezer rw - cgroup cgroup rw,freezer\n"
+			     "33 22 0:29 / /cg/unified rw - cgroup2 cgroup2 rw\n";
+
+/* v2 beside v1 is joined only for what v1 has not. */
 static void hybrid_host(void **state)
 {
 	struct layout l;
 
 	(void)state;
-	assert_int_equal(parse("3:memory:/\n2:cpuacct:/\n1:freezer:/\n0::/\n",
-				 "30 22 0:26 / /cg/memory rw - cgroup cgroup rw,memory\n"
-				 "31 22 0:27 / /cg/cpuacct rw - cgroup cgroup rw,cpuacct\n"
-				 "32 22 0:28 / /cg/freezer rw - cgroup cgroup rw,freezer\n"
-				 "33 22 0:29 / /cg/unified rw - cgroup2 cgroup2 rw\n",
-				 "pids hugetlb\n", &l),
-		0);
-	assert_int_equal(l.n, 2);
+	assert_int_equal(
+		parse("3:memory:/\n2:cpuacct:/\n1:freezer:/\n0::/\n", hybrid, "hugetlb\n", &l), 0);
+	assert_int_equal(l.n, 3);
 	expect(&l, 0, 1, "/cg/memory", BIT(MEMORY));
-	expect(&l, 1, 2, "/cg/unified", BIT(PIDS) | CTL_V2_BUILT_IN);
+	expect(&l, 1, 1, "/cg/cpuacct", BIT(CPUACCT));
+	expect(&l, 2, 1, "/cg/freezer", BIT(FREEZER));
+	assert_int_equal(
+		parse("3:memory:/\n2:cpuacct:/\n1:freezer:/\n0::/\n", hybrid, "pids cpu\n", &l), 0);
+	assert_int_equal(l.n, 4);
+	expect(&l, 3, 2, "/cg/unified", BIT(PIDS) | BIT(CPU) | CTL_V2_BUILT_IN);
+	assert_int_equal(parse("3:memory:/\n1:freezer:/\n0::/\n", hybrid, "\n", &l), 0);
+	assert_int_equal(l.n, 3);
+	expect(&l, 2, 2, "/cg/unified", CTL_V2_BUILT_IN);
 }
 
-/* Bind mounts of parts and mounts outside our cgroup namespace lose against the whole; spaces are escaped. */
+/* Bind mounts of parts and mounts outside our cgroup namespace lose against the whole; spaces are
+ * escaped. */
 static void several_mounts(void **state)
 {
 	struct layout l;
@@ -131,9 +144,10 @@ static void nothing_mounted(void **state)
 static void bad_texts(void **state)
 {
 	static const char mount[] = "30 22 0:26 / /m rw - cgroup cgroup rw,memory\n";
-	static const char *const cgroups[] = {"memory:/\n", "x:memory:/\n", "1:memory\n", "1:memory:x\n",
-		"0:memory:/\n", "1::/\n", "-1:memory:/\n", " 1:memory:/\n"};
-	static const char *const mounts[] = {"30 22 0:26 / /m rw\n", "30 22 / /m rw - cgroup cgroup rw\n",
+	static const char *const cgroups[] = {"memory:/\n", "x:memory:/\n", "1:memory\n",
+		"1:memory:x\n", "0:memory:/\n", "1::/\n", "-1:memory:/\n", " 1:memory:/\n"};
+	static const char *const mounts[] = {"30 22 0:26 / /m rw\n",
+		"30 22 / /m rw - cgroup cgroup rw\n",
 		"30 22 0:26 / m rw - cgroup cgroup rw,memory\n", "30 22 0:26 / /m rw - cgroup\n",
 		"30 22 0:26 / /m\\9 rw - cgroup cgroup rw,memory\n",
 		"30 22 0:26 / /m\\04 rw - cgroup cgroup rw,memory\n"};

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Groups in this machine's own hierarchies, whichever version they are: made and served by a process
- * without capabilities, joined by one that has no privilege at all. Needs root to set that up.
+ * Groups in this machine's own hierarchies, whichever version they are: made and served by a
+ * process without capabilities, joined by one that has no privilege at all. Needs root to set that
+ * up.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +25,7 @@
 #include "cgroupd/profile.h"
 #include "frame.h"
 
-#define MIB(n)   ((uint64_t)(n) << 20)
+#define MIB(n)	 ((uint64_t)(n) << 20)
 #define INNER_ID 100000
 
 static struct tree tree;
@@ -105,13 +106,19 @@ static void expect_limits(const struct limits *a, const struct limits *b)
 	assert_int_equal(a->cpu_quota, b->cpu_quota);
 	assert_int_equal(a->cpu_period, b->cpu_period);
 	assert_int_equal(a->pids, b->pids);
-	assert_string_equal(a->cpuset_cpus ? a->cpuset_cpus : "", b->cpuset_cpus ? b->cpuset_cpus : "");
+	assert_string_equal(
+		a->cpuset_cpus ? a->cpuset_cpus : "", b->cpuset_cpus ? b->cpuset_cpus : "");
 }
 
 static void limits_in_force(void **state)
 {
-	struct limits want = {.memory = MIB(64), .memory_swap = (int64_t)MIB(96), .memory_reservation = MIB(32),
-		.cpu_quota = 250000, .cpu_period = 100000, .cpu_shares = 512, .pids = 20};
+	struct limits want = {.memory = MIB(64),
+		.memory_swap = (int64_t)MIB(96),
+		.memory_reservation = MIB(32),
+		.cpu_quota = 250000,
+		.cpu_period = 100000,
+		.cpu_shares = 512,
+		.pids = 20};
 	struct limits_owned r;
 	struct err e = {0};
 
@@ -154,8 +161,8 @@ static void raised_and_lowered(void **state)
 	}
 	assert_int_equal(make("raise", NULL, &r, &e), 0);
 	for (unsigned int i = 0; i < ARRAY_LEN(steps); i++) {
-		struct limits l = {
-			.memory = MIB(steps[i].memory), .memory_swap = (int64_t)MIB(steps[i].total)};
+		struct limits l = {.memory = MIB(steps[i].memory),
+			.memory_swap = (int64_t)MIB(steps[i].total)};
 
 		if (group_set_limits(&tree, "raise", &l, &r, &e) < 0)
 			fail_msg("step %u: %s", i, e.text);
@@ -196,8 +203,6 @@ static void bad_ids(void **state)
 	for (unsigned int i = 0; i < ARRAY_LEN(v); i++)
 		assert_int_equal(make(v[i], NULL, &r, &e), -EINVAL);
 }
-
-/* ---- the daemon without capabilities, and who joins ------------------------------------------- */
 
 /* Never returns: cgroupd as main() runs it, but for opening the log. */
 static void daemon_run(int fd)
@@ -262,9 +267,9 @@ static void ask(int fd, enum msg_type type, const void *msg, struct frame *ret)
 	assert_int_equal(frame_recv(fd, ret, &e), 0);
 }
 
-/* A process as the first of a container: root of a user namespace that maps to INNER_ID. It takes the
- * descriptors, writes "0" to each, and answers with the errno of the first that failed. Then it waits
- * until its socket is closed. */
+/* A process as the first of a container: root of a user namespace that maps to INNER_ID. It takes
+ * the descriptors, writes "0" to each, and answers with the errno of the first that failed. Then it
+ * waits until its socket is closed. */
 static void joiner_run(int fd)
 {
 	struct cgroup_created m;
@@ -321,7 +326,8 @@ static void expect_no_capability(pid_t pid)
 {
 	static const char *const lines[] = {"\nUid:\t0\t0\t0\t0\n", "\nCapInh:\t0000000000000000\n",
 		"\nCapPrm:\t0000000000000000\n", "\nCapEff:\t0000000000000000\n",
-		"\nCapBnd:\t0000000000000000\n", "\nCapAmb:\t0000000000000000\n", "\nNoNewPrivs:\t1\n"};
+		"\nCapBnd:\t0000000000000000\n", "\nCapAmb:\t0000000000000000\n",
+		"\nNoNewPrivs:\t1\n"};
 	_cleanup_free_ char *text = NULL;
 	char path[64];
 

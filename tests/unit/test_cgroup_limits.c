@@ -14,7 +14,7 @@
 #include "cgroupd/limits.h"
 
 #define ALL_CONTROLLERS ((1U << CTL_COUNT) - 1)
-#define MIB(n)          ((uint64_t)(n) << 20)
+#define MIB(n)		((uint64_t)(n) << 20)
 
 static const struct limit_host full = {ALL_CONTROLLERS, true, true};
 
@@ -47,15 +47,17 @@ static void texts(void **state)
 	expect_text(1, "memory.memsw.limit_in_bytes", (struct limits){.memory_swap = -1}, "-1");
 	expect_text(1, "memory.memsw.limit_in_bytes",
 		(struct limits){.memory = MIB(1), .memory_swap = (int64_t)MIB(3)}, "3145728");
-	expect_text(2, "memory.swap.max", (struct limits){.memory = MIB(1), .memory_swap = (int64_t)MIB(3)},
-		"2097152");
-	expect_text(2, "memory.swap.max", (struct limits){.memory = MIB(1), .memory_swap = (int64_t)MIB(1)},
-		"0");
-	expect_text(2, "memory.swap.max", (struct limits){.memory = MIB(1), .memory_swap = -1}, "max");
+	expect_text(2, "memory.swap.max",
+		(struct limits){.memory = MIB(1), .memory_swap = (int64_t)MIB(3)}, "2097152");
+	expect_text(2, "memory.swap.max",
+		(struct limits){.memory = MIB(1), .memory_swap = (int64_t)MIB(1)}, "0");
+	expect_text(
+		2, "memory.swap.max", (struct limits){.memory = MIB(1), .memory_swap = -1}, "max");
 	expect_text(2, "memory.swap.max", (struct limits){.memory = MIB(1)}, NULL);
 	expect_text(1, "cpu.cfs_quota_us", (struct limits){.cpu_quota = -1}, "-1");
 	expect_text(2, "cpu.max", (struct limits){.cpu_quota = 250000}, "250000 100000");
-	expect_text(2, "cpu.max", (struct limits){.cpu_quota = 5000, .cpu_period = 50000}, "5000 50000");
+	expect_text(2, "cpu.max", (struct limits){.cpu_quota = 5000, .cpu_period = 50000},
+		"5000 50000");
 	expect_text(2, "cpu.max", (struct limits){.cpu_quota = -1}, "max 100000");
 	expect_text(2, "cpu.max", (struct limits){.cpu_period = 50000}, "max 50000");
 	expect_text(2, "cpu.max", (struct limits){.cpu_shares = 5}, NULL);
@@ -144,8 +146,8 @@ static void bad_readings(void **state)
 
 static void lists(void **state)
 {
-	static const char *const bad[] = {"", ",", "0,", ",0", "0-", "-1", "2-1", "0 1", "0--1", "a", "0,,1",
-		"8192", "99999999999", "1-2-3", "0\n"};
+	static const char *const bad[] = {"", ",", "0,", ",0", "0-", "-1", "2-1", "0 1", "0--1",
+		"a", "0,,1", "8192", "99999999999", "1-2-3", "0\n"};
 
 	(void)state;
 	for (unsigned int i = 0; i < ARRAY_LEN(bad); i++)
@@ -185,7 +187,8 @@ static void defaults(void **state)
 {
 	struct limits l, memory = {.memory = MIB(128)}, cpus = {.cpu_quota = 5000},
 			 huge = {.memory = INT64_MAX - 1};
-	const struct limit_host no_swap_files = {ALL_CONTROLLERS, false, true}, no_pids = {0, false, false};
+	const struct limit_host no_swap_files = {ALL_CONTROLLERS, false, true},
+				no_pids = {0, false, false};
 
 	(void)state;
 	assert_int_equal(limits_complete(NULL, &full, &l, NULL), 0);
@@ -206,7 +209,8 @@ static void defaults(void **state)
 /* A total without accounting holds only by itself: no swap allowed, and none there. */
 static void swap_without_accounting(void **state)
 {
-	const struct limit_host swaps = {ALL_CONTROLLERS, false, true}, none = {ALL_CONTROLLERS, false, false};
+	const struct limit_host swaps = {ALL_CONTROLLERS, false, true},
+				none = {ALL_CONTROLLERS, false, false};
 	struct limits equal = {.memory = MIB(64), .memory_swap = (int64_t)MIB(64)};
 	struct limits more = {.memory = MIB(64), .memory_swap = (int64_t)MIB(65)};
 	struct limits any = {.memory = MIB(64), .memory_swap = -1}, l;
@@ -252,16 +256,17 @@ static void refusals(void **state)
 	for (unsigned int i = 0; i < ARRAY_LEN(v); i++) {
 		struct err e = {0};
 
-		if (limits_complete(&v[i].l, &full, &l, &e) != -EINVAL || !strstr(e.text, v[i].words))
+		if (limits_complete(&v[i].l, &full, &l, &e) != -EINVAL ||
+			!strstr(e.text, v[i].words))
 			fail_msg("row %u: \"%s\", not \"%s\"", i, e.text, v[i].words);
 	}
 }
 
 static void missing_controllers(void **state)
 {
-	const struct limits v[] = {{.memory = MIB(64)}, {.memory_swap = -1}, {.memory_reservation = MIB(64)},
-		{.cpu_quota = 5000}, {.cpu_period = 5000}, {.cpu_shares = 5}, {.cpuset_cpus = "0"},
-		{.cpuset_mems = "0"}, {.pids = 5}};
+	const struct limits v[] = {{.memory = MIB(64)}, {.memory_swap = -1},
+		{.memory_reservation = MIB(64)}, {.cpu_quota = 5000}, {.cpu_period = 5000},
+		{.cpu_shares = 5}, {.cpuset_cpus = "0"}, {.cpuset_mems = "0"}, {.pids = 5}};
 	const struct limit_host none = {0};
 	struct limits l;
 
@@ -273,7 +278,8 @@ static void missing_controllers(void **state)
 static void tidying(void **state)
 {
 	struct limits asked = {.cpu_shares = 1000};
-	struct limits_owned r = {.limits = {.cpu_period = 100000, .cpu_shares = 1024, .memory_swap = -1}};
+	struct limits_owned r = {
+		.limits = {.cpu_period = 100000, .cpu_shares = 1024, .memory_swap = -1}};
 
 	(void)state;
 	limits_tidy(&r, NULL, &full);
