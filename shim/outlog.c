@@ -69,10 +69,10 @@ void outlog_close(struct outlog *l)
 	fd_close(&l->dir);
 }
 
-static void complain(struct outlog *l, const char *what)
+static void complain(struct outlog *l, const char *what, int code)
 {
 	if (!l->failing)
-		log_warn("log: %s: %s; output is being lost", what, strerrordesc_np(errno));
+		log_warn("log: %s: %s; output is being lost", what, strerrordesc_np(code));
 	l->failing = true;
 }
 
@@ -84,11 +84,11 @@ static void rotate(struct outlog *l)
 		snprintf(to, sizeof(to), "log.%d", i + 1);
 		snprintf(from, sizeof(from), i > 0 ? "log.%d" : "log", i);
 		if (renameat(l->dir, from, l->dir, to) < 0 && errno != ENOENT)
-			complain(l, "rotating");
+			complain(l, "rotating", errno);
 	}
 	fd_close(&l->fd);
 	if (open_file(l) < 0)
-		complain(l, "opening");
+		complain(l, "opening", errno);
 }
 
 /* One batch of records. A short write leaves half a record, so the next batch starts on a line of its own. */
@@ -99,17 +99,17 @@ static void put(struct outlog *l, const struct iovec *v, int n, size_t bytes)
 	if (l->size > 0 && l->size + bytes > l->max)
 		rotate(l);
 	if (l->fd < 0 && open_file(l) < 0)
-		return complain(l, "opening");
+		return complain(l, "opening", errno);
 	if (l->torn && write(l->fd, "\n", 1) != 1)
-		return complain(l, "writing");
+		return complain(l, "writing", errno);
 	l->torn = false;
 	w = writev(l->fd, v, n);
 	if (w < 0)
-		return complain(l, "writing");
+		return complain(l, "writing", errno);
 	l->size += (uint64_t)w;
 	l->torn = (size_t)w < bytes;
 	if (l->torn)
-		return complain(l, "writing");
+		return complain(l, "writing", ENOSPC);
 	l->failing = false;
 }
 

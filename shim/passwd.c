@@ -97,7 +97,9 @@ int passwd_parse_user(const char *text, struct passwd_key *ret_user, struct pass
 	r = passwd_parse_key(text, colon ? (size_t)(colon - text) : strlen(text), ret_user, e);
 	if (r == 0 && colon)
 		r = passwd_parse_key(colon + 1, strlen(colon + 1), ret_group, e);
-	return r < 0 ? err_prefix(e, "user \"%.64s\"", text) : 0;
+	if (r < 0)
+		err_prefix(e, "user \"%.64s\"", text);
+	return r;
 }
 
 /* ---- what the files say ---- */
