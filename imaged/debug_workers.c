@@ -26,7 +26,8 @@ _noreturn_ static void become_worker(int channel, const char *const *argv)
 	_exit(127);
 }
 
-static int start_one(struct debug_workers *w, const char *kind, const char *const *argv, struct err *e)
+static int start_one(
+	struct debug_workers *w, const char *kind, const char *const *argv, struct err *e)
 {
 	int ends[2];
 	pid_t pid;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * EROFS image files as mounts: read-only, without devices, idmapped on demand. Only the kernel reads
- * the images. Runs in the mounter, which needs CAP_SYS_ADMIN for each call.
+ * EROFS image files as mounts: read-only, without devices, idmapped on demand. Only the kernel
+ * reads the images. Runs in the mounter, which needs CAP_SYS_ADMIN for each call.
  */
 #pragma once
 

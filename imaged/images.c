@@ -12,8 +12,8 @@
 
 #define DELETED_MAX (1 + ROOTFS_LAYERS_MAX)
 
-void images_list(const struct store *s, const char *after, struct image *images,
-	struct image_listed *ret)
+void images_list(
+	const struct store *s, const char *after, struct image *images, struct image_listed *ret)
 {
 	const struct image *i = store_after(s, after);
 	size_t total = 0, n;
@@ -59,14 +59,16 @@ static bool in_list(const struct strv *list, const char *text)
 	return false;
 }
 
-static int check_removable(const struct image *image, const struct image_remove *m, bool by_id,
-	struct err *e)
+static int check_removable(
+	const struct image *image, const struct image_remove *m, bool by_id, struct err *e)
 {
 	if (in_list(&m->in_use, image->id))
-		return err_set(e, EBUSY, "image %.100s is in use by a container; remove it first", m->ref);
+		return err_set(
+			e, EBUSY, "image %.100s is in use by a container; remove it first", m->ref);
 	if (by_id && image->refs.n > 1 && !m->force)
-		return err_set(e, EBUSY, "image %.100s has %u references; remove each, or use --force",
-			m->ref, image->refs.n);
+		return err_set(e, EBUSY,
+			"image %.100s has %u references; remove each, or use --force", m->ref,
+			image->refs.n);
 	return 0;
 }
 

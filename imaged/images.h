@@ -9,8 +9,8 @@
 #define IMAGES_PER_LIST 16
 
 /* Fills images[IMAGES_PER_LIST] with shallow copies of those behind `after` that fit one frame. */
-void images_list(const struct store *s, const char *after, struct image *images,
-	struct image_listed *ret);
+void images_list(
+	const struct store *s, const char *after, struct image *images, struct image_listed *ret);
 
 /* image_remove of messages.def. The lists of *ret live in the arena. */
 int images_remove(struct store *s, const struct image_remove *m, struct arena *a,

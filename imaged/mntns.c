@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Mount namespaces of the mounter; see mntns.h. Owns the thread in the host's. Runs in imaged's main
- * process and trusts its command line's directories.
+ * Mount namespaces of the mounter; see mntns.h. Owns the thread in the host's. Runs in imaged's
+ * main process and trusts its command line's directories.
  */
 #include "mntns.h"
 
@@ -77,7 +77,8 @@ int mntns_host_clone(struct mntns *n, int source, bool recursive)
 	int r;
 
 	n->source = source;
-	n->flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
+	n->flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH |
+		   (recursive ? AT_RECURSIVE : 0);
 	sem_post(&n->asked);
 	sem_await(&n->answered);
 	if (n->result != -EINVAL || !n->keep_host)
@@ -101,7 +102,8 @@ static int tmpfs_new(struct err *e)
 		fsconfig(fs, FSCONFIG_SET_STRING, "size", "1m", 0) < 0 ||
 		fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return err_errno(e, errno, "making a tmpfs");
-	dir = fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+	dir = fsmount(
+		fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
 	return dir < 0 ? err_errno(e, errno, "mounting a tmpfs") : dir;
 }
 
@@ -141,8 +143,8 @@ static int enter(struct mntns *n, const struct mntns_dirs *dirs, bool keep_host,
 
 	if (unshare(CLONE_NEWNS) < 0)
 		return err_errno(e, errno, "making a mount namespace");
-	/* Slave, not private: while a debug run keeps the host's mounts, an unmount there must not find
-	 * them busy here. Nothing goes the other way. */
+	/* Slave, not private: while a debug run keeps the host's mounts, an unmount there must not
+	 * find them busy here. Nothing goes the other way. */
 	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
 		return err_errno(e, errno, "cutting mount propagation");
 	n->dir = tmpfs_new(e);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * imaged's main process: keeps images and hands out what root filesystems are made of. It holds
- * SYS_ADMIN and therefore never looks at a byte that came from a registry: those go from one worker to
- * another, and only the kernel reads what they become. Trusts the supervisor's messages in form only.
+ * SYS_ADMIN and therefore never looks at a byte that came from a registry: those go from one worker
+ * to another, and only the kernel reads what they become. Trusts the supervisor's messages in form
+ * only.
  */
 #include "imaged.h"
 
@@ -80,8 +81,8 @@ static void on_image_remove(void *self, struct chan *c, uint32_t id, void *msg, 
 		chan_reply(c, id, MSG_image_removed, &answer);
 }
 
-static int open_rootfs(struct mounter *m, const struct rootfs_open *q, struct rootfs_opened *answer,
-	struct err *e)
+static int open_rootfs(
+	struct mounter *m, const struct rootfs_open *q, struct rootfs_opened *answer, struct err *e)
 {
 	const struct image *image = store_by_id(m->store, q->image_id);
 	int r;
@@ -222,7 +223,8 @@ static unsigned int unpack_workers(void)
 }
 
 /* The state directory is opened while root may still go where others' directories lead. */
-static int enter(struct mounter *m, const struct daemon_args *args, const char *state_dir, struct err *e)
+static int enter(
+	struct mounter *m, const struct daemon_args *args, const char *state_dir, struct err *e)
 {
 	_cleanup_fd_ int images = -1, rootfs = -1;
 	_cleanup_fd_ int dev = open("/dev", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -244,7 +246,8 @@ static int enter(struct mounter *m, const struct daemon_args *args, const char *
 	if (r < 0)
 		return r;
 	own = open("images", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return own < 0 ? err_errno(e, errno, "opening the image store") : store_open(own, &m->store, e);
+	return own < 0 ? err_errno(e, errno, "opening the image store")
+		       : store_open(own, &m->store, e);
 }
 
 static int start(struct mounter *m, const struct daemon_args *args, struct debug_workers *debug,
@@ -262,13 +265,16 @@ static int start(struct mounter *m, const struct daemon_args *args, struct debug
 	if (!m->pulls)
 		return err_set(e, ENOMEM, "out of memory");
 	for (unsigned int i = 0; i < debug->n; i++) {
-		int r = workers_add(pulls_workers(m->pulls), debug->kind[i], take_fd(&debug->channel[i]), e);
+		int r = workers_add(
+			pulls_workers(m->pulls), debug->kind[i], take_fd(&debug->channel[i]), e);
 
 		if (r < 0)
 			return r;
 	}
 	m->chan = daemon_channel(m->loop, args,
-		&(struct chan_setup){.self = IMAGED, .peer = SUPERVISOR, .handlers = handlers, .arg = m}, e);
+		&(struct chan_setup){
+			.self = IMAGED, .peer = SUPERVISOR, .handlers = handlers, .arg = m},
+		e);
 	return m->chan ? 0 : -ENOMEM;
 }
 
@@ -276,9 +282,13 @@ int mounter_main(int argc, char **argv)
 {
 	const char *state_dir = NULL, *certs_dir = NULL, *insecure[CERTS_MAX_ARGS] = {NULL};
 	const struct daemon_option options[] = {
-		{.name = "state-dir", .value = &state_dir, .help = "directory that holds images and rootfs"},
+		{.name = "state-dir",
+			.value = &state_dir,
+			.help = "directory that holds images and rootfs"},
 		{.name = "certs-dir", .value = &certs_dir, .help = "debug: handed on to --fetch"},
-		{.name = "insecure-registry", .list = insecure, .list_max = CERTS_MAX_ARGS,
+		{.name = "insecure-registry",
+			.list = insecure,
+			.list_max = CERTS_MAX_ARGS,
 			.help = "debug: handed on to --fetch"},
 		{0},
 	};
@@ -292,7 +302,8 @@ int mounter_main(int argc, char **argv)
 	if (!state_dir)
 		r = err_set(&e, EINVAL, "--state-dir is missing");
 	if (r == 0 && args.debug)
-		r = debug_workers_start(&debug, args.name, certs_dir, insecure, unpack_workers(), &e);
+		r = debug_workers_start(
+			&debug, args.name, certs_dir, insecure, unpack_workers(), &e);
 	if (r == 0)
 		r = enter(&m, &args, state_dir, &e);
 	m.loop = loop_new();

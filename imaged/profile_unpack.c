@@ -9,7 +9,8 @@
 
 static const struct priv_rlimit rlimits[] = {
 	{RLIMIT_NOFILE, 16, "channel, event loop, log and the two descriptors of a request"},
-	{RLIMIT_AS, 512ULL << 20, "names of a layer are bounded at 48 MiB, a zstd window at 128 MiB"},
+	{RLIMIT_AS, 512ULL << 20,
+		"names of a layer are bounded at 48 MiB, a zstd window at 128 MiB"},
 	{RLIMIT_FSIZE, 64ULL << 30, "no layer's image is larger"},
 	{RLIMIT_CORE, 0, "a crash must not write image bytes anywhere"},
 	{-1, 0, NULL},

@@ -35,7 +35,8 @@ void pull_progress(struct pull *p, const struct job *j, uint64_t bytes)
 		chan_event(p->waiters[i].chan, MSG_image_progress, p->waiters[i].id, &m);
 }
 
-void pull_tell(struct chan *c, uint32_t id, const struct image *image, const char *ref, bool fetched)
+void pull_tell(
+	struct chan *c, uint32_t id, const struct image *image, const char *ref, bool fetched)
 {
 	struct image copy = *image;
 	struct image_pulled m = {.image = &copy, .ref = ref, .fetched = fetched};
@@ -149,7 +150,8 @@ static int check_resolved(const struct image *image, const struct pull *p, struc
 	if (digest && (!image->digest || strcmp(image->digest, digest + 1) != 0))
 		return err_set(e, EBADMSG, "the manifest is not the one with that digest");
 	for (uint32_t i = 0; i < image->layers.n; i++)
-		if (!digest_valid(image->layers.v[i].digest) || !digest_valid(image->layers.v[i].diff_id))
+		if (!digest_valid(image->layers.v[i].digest) ||
+			!digest_valid(image->layers.v[i].diff_id))
 			return err_set(e, EBADMSG, "the fetch worker gives no valid layer digest");
 	return image->layers.n > 0 ? 0 : err_set(e, EINVAL, "image has no layers");
 }
@@ -236,7 +238,8 @@ bool pulls_busy_with(const struct pulls *all, const char *digest)
 {
 	for (const struct pull *p = all->first; p; p = p->next)
 		for (uint32_t i = 0; p->jobs && i < p->image.layers.n; i++)
-			if (job_running(&p->jobs[i]) && strcmp(p->jobs[i].layer->digest, digest) == 0)
+			if (job_running(&p->jobs[i]) &&
+				strcmp(p->jobs[i].layer->digest, digest) == 0)
 				return true;
 	return false;
 }
@@ -244,14 +247,15 @@ bool pulls_busy_with(const struct pulls *all, const char *digest)
 bool pulls_need(const struct pulls *all, const struct pull *but, const char *digest)
 {
 	for (const struct pull *p = all->first; p; p = p->next)
-		for (uint32_t i = 0; p != but && p->state == PULL_RESOLVED && i < p->image.layers.n; i++)
+		for (uint32_t i = 0; p != but && p->state == PULL_RESOLVED && i < p->image.layers.n;
+			i++)
 			if (strcmp(p->image.layers.v[i].digest, digest) == 0)
 				return true;
 	return false;
 }
 
-/* One layer, a step on. True when it is here. Also those that were here are looked at again: an image
- * that shared them may have been removed meanwhile. */
+/* One layer, a step on. True when it is here. Also those that were here are looked at again: an
+ * image that shared them may have been removed meanwhile. */
 static bool job_step(struct job *j)
 {
 	struct pull *p = j->pull;
@@ -337,7 +341,8 @@ static void on_missing(void *arg, enum worker_kind kind)
 	struct pulls *all = arg;
 	struct err e;
 
-	err_set(&e, ETIMEDOUT, "no %s worker could be started", kind == WORKER_FETCH ? "fetch" : "unpack");
+	err_set(&e, ETIMEDOUT, "no %s worker could be started",
+		kind == WORKER_FETCH ? "fetch" : "unpack");
 	for (struct pull *p = all->first; p; p = p->next)
 		if (!pull_running(p))
 			pull_fail(p, &e);
@@ -364,7 +369,8 @@ struct pulls *pulls_new(struct store *s, const struct workers_setup *workers)
 
 	if (!all)
 		return NULL;
-	*all = (struct pulls){.store = s, .loop = setup.loop, .want = setup.want, .want_arg = setup.arg};
+	*all = (struct pulls){
+		.store = s, .loop = setup.loop, .want = setup.want, .want_arg = setup.arg};
 	setup.fetch_handlers = fetch_handlers;
 	setup.arg = all;
 	setup.want = on_want;

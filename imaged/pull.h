@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pulls: from "this reference, please" to a record in the store. A pull asks the fetch worker what the
- * reference means, then joins, for each layer that isn't here, the fetch worker's output to an unpack
- * worker's input by a pipe, checks what both say, and takes the layer in. Equal pulls are one, and a
- * layer that two pulls want is fetched once. A pull that fails leaves nothing: layers that it
- * alone needed go. Nothing here waits; runs in the mounter.
+ * Pulls: from "this reference, please" to a record in the store. A pull asks the fetch worker what
+ * the reference means, then joins, for each layer that isn't here, the fetch worker's output to an
+ * unpack worker's input by a pipe, checks what both say, and takes the layer in. Equal pulls are
+ * one, and a layer that two pulls want is fetched once. A pull that fails leaves nothing: layers
+ * that it alone needed go. Nothing here waits; runs in the mounter.
  */
 #pragma once
 
@@ -14,7 +14,8 @@
 struct pulls;
 
 /* The setup of the workers is completed here, but for loop, idle_ms, unpack_max, arg and want. */
-struct pulls *pulls_new(struct store *s, const struct workers_setup *workers); /* NULL: out of memory */
+struct pulls *pulls_new(
+	struct store *s, const struct workers_setup *workers); /* NULL: out of memory */
 void pulls_free(struct pulls *p);
 struct workers *pulls_workers(struct pulls *p);
 

@@ -83,7 +83,8 @@ void pull_fail(struct pull *p, const struct err *e);
 void pull_progress(struct pull *p, const struct job *j, uint64_t bytes);
 
 /* Answers a request with image_pulled. */
-void pull_tell(struct chan *c, uint32_t id, const struct image *image, const char *ref, bool fetched);
+void pull_tell(
+	struct chan *c, uint32_t id, const struct image *image, const char *ref, bool fetched);
 void pull_free(struct pull *p);
 
 /* Is a job of any pull at this layer; does another pull than `but` need it? */

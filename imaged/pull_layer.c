@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One layer of a pull: a pipe from the fetch worker to an unpack worker, and the judgement over what
- * both report. Neither is believed alone: the fetch worker vouches for the blob's digest, the unpack
- * worker for the diff id, and the image's config says which belong together.
+ * One layer of a pull: a pipe from the fetch worker to an unpack worker, and the judgement over
+ * what both report. Neither is believed alone: the fetch worker vouches for the blob's digest, the
+ * unpack worker for the diff id, and the image's config says which belong together.
  */
 #include "pull_impl.h"
 
@@ -16,7 +16,7 @@
 
 #define PIPE_BYTES (1 << 20)
 #define STALL_MS   120000 /* without a byte */
-#define CAUSE_MS   1000   /* for the fetch worker to say why the stream ended */
+#define CAUSE_MS   1000	  /* for the fetch worker to say why the stream ended */
 
 bool job_running(const struct job *j)
 {
@@ -29,8 +29,8 @@ static void job_failed(struct job *j, struct err *why)
 	pull_fail(j->pull, why);
 }
 
-/* When one end of the pipe fails, so does the other: the reader sees a truncated stream, the writer a
- * broken pipe. The writer's word counts unless it is just that. */
+/* When one end of the pipe fails, so does the other: the reader sees a truncated stream, the writer
+ * a broken pipe. The writer's word counts unless it is just that. */
 static struct err *first_cause(struct job *j)
 {
 	if (j->fetch_failure.code && (j->fetch_failure.code != EPIPE || !j->unpack_failure.code))
@@ -153,7 +153,8 @@ static void job_send(struct job *j, const int ends[2], int out)
 	j->fetch_failure.code = j->unpack_failure.code = 0;
 	j->fetching = j->unpacking = true;
 	chan_request(worker_chan(j->unpacker), MSG_unpack_layer, &unpack, 0, on_unpacked, j);
-	j->fetch_id = chan_request(worker_chan(p->fetcher), MSG_fetch_blob, &fetch, 0, on_fetched, j);
+	j->fetch_id =
+		chan_request(worker_chan(p->fetcher), MSG_fetch_blob, &fetch, 0, on_fetched, j);
 	j->stall = loop_timer(p->all->loop, STALL_MS, on_stall, j);
 }
 

@@ -26,8 +26,8 @@ static bool has_platform(const struct image *image, const char *platform)
 }
 
 /* Answers from the store if the policy lets it. 1: answered; 0: must be pulled; or -errno. */
-static int answer_from_store(struct pulls *all, struct chan *c, uint32_t id, const struct image_pull *m,
-	struct err *e)
+static int answer_from_store(
+	struct pulls *all, struct chan *c, uint32_t id, const struct image_pull *m, struct err *e)
 {
 	const char *policy = m->policy ? m->policy : "always";
 	bool never = strcmp(policy, "never") == 0;
@@ -39,7 +39,8 @@ static int answer_from_store(struct pulls *all, struct chan *c, uint32_t id, con
 	if (strcmp(policy, "always") == 0)
 		return 0;
 	if (!never && strcmp(policy, "missing") != 0)
-		return err_set(e, EINVAL, "pull policy \"%s\" is not always, missing or never", policy);
+		return err_set(
+			e, EINVAL, "pull policy \"%s\" is not always, missing or never", policy);
 	r = store_find(all->store, m->ref, &image, ref, &why);
 	if (r == 0 && has_platform(image, m->platform)) {
 		pull_tell(c, id, image, *ref ? ref : image->id, false);
@@ -47,7 +48,9 @@ static int answer_from_store(struct pulls *all, struct chan *c, uint32_t id, con
 	}
 	if (r < 0 && r != -ENOENT)
 		return err_set(e, r, "%s", why.text);
-	return never ? err_set(e, ENOENT, "image \"%.200s\" is not here, and pulling is off", m->ref) : 0;
+	return never ? err_set(e, ENOENT, "image \"%.200s\" is not here, and pulling is off",
+			       m->ref)
+		     : 0;
 }
 
 static bool same(const char *a, const char *b)
@@ -59,8 +62,9 @@ static bool same(const char *a, const char *b)
 static struct pull *find_running(struct pulls *all, const char *ref, const struct image_pull *m)
 {
 	for (struct pull *p = all->first; p; p = p->next)
-		if (p->state != PULL_FAILED && same(p->ref, ref) && same(p->platform, m->platform) &&
-			same(p->username, m->username) && same(p->password, m->password))
+		if (p->state != PULL_FAILED && same(p->ref, ref) &&
+			same(p->platform, m->platform) && same(p->username, m->username) &&
+			same(p->password, m->password))
 			return p;
 	return NULL;
 }
@@ -86,8 +90,8 @@ static int copy_text(char **to, const char *from, struct err *e)
 	return *to ? 0 : err_set(e, ENOMEM, "out of memory");
 }
 
-static int pull_new(struct pulls *all, const char *ref, const struct image_pull *m, struct pull **ret,
-	struct err *e)
+static int pull_new(struct pulls *all, const char *ref, const struct image_pull *m,
+	struct pull **ret, struct err *e)
 {
 	struct pull **last = &all->first, *p;
 	unsigned int n = 0;
@@ -113,8 +117,8 @@ static int pull_new(struct pulls *all, const char *ref, const struct image_pull 
 	return r;
 }
 
-static int pull_or_join(struct pulls *all, struct chan *c, uint32_t id, const struct image_pull *m,
-	struct err *e)
+static int pull_or_join(
+	struct pulls *all, struct chan *c, uint32_t id, const struct image_pull *m, struct err *e)
 {
 	char ref[REFERENCE_TEXT_MAX];
 	struct reference parsed;

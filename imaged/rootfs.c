@@ -90,15 +90,16 @@ static uint32_t lowest_visible(const struct image *image)
 	return i;
 }
 
-int rootfs_open_layers(const struct image *image, int userns, int *fds, uint32_t *ret_n, struct err *e)
+int rootfs_open_layers(
+	const struct image *image, int userns, int *fds, uint32_t *ret_n, struct err *e)
 {
-	uint32_t n = 0;
+	uint32_t n = 0, i = lowest_visible(image);
 	int r = check_userns(userns, e);
 
 	*ret_n = 0;
 	if (r < 0)
 		return r;
-	for (uint32_t i = lowest_visible(image); i < image->layers.n && n < ROOTFS_LAYERS_MAX; i++) {
+	for (; i < image->layers.n && n < ROOTFS_LAYERS_MAX; i++) {
 		const char *digest = image->layers.v[i].digest;
 
 		r = open_layer(digest_hex(digest), userns, e);
@@ -129,7 +130,8 @@ static int writable_path(const char *container, char path[NAME_BYTES], struct er
 
 static int clone_writable(const char *path, const char *container, struct err *e)
 {
-	int r = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
+	int r = open_tree(
+		AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
 
 	if (r < 0 && errno == ENOENT)
 		return err_set(e, ENOENT, "container %.12s has no writable directory", container);
@@ -145,7 +147,8 @@ int rootfs_make_writable(const char *container, struct err *e)
 		return r;
 	if (mkdir(path, 0700) == 0) {
 		if (chmod(path, 0777) < 0)
-			return err_errno(e, errno, "opening the writable directory to the container");
+			return err_errno(
+				e, errno, "opening the writable directory to the container");
 	} else if (errno != EEXIST) {
 		return err_errno(e, errno, "making the writable directory");
 	}
@@ -181,12 +184,20 @@ static const char *fs_name(int fd)
 		uint32_t magic;
 		const char *name;
 	} known[] = {
-		{PROC_SUPER_MAGIC, "proc"}, {SYSFS_MAGIC, "sysfs"}, {NFS_SUPER_MAGIC, "nfs"},
-		{SMB2_SUPER_MAGIC, "cifs"}, {CIFS_SUPER_MAGIC, "cifs"}, {V9FS_MAGIC, "9p"},
-		{FUSE_SUPER_MAGIC, "fuse"}, {OVERLAYFS_SUPER_MAGIC, "overlay"},
-		{CGROUP_SUPER_MAGIC, "cgroup"}, {CGROUP2_SUPER_MAGIC, "cgroup2"},
-		{DEVPTS_SUPER_MAGIC, "devpts"}, {DEBUGFS_MAGIC, "debugfs"},
-		{NSFS_MAGIC, "nsfs"}, {TMPFS_MAGIC, "tmpfs"},
+		{PROC_SUPER_MAGIC, "proc"},
+		{SYSFS_MAGIC, "sysfs"},
+		{NFS_SUPER_MAGIC, "nfs"},
+		{SMB2_SUPER_MAGIC, "cifs"},
+		{CIFS_SUPER_MAGIC, "cifs"},
+		{V9FS_MAGIC, "9p"},
+		{FUSE_SUPER_MAGIC, "fuse"},
+		{OVERLAYFS_SUPER_MAGIC, "overlay"},
+		{CGROUP_SUPER_MAGIC, "cgroup"},
+		{CGROUP2_SUPER_MAGIC, "cgroup2"},
+		{DEVPTS_SUPER_MAGIC, "devpts"},
+		{DEBUGFS_MAGIC, "debugfs"},
+		{NSFS_MAGIC, "nsfs"},
+		{TMPFS_MAGIC, "tmpfs"},
 	};
 	struct statfs st;
 
@@ -202,7 +213,8 @@ int rootfs_map_host(struct mntns *n, const struct mount_map *m, struct err *e)
 	/* A container's root owns, through the mapping, what host root owns: of that, device nodes
 	 * must stay dead. */
 	struct mount_attr attr = {
-		.attr_set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_NODEV | (m->readonly ? MOUNT_ATTR_RDONLY : 0),
+		.attr_set =
+			MOUNT_ATTR_IDMAP | MOUNT_ATTR_NODEV | (m->readonly ? MOUNT_ATTR_RDONLY : 0),
 		.userns_fd = (__u64)m->userns,
 	};
 	_cleanup_fd_ int tree = -1;
@@ -211,12 +223,13 @@ int rootfs_map_host(struct mntns *n, const struct mount_map *m, struct err *e)
 	if (r < 0)
 		return r;
 	if (m->owner != 0)
-		return err_set(e, EOPNOTSUPP, "host directories of callers other than root can't be mapped");
+		return err_set(e, EOPNOTSUPP,
+			"host directories of callers other than root can't be mapped");
 	tree = mntns_host_clone(n, m->source, m->recursive);
 	if (tree < 0)
 		return err_errno(e, tree, "cloning the mount of the directory");
-	r = mount_setattr(tree, "", AT_EMPTY_PATH | (m->recursive ? AT_RECURSIVE : 0), &attr,
-		sizeof(attr));
+	r = mount_setattr(
+		tree, "", AT_EMPTY_PATH | (m->recursive ? AT_RECURSIVE : 0), &attr, sizeof(attr));
 	if (r == 0)
 		return take_fd(&tree);
 	if (errno == EINVAL)

@@ -14,18 +14,19 @@
 
 #define ROOTFS_LAYERS_MAX 127
 
-/* One clone for each layer of the image, lowest first, into fds[ROOTFS_LAYERS_MAX], which the caller
- * closes. Mounts what isn't mounted yet. Layers below one that hides all beneath it are left out.
- * `userns` is a user namespace with container ids inside. */
-int rootfs_open_layers(const struct image *image, int userns, int *fds, uint32_t *ret_n, struct err *e);
+/* One clone for each layer of the image, lowest first, into fds[ROOTFS_LAYERS_MAX], which the
+ * caller closes. Mounts what isn't mounted yet. Layers below one that hides all beneath it are left
+ * out. `userns` is a user namespace with container ids inside. */
+int rootfs_open_layers(
+	const struct image *image, int userns, int *fds, uint32_t *ret_n, struct err *e);
 
-/* The layer's mount goes; containers that have a clone keep theirs. Done also when there is none. */
+/* The layer's mount goes, if there is one; containers that have a clone keep theirs. */
 void rootfs_drop_layer(const char *digest);
 
 /* The container's directory, made unless it is there (0777 in a parent that is root's alone, since
  * the container's root is another uid). A detached clone of its mount, or -errno. */
 int rootfs_make_writable(const char *container, struct err *e);
-int rootfs_open_writable(const char *container, struct err *e); /* -ENOENT when there is none */
+int rootfs_open_writable(const char *container, struct err *e);	  /* -ENOENT when there is none */
 int rootfs_remove_writable(const char *container, struct err *e); /* -EBUSY unless empty */
 
 /* mount_map of messages.def. The descriptor of the detached, mapped clone, or -errno. */

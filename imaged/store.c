@@ -79,7 +79,8 @@ const struct image *store_after(const struct store *s, const char *id)
 	return NULL;
 }
 
-static int find_by_prefix(const struct store *s, const char *hex, const struct image **ret, struct err *e)
+static int find_by_prefix(
+	const struct store *s, const char *hex, const struct image **ret, struct err *e)
 {
 	const struct image *found = NULL;
 	size_t n = strlen(hex);
@@ -90,7 +91,8 @@ static int find_by_prefix(const struct store *s, const char *hex, const struct i
 		if (strncmp(digest_hex(image->id), hex, n) != 0)
 			continue;
 		if (found)
-			return err_set(e, EINVAL, "image id %.64s is ambiguous: give more digits", hex);
+			return err_set(
+				e, EINVAL, "image id %.64s is ambiguous: give more digits", hex);
 		found = image;
 	}
 	*ret = found;
@@ -170,8 +172,9 @@ static int check_same(const struct image *old, const struct image *image, struct
 
 	for (uint32_t i = 0; same && i < old->layers.n; i++)
 		same = strcmp(old->layers.v[i].diff_id, image->layers.v[i].diff_id) == 0;
-	return same ? 0 : err_set(e, EBADMSG, "image %.19s: not the layers that are here under this id",
-				  image->id);
+	return same ? 0
+		    : err_set(e, EBADMSG, "image %.19s: not the layers that are here under this id",
+			      image->id);
 }
 
 /* The references of `image` (NULL: none) and one more, in a list that the caller frees. */
@@ -218,7 +221,8 @@ static int settle_layers(struct store *s, struct image *image, struct layer *lay
 		const struct stored_layer *have = store_layer(s, image->layers.v[i].digest);
 
 		if (!have)
-			return err_set(e, ENOENT, "layer %.19s is missing", image->layers.v[i].digest);
+			return err_set(
+				e, ENOENT, "layer %.19s is missing", image->layers.v[i].digest);
 		layers[i] = image->layers.v[i];
 		layers[i].opaque = have->opaque;
 		image->size += have->bytes;
@@ -227,7 +231,8 @@ static int settle_layers(struct store *s, struct image *image, struct layer *lay
 	return 0;
 }
 
-int store_put(struct store *s, const struct image *image, const char *ref, bool *ret_new, struct err *e)
+int store_put(
+	struct store *s, const struct image *image, const char *ref, bool *ret_new, struct err *e)
 {
 	_cleanup_free_ struct layer *layers = calloc(image->layers.n + 1, sizeof(*layers));
 	const struct image *old = store_by_id(s, image->id), *holder = store_by_ref(s, ref);
@@ -276,14 +281,15 @@ static struct record *unindex(struct store *s, const char *id)
 		if (strcmp(r->image.id, id) != 0)
 			continue;
 		s->n_records--;
-		memmove(&s->records[i], &s->records[i + 1], (s->n_records - i) * sizeof(struct record *));
+		memmove(&s->records[i], &s->records[i + 1],
+			(s->n_records - i) * sizeof(struct record *));
 		return r;
 	}
 	return NULL;
 }
 
-int store_delete(struct store *s, const char *id, void (*gone)(void *arg, const char *digest), void *arg,
-	struct err *e)
+int store_delete(struct store *s, const char *id, void (*gone)(void *arg, const char *digest),
+	void *arg, struct err *e)
 {
 	struct record *r;
 	int ret = record_unlink(s, id, e);

@@ -4,9 +4,9 @@
  *	layers/HEX.erofs	one layer, by the digest of the blob that made it
  *	records/HEX		struct image, by the image's id; references are in the records
  *	tmp/			what is being unpacked; emptied on start
- * Everything appears under its name by rename(2) alone, and a start removes what no record names. Runs in
- * the mounter, trusts its own files, and checks what a worker claims an image to be. Calls block on the
- * disk for metadata only.
+ * Everything appears under its name by rename(2) alone, and a start removes what no record names.
+ * Runs in the mounter, trusts its own files, and checks what a worker claims an image to be. Calls
+ * block on the disk for metadata only.
  */
 #pragma once
 
@@ -19,14 +19,14 @@ struct store;
 #define STORE_RECORD_MAX 60000 /* encoded bytes: a record must fit a frame */
 #define STORE_TMP_NAME	 80
 
-/* `dir` is borrowed. Makes the directories, drops what is left over or broken, loads the records. */
+/* `dir` is borrowed. Makes the directories, drops what is left over or broken, loads the rest. */
 int store_open(int dir, struct store **ret, struct err *e);
 void store_free(struct store *s);
 
 /* Records are valid until the next call that changes the store. NULL: none. */
 const struct image *store_by_id(const struct store *s, const char *id);
 const struct image *store_by_ref(const struct store *s, const char *ref); /* in full spelling */
-const struct image *store_after(const struct store *s, const char *id);   /* NULL, "": the first */
+const struct image *store_after(const struct store *s, const char *id);	  /* NULL, "": the first */
 
 /* What a user means by `text`: reference, id, or unique prefix of an id. ret_ref (NULL, or of
  * REFERENCE_TEXT_MAX bytes) is the reference in full spelling when it was one, else "". */
@@ -37,7 +37,8 @@ int store_find(const struct store *s, const char *text, const struct image **ret
 int store_has_layer(const struct store *s, const struct layer *l, struct err *e);
 
 /* A fresh file for a layer, and its name under tmp/. The descriptor, or -errno. */
-int store_layer_begin(struct store *s, const char *digest, char name[STORE_TMP_NAME], struct err *e);
+int store_layer_begin(
+	struct store *s, const char *digest, char name[STORE_TMP_NAME], struct err *e);
 /* Takes it in as layer *l, whose diff_id and opaque are what unpacking found. */
 int store_layer_commit(struct store *s, const char *name, const struct layer *l, struct err *e);
 void store_layer_abort(struct store *s, const char *name);
@@ -46,11 +47,13 @@ void store_layer_release(struct store *s, const char *digest);
 
 /* Records the image under the reference, taking that from an image that had it. All layers must be
  * here. *ret_new: there was something to change. */
-int store_put(struct store *s, const struct image *image, const char *ref, bool *ret_new, struct err *e);
+int store_put(
+	struct store *s, const struct image *image, const char *ref, bool *ret_new, struct err *e);
 
 /* Takes a reference from its image. */
 int store_untag(struct store *s, const char *id, const char *ref, struct err *e);
 
-/* Removes the record; then calls gone() for each layer that no other record names, and removes that. */
-int store_delete(struct store *s, const char *id, void (*gone)(void *arg, const char *digest), void *arg,
-	struct err *e);
+/* Removes the record; then calls gone() for each layer that no other record names, and removes
+ * that. */
+int store_delete(struct store *s, const char *id, void (*gone)(void *arg, const char *digest),
+	void *arg, struct err *e);

@@ -167,7 +167,8 @@ static int record_load(struct store *s, const char *name, struct err *e)
 }
 
 /* Calls fn for each name in the directory but . and .. */
-static int each_name(int dir, void (*fn)(struct store *s, const char *name), struct store *s, struct err *e)
+static int each_name(
+	int dir, void (*fn)(struct store *s, const char *name), struct store *s, struct err *e)
 {
 	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct dirent *d;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * imaged --unpack: turns one layer after another into EROFS images. Its input is whatever an image's
- * author wrote, so it holds nothing worth stealing: no capability, no network, no path, and only the
- * descriptors of the request at hand. One request at a time: while it works it doesn't listen.
+ * imaged --unpack: turns one layer after another into EROFS images. Its input is whatever an
+ * image's author wrote, so it holds nothing worth stealing: no capability, no network, no path, and
+ * only the descriptors of the request at hand. One request at a time: while it works it doesn't
+ * listen.
  */
 #include "imaged.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The channels to --fetch and --unpack. Workers come when they are wanted (the supervisor's launcher
- * starts them) and are let go when idle. One fetch worker serves all pulls at once; an unpack worker
- * one layer at a time. Runs in the mounter; believes nothing that a worker says.
+ * The channels to --fetch and --unpack. Workers come when they are wanted (the supervisor's
+ * launcher starts them) and are let go when idle. One fetch worker serves all pulls at once; an
+ * unpack worker one layer at a time. Runs in the mounter; believes nothing that a worker says.
  */
 #pragma once
 
@@ -18,11 +18,13 @@ struct workers_setup {
 	struct loop *loop;
 	unsigned int idle_ms;	 /* 0: workers stay */
 	unsigned int unpack_max; /* so many unpack workers at a time */
-	const struct handler *fetch_handlers; /* for its events; their `self` is the struct workers */
+	const struct handler
+		*fetch_handlers; /* for its events; their `self` is the struct workers */
 	void *arg;
 	void (*want)(void *arg, const char *kind); /* ask for one more */
-	void (*changed)(void *arg);		   /* one came or fell idle; from the loop, not from inside */
-	void (*lost)(void *arg, struct worker *w); /* it is gone; its requests have failed by then */
+	void (*changed)(void *arg); /* one came or fell idle; from the loop, not from inside */
+	void (*lost)(
+		void *arg, struct worker *w); /* it is gone; its requests have failed by then */
 	void (*missing)(void *arg, enum worker_kind kind); /* none came in time */
 };
 
@@ -33,8 +35,8 @@ void *workers_arg(const struct workers *w);
 /* A worker's channel has come. Takes the descriptor over, also on failure. */
 int workers_add(struct workers *w, const char *kind, int fd, struct err *e);
 
-/* A worker to use until worker_put(), or NULL: then one more is asked for, and changed() tells when to
- * try again. */
+/* A worker to use until worker_put(), or NULL: then one more is asked for, and changed() tells when
+ * to try again. */
 struct worker *workers_get(struct workers *w, enum worker_kind kind);
 void worker_put(struct worker *w);
 

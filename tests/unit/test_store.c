@@ -101,9 +101,10 @@ static void add_layer(struct place *p, char c, char diff)
 	assert_int_equal(store_layer_commit(p->store, name, &l, &e), 0);
 }
 
-/* An image of the layers named in `layers`, each letter one layer, the same letter being its diff id. */
-static int put_image(struct place *p, char id, const char *layers, const char *ref, bool *ret_new,
-	struct err *e)
+/* An image of the layers named in `layers`, each letter one layer, the same letter being its diff
+ * id. */
+static int put_image(
+	struct place *p, char id, const char *layers, const char *ref, bool *ret_new, struct err *e)
 {
 	char i[TEXT_MAX], d[8][TEXT_MAX];
 	struct layer v[8];
@@ -111,7 +112,8 @@ static int put_image(struct place *p, char id, const char *layers, const char *r
 	struct image image = {.id = digest(id, i), .config = &config, .pulled_at = 7};
 
 	for (uint32_t n = 0; layers[n]; n++) {
-		v[n] = (struct layer){.digest = digest(layers[n], d[n]), .diff_id = d[n], .size = 1};
+		v[n] = (struct layer){
+			.digest = digest(layers[n], d[n]), .diff_id = d[n], .size = 1};
 		image.layers.n = n + 1;
 	}
 	image.layers.v = v;

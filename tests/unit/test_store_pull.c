@@ -21,12 +21,12 @@
 #include "imaged/pull.h"
 #include "proto/base/fd.h"
 
-#define TEXT_MAX     128
-#define ANSWERS_MAX  8
-#define BLOBS_MAX    16
-#define UNPACKERS    2
-#define PATIENCE_MS  5000
-#define WRONG_DIFF   'f'
+#define TEXT_MAX    128
+#define ANSWERS_MAX 8
+#define BLOBS_MAX   16
+#define UNPACKERS   2
+#define PATIENCE_MS 5000
+#define WRONG_DIFF  'f'
 
 struct answer {
 	bool pulled, fetched;
@@ -54,11 +54,11 @@ struct world {
 	unsigned int n_answers, stop_at, stop_wants, requests, closes, wants[2], progress;
 	struct blob held[BLOBS_MAX];
 	unsigned int n_blobs, n_held, stop_held;
-	bool hold;		 /* keep blobs back */
-	char layers[2][8];	 /* of the images that "…:a" and "…:b" mean */
-	char fail_blob;		 /* this one breaks off */
-	char wrong_diff;	 /* this one unpacks to something else */
-	char full_disk;		 /* this one doesn't fit */
+	bool hold;	   /* keep blobs back */
+	char layers[2][8]; /* of the images that "…:a" and "…:b" mean */
+	char fail_blob;	   /* this one breaks off */
+	char wrong_diff;   /* this one unpacks to something else */
+	char full_disk;	   /* this one doesn't fit */
 	bool bad_digest;
 };
 
@@ -87,7 +87,8 @@ static void on_fetch_image(void *self, struct chan *c, uint32_t id, void *msg, s
 	(void)f;
 	w->requests++;
 	for (uint32_t n = 0; layers[n]; n++) {
-		v[n] = (struct layer){.digest = digest(layers[n], d[n]), .diff_id = d[n], .size = 71};
+		v[n] = (struct layer){
+			.digest = digest(layers[n], d[n]), .diff_id = d[n], .size = 71};
 		image.layers.n = n + 1;
 	}
 	if (w->bad_digest)
@@ -329,7 +330,8 @@ static int setup(void **state)
 	w->pulls = pulls_new(w->store, &workers);
 	w->supervisor = peer(w, &fd, SUPERVISOR, IMAGED, supervisor_handlers);
 	w->imaged = chan_open(w->loop, fd,
-		&(struct chan_setup){.self = IMAGED, .peer = SUPERVISOR, .handlers = imaged_handlers, .arg = w});
+		&(struct chan_setup){
+			.self = IMAGED, .peer = SUPERVISOR, .handlers = imaged_handlers, .arg = w});
 	w->patience = loop_timer(w->loop, PATIENCE_MS, on_out_of_patience, w);
 	strcpy(w->layers[0], "12");
 	strcpy(w->layers[1], "23");
@@ -490,8 +492,8 @@ static void wrong_content_is_refused(void **state)
 	w->wrong_diff = '2';
 	ask(w, "x:a", NULL);
 	wait_answers(w, 1);
-	assert_string_equal(
-		w->answers[0].text, "layer sha256:222222222222: content does not match its diff id");
+	assert_string_equal(w->answers[0].text,
+		"layer sha256:222222222222: content does not match its diff id");
 	assert_nothing_left(w);
 }
 
@@ -502,7 +504,8 @@ static void registry_that_breaks_off_is_named(void **state)
 	w->fail_blob = '2';
 	ask(w, "x:a", NULL);
 	wait_answers(w, 1);
-	assert_string_equal(w->answers[0].text, "layer sha256:222222222222: the registry broke off");
+	assert_string_equal(
+		w->answers[0].text, "layer sha256:222222222222: the registry broke off");
 	assert_nothing_left(w);
 	assert_int_equal(w->closes, 1);
 	w->fail_blob = 0;
@@ -518,7 +521,8 @@ static void full_disk_is_named(void **state)
 	w->full_disk = '1';
 	ask(w, "x:a", NULL);
 	wait_answers(w, 1);
-	assert_string_equal(w->answers[0].text, "layer sha256:111111111111: no space left on device");
+	assert_string_equal(
+		w->answers[0].text, "layer sha256:111111111111: no space left on device");
 	assert_nothing_left(w);
 }
 

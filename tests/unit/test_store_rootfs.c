@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Mounts, with the privileges that the mounter has and in a mount namespace as it has one. The whole
- * group runs in a child that has entered both for good; needs root.
+ * Mounts, with the privileges that the mounter has and in a mount namespace as it has one. The
+ * whole group runs in a child that has entered both for good; needs root.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -115,7 +115,8 @@ static int make_dir(const char *name)
 /* In a temporary directory. */
 static int enter(void **state)
 {
-	int dev = open("/dev", O_PATH | O_CLOEXEC), images = make_dir("images"), rootfs = make_dir("rootfs");
+	int dev = open("/dev", O_PATH | O_CLOEXEC), images = make_dir("images"),
+	    rootfs = make_dir("rootfs");
 	struct world *w = calloc(1, sizeof(*w));
 	struct err e = {0};
 
@@ -310,8 +311,8 @@ static void writable_directory_is_a_dead_end(void **state)
 
 static void container_ids_are_no_paths(void **state)
 {
-	static const char *const bad[] = {"", ".", "..", ".x", "a/b", "/", "../images", "a\nb",
-		HEX_A "a"};
+	static const char *const bad[] = {
+		"", ".", "..", ".x", "a/b", "/", "../images", "a\nb", HEX_A "a"};
 	struct err e;
 
 	(void)state;
