@@ -547,7 +547,7 @@ static void test_full_disk(_unused_ void **state)
 	if (unshare(CLONE_NEWNS) < 0)
 		skip();
 	assert_non_null(mkdtemp(dir));
-	assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	assert_int_equal(mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL), 0);
 	assert_int_equal(mount("none", dir, "tmpfs", 0, "size=1m"), 0);
 	image_begin(&m);
 	erofs_writer_close(&m.writer);

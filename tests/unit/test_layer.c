@@ -49,7 +49,7 @@ static void assert_sha256(const char *diff_id, const void *p, size_t n)
 
 static struct tar gzip(const void *p, size_t n)
 {
-	struct isal_zstream *z = malloc(sizeof(*z));
+	struct isal_zstream *z = calloc(1, sizeof(*z));
 	struct tar out = {0};
 
 	assert_non_null(z);
