@@ -178,8 +178,9 @@ static int read_string(struct eval *v, json_t **ret)
 			return bad_template(v, "a text is too long");
 		text[n++] = c;
 	}
-	if (*v->at++ != quote)
+	if (*v->at != quote)
 		return bad_template(v, "a quote is missing");
+	v->at++;
 	text[n] = '\0';
 	skip_space(v);
 	*ret = json_text(text);

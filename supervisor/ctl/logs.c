@@ -306,7 +306,8 @@ void logs_finish(struct logs *l)
 	FILE *const out[] = {stdout, stderr};
 
 	for (int i = 0; i < 2; i++) {
-		fwrite(l->held[i].text, 1, l->held[i].n, out[i]);
+		if (l->held[i].n > 0)
+			fwrite(l->held[i].text, 1, l->held[i].n, out[i]);
 		l->held[i].n = 0;
 		fflush(out[i]);
 	}

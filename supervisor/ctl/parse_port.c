@@ -81,21 +81,22 @@ struct range {
 	uint32_t first, count;
 };
 
-static int parse_range(const char *s, uint32_t min, struct range *ret)
+/* 80 or 80-82; cuts s up. */
+static int parse_range(char *s, uint32_t min, struct range *ret)
 {
-	const char *dash = strchr(s, '-');
-	uint32_t last;
-	char first[8];
+	char *last = strchr(s, '-');
+	uint32_t end;
 
-	snprintf(first, sizeof(first), "%.*s", (int)(dash ? MIN(dash - s, 7) : 7), s);
-	if ((dash ? dash - s : (ptrdiff_t)strlen(s)) > 5 || num_parse_u32(first, min, 65535, &ret->first) < 0)
+	if (last)
+		*last++ = '\0';
+	if (num_parse_u32(s, min, 65535, &ret->first) < 0)
 		return -EINVAL;
 	ret->count = 1;
-	if (!dash)
+	if (!last)
 		return 0;
-	if (num_parse_u32(dash + 1, MAX(ret->first, 1U), 65535, &last) < 0 || ret->first == 0)
+	if (ret->first == 0 || num_parse_u32(last, ret->first, 65535, &end) < 0)
 		return -EINVAL;
-	ret->count = last - ret->first + 1;
+	ret->count = end - ret->first + 1;
 	return 0;
 }
 
@@ -126,38 +127,33 @@ static int split_proto(char *copy, const char *s, struct publish *p, struct err 
 	return 0;
 }
 
-/* Cuts an address off the front: a.b.c.d: or [v6]: ; *rest is what follows. */
-static int split_ip(char *copy, const char *s, struct publish *p, char **rest, struct err *e)
+/* Cuts an address off the front, a.b.c.d: or [v6]: ; returns what follows, NULL if it is bad. */
+static char *split_ip(char *copy, const char *s, struct publish *p, struct err *e)
 {
-	char *end;
+	bool v6 = copy[0] == '[';
+	char *end = strchr(copy, v6 ? ']' : ':');
 
-	*rest = copy;
-	if (copy[0] == '[') {
-		end = strchr(copy, ']');
-		if (!end || end[1] != ':')
-			return bad_publish(s, "the address needs a ] and a :", e);
-		*end = '\0';
-		p->ip = copy + 1;
-		*rest = end + 2;
-	} else {
-		end = strchr(copy, ':');
-		if (!end || !strchr(end + 1, ':'))
-			return 0;
-		*end = '\0';
-		p->ip = copy;
-		*rest = end + 1;
+	if (v6 && (!end || end[1] != ':')) {
+		bad_publish(s, "the address needs a ] and a :", e);
+		return NULL;
 	}
-	if (p->ip[0] == '\0')
-		p->ip = NULL;
-	else if (!is_address(copy[0] == '[' ? AF_INET6 : AF_INET, p->ip))
-		return bad_publish(s, "the address is none (IPv6 stands in [ ])", e);
-	return 0;
+	if (!v6 && (!end || !strchr(end + 1, ':')))
+		return copy;
+	*end = '\0';
+	if (v6 || end > copy) {
+		p->ip = copy + v6;
+		if (!is_address(v6 ? AF_INET6 : AF_INET, p->ip)) {
+			bad_publish(s, "the address is none (IPv6 stands in [ ])", e);
+			return NULL;
+		}
+	}
+	return end + 1 + v6;
 }
 
 static int split_ports(char *rest, const char *s, struct publish *p, struct err *e)
 {
 	char *colon = strchr(rest, ':');
-	const char *container = colon ? colon + 1 : rest;
+	char *container = colon ? colon + 1 : rest;
 
 	if (colon)
 		*colon = '\0';
@@ -211,8 +207,10 @@ int parse_publish(const char *s, struct arena *a, struct port_list *list, struct
 
 	if (!copy)
 		return err_set(e, ENOMEM, "out of memory");
-	if (split_proto(copy, s, &p, e) < 0 || split_ip(copy, s, &p, &rest, e) < 0 ||
-		split_ports(rest, s, &p, e) < 0)
+	if (split_proto(copy, s, &p, e) < 0)
+		return -EINVAL;
+	rest = split_ip(copy, s, &p, e);
+	if (!rest || split_ports(rest, s, &p, e) < 0)
 		return -EINVAL;
 	for (uint32_t i = 0; i < p.container.count; i++) {
 		if (list->n >= 256)
