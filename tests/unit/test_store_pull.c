@@ -163,7 +163,7 @@ static const struct handler fetch_handlers[] = {
 
 struct unpacking {
 	struct world *w;
-	struct chan *chan;
+	struct chan **chan; /* NULL inside once the worker is dead */
 	uint32_t id;
 	int in, out;
 	char text[TEXT_MAX];
@@ -179,12 +179,14 @@ static void unpack_end(struct unpacking *u)
 	close(u->in);
 	if (u->text[7] == u->w->wrong_diff)
 		m.diff_id = digest(WRONG_DIFF, wrong);
-	if (u->n < 71)
-		chan_fail(u->chan, u->id, &(struct err){EBADMSG, "truncated tar"});
+	if (!*u->chan)
+		;
+	else if (u->n < 71)
+		chan_fail(*u->chan, u->id, &(struct err){EBADMSG, "truncated tar"});
 	else if (u->text[7] == u->w->full_disk)
-		chan_fail(u->chan, u->id, &(struct err){ENOSPC, "no space left on device"});
+		chan_fail(*u->chan, u->id, &(struct err){ENOSPC, "no space left on device"});
 	else if (fd_write_all(u->out, u->text, u->n) == 0)
-		chan_reply(u->chan, u->id, MSG_unpacked_layer, &m);
+		chan_reply(*u->chan, u->id, MSG_unpacked_layer, &m);
 	close(u->out);
 	watch_free(u->watch);
 	free(u);
@@ -209,7 +211,7 @@ static void on_unpack_layer(void *self, struct chan *c, uint32_t id, void *msg, 
 	struct unpacking *u = calloc(1, sizeof(*u));
 
 	assert_non_null(u);
-	*u = (struct unpacking){.w = w, .chan = c, .id = id};
+	*u = (struct unpacking){.w = w, .chan = &w->unpack[c == w->unpack[1]], .id = id};
 	u->in = frame_take_fd(f, q->in);
 	u->out = frame_take_fd(f, q->out);
 	u->watch = loop_fd(w->loop, u->in, LOOP_READ, on_bytes, u);
@@ -265,6 +267,18 @@ static const struct handler supervisor_handlers[] = {{MSG_image_progress, on_pro
 
 /* ---- both together ---- */
 
+/* The mounter let one go. */
+static void on_close(void *self, struct chan *c)
+{
+	struct world *w = self;
+
+	if (w->fetch == c)
+		w->fetch = NULL;
+	for (unsigned int i = 0; i < UNPACKERS; i++)
+		if (w->unpack[i] == c)
+			w->unpack[i] = NULL;
+}
+
 static struct chan *peer(struct world *w, int *ret_other, enum role self, enum role other,
 	const struct handler *handlers)
 {
@@ -273,7 +287,11 @@ static struct chan *peer(struct world *w, int *ret_other, enum role self, enum r
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
 	c = chan_open(w->loop, ends[0],
-		&(struct chan_setup){.self = self, .peer = other, .handlers = handlers, .arg = w});
+		&(struct chan_setup){.self = self,
+			.peer = other,
+			.handlers = handlers,
+			.arg = w,
+			.on_close = on_close});
 	assert_non_null(c);
 	*ret_other = ends[1];
 	return c;
@@ -579,6 +597,7 @@ static void dead_fetch_worker_fails_the_pull(void **state)
 	hold_blobs(w, 2);
 	close(w->held[0].out);
 	close(w->held[1].out);
+	w->n_held = 0;
 	chan_close(w->fetch);
 	w->fetch = NULL;
 	wait_answers(w, 1);
