@@ -53,13 +53,17 @@ static int code_of(const char *text)
 	return EIO;
 }
 
-static int run(struct fw *f, const char *text, struct err *e)
+/* ret_out (may be NULL) gets what was printed; valid until the next run. */
+static int run(struct fw *f, const char *text, const char **ret_out, struct err *e)
 {
-	const char *why;
+	int r = nft_run_cmd_from_buffer(f->nft, text);
+	/* Both buffers grow until they are asked for. */
+	const char *out = nft_ctx_get_output_buffer(f->nft), *why = nft_ctx_get_error_buffer(f->nft);
 
-	if (nft_run_cmd_from_buffer(f->nft, text) == 0)
+	if (ret_out)
+		*ret_out = out;
+	if (r == 0)
 		return 0;
-	why = nft_ctx_get_error_buffer(f->nft);
 	log_debug("nft: %s", why);
 	if (strncmp(why, "Error: ", 7) == 0)
 		why += 7;
@@ -82,7 +86,7 @@ static int text_begin(struct text *t, struct err *e)
 
 static int text_run(struct fw *f, struct text *t, struct err *e)
 {
-	int r = fclose(t->out) == 0 ? run(f, t->buf, e) : err_errno(e, ENOMEM, "nft text");
+	int r = fclose(t->out) == 0 ? run(f, t->buf, NULL, e) : err_errno(e, ENOMEM, "nft text");
 
 	free(t->buf);
 	return r;
@@ -248,17 +252,20 @@ static void read_elements(json_t *root, bool six, bool any, struct published **r
 
 static int read_map(struct fw *f, unsigned int map, struct published **rows, struct err *e)
 {
+	const char *out;
 	char text[256];
 	json_t *root;
 	int r;
 
 	snprintf(text, sizeof(text), "list map inet %s %s", f->table, maps[map]);
 	nft_ctx_output_set_flags(f->nft, NFT_CTX_OUTPUT_JSON);
-	r = run(f, text, e);
+	r = run(f, text, &out, e);
 	nft_ctx_output_set_flags(f->nft, 0);
 	if (r < 0)
 		return r;
-	root = json_loads(nft_ctx_get_output_buffer(f->nft), 0, NULL);
+	root = json_loads(out, 0, NULL);
+	if (!root)
+		return err_set(e, EBADMSG, "nft table inet %s: its listing is not JSON", f->table);
 	read_elements(root, map >= 2, map % 2, rows);
 	json_decref(root);
 	return 0;
@@ -270,7 +277,7 @@ int fw_read(struct fw *f, struct published **ret, struct err *e)
 	char text[256];
 
 	snprintf(text, sizeof(text), "list table inet %s", f->table);
-	if (run(f, text, NULL) == -ENOENT) {
+	if (run(f, text, NULL, NULL) == -ENOENT) {
 		*ret = NULL;
 		return 0;
 	}

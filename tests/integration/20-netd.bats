@@ -1,0 +1,661 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# netd alone: `netd --debug`, driven by text, in a network namespace that stands for the host, as an
+# unprivileged user with NET_ADMIN. Containers are user and network namespaces whose own root opened
+# the netlink socket; a third namespace is the world outside.
+
+bats_require_minimum_version 1.5.0
+
+setup()
+{
+	NETD_BIN=${BULKHEAD_BIN:-$BATS_TEST_DIRNAME/../../build/bin}/netd
+	NETNS=$BATS_TEST_DIRNAME/../lib/netns.py
+	PIDS=()
+	HOST=$(hold hold-net)
+	OUTSIDE=$(hold hold-net)
+	WEB=$(hold hold)
+	PEER=$(hold hold)
+	# A new namespace takes some of these over from the machine's own.
+	in_ns "$HOST" sh -c 'echo 0 >/proc/sys/net/ipv4/ip_forward; echo 0 >/proc/sys/net/ipv6/conf/all/forwarding'
+	in_ns "$HOST" ip link set lo up
+	in_ns "$HOST" ip link add uplink type veth peer name uplink netns "$OUTSIDE"
+	in_ns "$HOST" ip addr add 198.51.100.1/24 dev uplink
+	in_ns "$HOST" ip addr add 2001:db8:1::1/64 dev uplink nodad
+	in_ns "$OUTSIDE" ip addr add 198.51.100.2/24 dev uplink
+	in_ns "$OUTSIDE" ip addr add 2001:db8:1::2/64 dev uplink nodad
+	in_ns "$HOST" ip link set uplink up
+	in_ns "$OUTSIDE" ip link set uplink up
+	PIDS+=("$HOST" "$OUTSIDE" "$WEB" "$PEER")
+	netd_start tnet
+}
+
+teardown()
+{
+	# The servers first: one may still hold the input of another netd open.
+	[ ${#PIDS[@]} = 0 ] || kill "${PIDS[@]}" 2>/dev/null || true
+	netd_stop
+	cat "$BATS_TEST_TMPDIR"/netd-*.log 2>/dev/null || true
+}
+
+# start FILE CMD...: in the background until teardown, its first output line awaited
+start()
+{
+	local file=$1
+
+	shift
+	# Without netd's pipes, or it would never see their end.
+	(
+		[ -z "${TO:-}" ] || exec {TO}>&- {FROM}<&-
+		exec "$@" >"$file" 2>&1 3>&-
+	) &
+	LAST=$!
+	for _ in $(seq 100); do
+		[ ! -s "$file" ] || return 0
+		sleep 0.02
+	done
+	cat "$file"
+	return 1
+}
+
+# Printed, so called in a subshell: the pid is noted in a file.
+hold()
+{
+	local file
+	file=$(mktemp -p "$BATS_TEST_TMPDIR")
+
+	start "$file" "$NETNS" "$1" || return 1
+	echo "$LAST"
+}
+
+in_ns()
+{
+	local pid=$1
+
+	shift
+	nsenter -t "$pid" -n -- "$@"
+}
+
+serve()
+{
+	local file pid=$1
+	file=$(mktemp -p "$BATS_TEST_TMPDIR")
+
+	shift
+	start "$file" nsenter -t "$pid" -n -- "$NETNS" serve "$@"
+	PIDS+=("$LAST")
+}
+
+knock()
+{
+	local pid=$1
+
+	shift
+	run in_ns "$pid" "$NETNS" ask "$@"
+}
+
+# netd_start NAME [ARGS]: fds 10 and 11 of netd are the netns and the rtnl socket of WEB, 12 and 13 of PEER
+netd_start()
+{
+	local name=$1
+
+	mkfifo "$BATS_TEST_TMPDIR/in-$name" "$BATS_TEST_TMPDIR/out-$name"
+	nsenter -t "$HOST" -n -- "$NETNS" lend "$WEB" "$PEER" -- "$NETD_BIN" --debug --log debug --name "$@" \
+		<"$BATS_TEST_TMPDIR/in-$name" >"$BATS_TEST_TMPDIR/out-$name" \
+		2>>"$BATS_TEST_TMPDIR/netd-$name.log" 3>&- &
+	NETD=$!
+	exec {TO}>"$BATS_TEST_TMPDIR/in-$name" {FROM}<"$BATS_TEST_TMPDIR/out-$name"
+	rm "$BATS_TEST_TMPDIR/in-$name" "$BATS_TEST_TMPDIR/out-$name"
+}
+
+netd_stop()
+{
+	exec {TO}>&- {FROM}<&-
+	wait "$NETD"
+	TO=
+}
+
+# say LINE: sends it; REPLY is the answer
+say()
+{
+	echo "$1" >&"$TO"
+	read -r -t 20 -u "$FROM" REPLY
+	echo "$1 -> $REPLY"
+}
+
+value()
+{
+	sed -E "s/.*\\b$1=\"?([^ \"]*).*/\\1/" <<<"$REPLY"
+}
+
+web="net_attach container=web network=bridge netns=@fd:10 rtnl=@fd:11"
+peer="net_attach container=peer network=bridge netns=@fd:12 rtnl=@fd:13"
+
+set_up()
+{
+	say "net_setup network=bridge $*"
+	[[ $REPLY == net_ready* ]]
+}
+
+attach()
+{
+	say "$*"
+	[[ $REPLY == net_attached* ]]
+}
+
+refused()
+{
+	say "$1"
+	[[ $REPLY == "failed code="* ]]
+	[[ $REPLY == *"$2"* ]]
+}
+
+sysctls()
+{
+	in_ns "$HOST" grep -rs . /proc/sys/net/ipv4/conf /proc/sys/net/ipv6/conf /proc/sys/net/ipv4/ip_forward | sort
+}
+
+links()
+{
+	in_ns "$HOST" ip -o link | sed -E 's/^[0-9]+: ([^:@]+).*/\1/' | sort
+}
+
+# Waits up to 3 s until no link matches: the kernel takes its time over a namespace's end.
+no_link()
+{
+	for _ in $(seq 60); do
+		links | grep -q "$1" || return 0
+		sleep 0.05
+	done
+	links
+	return 1
+}
+
+@test "netd runs unprivileged: another uid, NET_ADMIN alone, no way to more" {
+	set_up
+	run cat "/proc/$NETD/status"
+	[[ $output =~ Uid:[[:space:]]+([0-9]+)[[:space:]]+([0-9]+)[[:space:]]+([0-9]+) ]]
+	[ "${BASH_REMATCH[1]}" != 0 ]
+	[ "${BASH_REMATCH[2]}" = "${BASH_REMATCH[1]}" ]
+	for set in CapInh CapAmb; do
+		grep -qE "$set:[[:space:]]+0+$" <<<"$output"
+	done
+	for set in CapPrm CapEff CapBnd; do
+		grep -qE "$set:[[:space:]]+0000000000001000$" <<<"$output"
+	done
+	grep -qE 'NoNewPrivs:[[:space:]]+1' <<<"$output"
+	run readelf -d "$NETD_BIN"
+	[[ $output != *libcurl* && $output != *libarchive* && $output != *libssl* ]]
+}
+
+@test "setup: a bridge with both gateways, forwarding on, and the same again the second time" {
+	set_up
+	first=$REPLY
+	[ "$(value bridge)" = tnet0 ]
+	[ "$(value subnet4)" = 172.20.0.0/16 ]
+	[[ $(value subnet6) == fd*::/64 ]]
+	run in_ns "$HOST" ip -o addr show tnet0
+	[[ $output == *"inet 172.20.0.1/16 "* ]]
+	[[ $output == *"inet6 $(value gateway6)/64 "* ]]
+	in_ns "$HOST" ip -d link show tnet0 | grep -q 'alias bulkhead:tnet:network:bridge'
+	[ "$(in_ns "$HOST" cat /proc/sys/net/ipv4/ip_forward)" = 1 ]
+	[ "$(in_ns "$HOST" cat /proc/sys/net/ipv6/conf/all/forwarding)" = 1 ]
+	[ "$(in_ns "$HOST" cat /proc/sys/net/ipv6/conf/tnet0/accept_ra)" = 0 ]
+	rules=$(in_ns "$HOST" nft -s list ruleset)
+	set_up
+	[ "$REPLY" = "$first" ]
+	diff <(in_ns "$HOST" nft -s list ruleset) <(echo "$rules")
+	[ "$(links)" = "$(printf 'lo\ntnet0\nuplink')" ]
+}
+
+@test "setup: a host that listens to router advertisements goes on doing so" {
+	in_ns "$HOST" sh -c 'echo 0 >/proc/sys/net/ipv6/conf/lo/accept_ra'
+	[ "$(in_ns "$HOST" cat /proc/sys/net/ipv6/conf/uplink/accept_ra)" = 1 ]
+	set_up
+	[ "$(in_ns "$HOST" cat /proc/sys/net/ipv6/conf/uplink/accept_ra)" = 2 ]
+	[ "$(in_ns "$HOST" cat /proc/sys/net/ipv6/conf/lo/accept_ra)" = 0 ]
+	say net_teardown
+	[ "$(in_ns "$HOST" cat /proc/sys/net/ipv6/conf/uplink/accept_ra)" = 1 ]
+	[ "$(in_ns "$HOST" cat /proc/sys/net/ipv6/conf/all/forwarding)" = 0 ]
+	[ "$(in_ns "$HOST" cat /proc/sys/net/ipv4/ip_forward)" = 0 ]
+}
+
+@test "setup: takes a subnet that is free, and says what is in the way of one that isn't" {
+	in_ns "$HOST" ip link add dummy0 type bridge
+	in_ns "$HOST" ip addr add 172.21.3.1/24 dev dummy0
+	in_ns "$HOST" ip link set dummy0 up
+	in_ns "$HOST" ip route add 172.16.0.0/14 dev dummy0
+	in_ns "$HOST" ip route add 172.20.7.0/24 dev dummy0 table 99
+	in_ns "$HOST" ip route add default via 198.51.100.2
+	refused "net_setup network=bridge subnet4=172.20.0.0/16" "subnet 172.20.0.0/16 overlaps route 172.20.7.0/24 dev dummy0"
+	refused "net_setup network=bridge subnet4=172.17.0.0/16" "subnet 172.17.0.0/16 overlaps route 172.16.0.0/14 dev dummy0"
+	refused "net_setup network=bridge subnet4=172.21.0.0/16" "subnet 172.21.0.0/16 overlaps address 172.21.3.1/24 dev dummy0"
+	refused "net_setup network=bridge subnet6=2001:db8:1::/64" "subnet 2001:db8:1::/64 overlaps address 2001:db8:1::1/64 dev uplink"
+	run ! links_have tnet0
+	set_up
+	[ "$(value subnet4)" = 172.22.0.0/16 ]
+}
+
+links_have()
+{
+	links | grep -qx "$1"
+}
+
+@test "setup: bad subnets are refused with one sentence" {
+	refused "net_setup network=bridge subnet4=nonsense" "subnet 'nonsense' is not of the form 172.20.0.0/16"
+	refused "net_setup network=bridge subnet4=10.1.2.0" "subnet '10.1.2.0' is not of the form"
+	refused "net_setup network=bridge subnet4=10.1.2.3/16" "10.1.0.0/16 is the subnet"
+	refused "net_setup network=bridge subnet4=10.0.0.0/8" "subnet 10.0.0.0/8: a network must be between /16 and /29"
+	refused "net_setup network=bridge subnet4=10.0.0.0/30" "a network must be between /16 and /29"
+	refused "net_setup network=bridge subnet4=127.1.0.0/16" "subnet 127.1.0.0/16 is not for hosts"
+	refused "net_setup network=bridge subnet4=010.1.0.0/16" "is not of the form"
+	refused "net_setup network=bridge subnet6=fe80::/64" "subnet fe80::/64 is not for hosts"
+	refused "net_setup network=bridge subnet6=fd00::/8" "a network must be between /48 and /112"
+	refused "net_setup network=bridge port_ip=here" "'here' is not an address"
+	refused "net_setup network=../x" "network '../x' is not a name"
+	[[ $REPLY == *"code=22 "* ]]
+	[ "$(links)" = "$(printf 'lo\nuplink')" ]
+	[ -z "$(in_ns "$HOST" nft list tables)" ]
+}
+
+@test "setup: a link or table of the same name that is somebody else's is left alone" {
+	in_ns "$HOST" ip link add tnet0 type bridge
+	refused "net_setup network=bridge" "link tnet0 exists and is not this engine's"
+	in_ns "$HOST" ip link del tnet0
+	in_ns "$HOST" nft add table inet tnet
+	refused "net_setup network=bridge" "nft table inet tnet exists and is not this engine's"
+	[ "$(in_ns "$HOST" nft list ruleset)" = "$(printf 'table inet tnet {\n}')" ]
+}
+
+@test "attach: eth0 inside with addresses, routes and MAC; the two reach each other, the gateway and the host" {
+	set_up subnet4=10.77.0.0/16 subnet6=fd77::/64
+	attach "$web"
+	[ "$(value endpoint.ip4)" = 10.77.0.2 ]
+	[ "$(value endpoint.ip6)" = fd77::2 ]
+	[ "$(value endpoint.mac)" = 02:42:0a:4d:00:02 ]
+	attach "$peer"
+	[ "$(value endpoint.ip4)" = 10.77.0.3 ]
+	run in_ns "$WEB" ip -o addr
+	[[ $output == *"lo    inet 127.0.0.1/8"* ]]
+	[[ $output == *"eth0    inet 10.77.0.2/16 brd 10.77.255.255"* ]]
+	[[ $output == *"eth0    inet6 fd77::2/64"* ]]
+	in_ns "$WEB" ip -o link show eth0 | grep -q 'UP,LOWER_UP.*02:42:0a:4d:00:02'
+	[ "$(in_ns "$WEB" ip route show default)" = "default via 10.77.0.1 dev eth0 proto static " ]
+	in_ns "$WEB" ip -6 route show default | grep -q '^default via fd77::1 dev eth0'
+	in_ns "$HOST" ip -d link show type veth | grep -q 'alias bulkhead:tnet:web:10.77.0.2:fd77::2'
+	for address in 10.77.0.2 fd77::2 10.77.0.1 fd77::1 198.51.100.1 2001:db8:1::1; do
+		in_ns "$PEER" ping -c 1 -W 2 "$address"
+	done
+	in_ns "$HOST" ping -c 1 -W 2 10.77.0.2
+	serve "$WEB" tcp :: 80 web
+	knock "$PEER" tcp 10.77.0.2 80
+	[ "$output" = "web ::ffff:10.77.0.3" ]
+	knock "$PEER" tcp fd77::2 80
+	[ "$output" = "web fd77::3" ]
+}
+
+@test "attach: addresses and MAC as asked for, or one sentence why not" {
+	set_up subnet4=10.77.0.0/24 subnet6=fd77::/64
+	attach "$web ip4=10.77.0.40 ip6=fd77::abc mac=02:00:00:00:00:07"
+	in_ns "$WEB" ip -o addr show eth0 | grep -q 10.77.0.40/24
+	in_ns "$WEB" ip -o addr show eth0 | grep -q fd77::abc/64
+	in_ns "$WEB" ip -o link show eth0 | grep -q 02:00:00:00:00:07
+	refused "$peer ip4=10.77.0.40" "address 10.77.0.40 is already in use"
+	refused "$peer ip6=fd77::abc" "address fd77::abc is already in use"
+	refused "$peer ip4=10.78.0.2" "address 10.78.0.2 is outside the network's subnet 10.77.0.0/24"
+	refused "$peer ip6=fd78::2" "address fd78::2 is outside the network's subnet fd77::/64"
+	refused "$peer ip4=10.77.0.1" "address 10.77.0.1 is reserved"
+	refused "$peer ip4=10.77.0.255" "address 10.77.0.255 is reserved"
+	refused "$peer ip4=x" "'x' is not an IPv4 address"
+	refused "$peer mac=01:00:5e:00:00:01" "MAC address 01:00:5e:00:00:01 is not one host's"
+	refused "$peer mac=zz" "'zz' is not a MAC address"
+	refused "$web" "container web is on network bridge already"
+	refused "net_attach container=x network=other netns=@fd:12 rtnl=@fd:13" "network other has not been set up"
+	refused "net_attach container=a/b network=bridge netns=@fd:12 rtnl=@fd:13" "container 'a/b' is not a name"
+	[ "$(in_ns "$HOST" ip -o link show type veth | grep -c master)" = 1 ]
+	attach "$peer"
+	[ "$(value endpoint.ip4)" != 10.77.0.40 ]
+	[ "$(value endpoint.ip6)" != fd77::abc ]
+}
+
+@test "attach: a socket that isn't the container's own netlink socket is refused" {
+	set_up
+	refused "net_attach container=web network=bridge netns=@fd:10 rtnl=@/dev/null" "rtnl is not a NETLINK_ROUTE socket"
+	refused "net_attach container=web network=bridge netns=@fd:10 rtnl=@fd:13" "not a socket of the network namespace"
+	refused "net_attach container=web network=bridge netns=@/dev/null rtnl=@fd:11" "not a socket of the network namespace"
+	refused "net_attach container=web network=bridge netns=@fd:10" "no rtnl socket of the container"
+	say "net_loopback rtnl=@/dev/null"
+	[[ $REPLY == failed* ]]
+	[ "$(links)" = "$(printf 'lo\ntnet0\nuplink')" ]
+	[ "$(in_ns "$WEB" ip -o link | wc -l)" = 1 ]
+}
+
+@test "attach: an eth0 that is inside already leaves nothing half done" {
+	set_up
+	in_ns "$WEB" ip link add eth0 type bridge
+	refused "$web ports.0.container_port=80 ports.0.proto=tcp ports.0.host_port=8080" "already has a link eth0"
+	[ "$(links)" = "$(printf 'lo\ntnet0\nuplink')" ]
+	run in_ns "$HOST" nft list map inet tnet published4
+	[[ $output != *elements* ]]
+	in_ns "$WEB" ip link del eth0
+	attach "$web ports.0.container_port=80 ports.0.proto=tcp ports.0.host_port=8080"
+}
+
+@test "loopback: lo comes up in a container without a network" {
+	[[ $(in_ns "$WEB" ip -o link show lo) != *LOWER_UP* ]]
+	say "net_loopback rtnl=@fd:11"
+	[ "$REPLY" = "done" ]
+	in_ns "$WEB" ip -o link show lo | grep -q LOWER_UP
+	in_ns "$WEB" ping -c 1 -W 2 127.0.0.1
+}
+
+@test "NAT: containers reach outside with the host's address, outside doesn't reach in" {
+	set_up subnet4=10.77.0.0/16 subnet6=fd77::/64
+	attach "$web"
+	serve "$OUTSIDE" tcp :: 80 outside
+	serve "$OUTSIDE" udp 198.51.100.2 53 outside
+	knock "$WEB" tcp 198.51.100.2 80
+	[ "$output" = "outside ::ffff:198.51.100.1" ]
+	knock "$WEB" tcp 2001:db8:1::2 80
+	[ "$output" = "outside 2001:db8:1::1" ]
+	knock "$WEB" udp 198.51.100.2 53
+	[ "$output" = "outside 198.51.100.1" ]
+	in_ns "$WEB" ping -c 1 -W 2 198.51.100.2
+	# Not even with a route to the containers.
+	serve "$WEB" tcp :: 80 web
+	in_ns "$OUTSIDE" ip route add 10.77.0.0/16 via 198.51.100.1
+	in_ns "$OUTSIDE" ip route add fd77::/64 via 2001:db8:1::1
+	knock "$OUTSIDE" tcp 10.77.0.2 80
+	[ "$status" = 1 ]
+	knock "$OUTSIDE" tcp fd77::2 80
+	[ "$status" = 1 ]
+}
+
+@test "ports: on loopback by default: for the host, not for containers or outside" {
+	set_up
+	attach "$web ports.0.host_port=8080 ports.0.container_port=80 ports.0.proto=tcp"
+	attach "$peer"
+	serve "$WEB" tcp :: 80 web
+	knock "$HOST" tcp 127.0.0.1 8080
+	[[ $output == "web ::ffff:172.20.0.1" ]]
+	knock "$HOST" tcp 198.51.100.1 8080
+	[ "$status" = 1 ]
+	knock "$PEER" tcp 172.20.0.1 8080
+	[ "$status" = 1 ]
+	knock "$OUTSIDE" tcp 198.51.100.1 8080
+	[ "$status" = 1 ]
+	# A neighbour that sends packets for 127.0.0.1 over the wire, and a container that does.
+	in_ns "$OUTSIDE" sh -c 'echo 1 >/proc/sys/net/ipv4/conf/uplink/route_localnet'
+	in_ns "$OUTSIDE" ip route add 127.0.0.1/32 via 198.51.100.1 src 198.51.100.2 table 7
+	in_ns "$OUTSIDE" ip rule add pref 1 to 127.0.0.1 table 7
+	in_ns "$OUTSIDE" ip rule add pref 5 table local
+	in_ns "$OUTSIDE" ip rule del pref 0
+	knock "$OUTSIDE" tcp 127.0.0.1 8080
+	[ "$status" = 1 ]
+}
+
+@test "ports: what containers send to 127.0.0.0/8 of the host is dropped" {
+	set_up
+	attach "$web"
+	serve "$HOST" tcp 127.0.0.1 7777 host-secret
+	in_ns "$WEB" sh -c 'echo 1 >/proc/sys/net/ipv4/conf/eth0/route_localnet'
+	in_ns "$WEB" ip route add 127.0.0.1/32 via 172.20.0.1 src 172.20.0.2 table 7
+	in_ns "$WEB" ip rule add pref 1 to 127.0.0.1 table 7
+	in_ns "$WEB" ip rule add pref 5 table local
+	in_ns "$WEB" ip rule del pref 0
+	knock "$WEB" tcp 127.0.0.1 7777
+	[ "$status" = 1 ]
+	# The same without the guard gets through: the test sees what the rule prevents.
+	in_ns "$HOST" nft flush chain inet tnet guard
+	knock "$WEB" tcp 127.0.0.1 7777
+	[ "$output" = "host-secret 172.20.0.2" ]
+}
+
+@test "ports: on every address: loopback, the host's, from other containers, from itself, from outside" {
+	set_up subnet4=10.77.0.0/16 subnet6=fd77::/64
+	attach "$web ports.0.host_ip=0.0.0.0 ports.0.host_port=8080 ports.0.container_port=80 ports.0.proto=tcp ports.1.host_ip=:: ports.1.host_port=8080 ports.1.container_port=80 ports.1.proto=tcp"
+	attach "$peer"
+	serve "$WEB" tcp :: 80 web
+	for address in 127.0.0.1 127.9.9.9 198.51.100.1 10.77.0.1 2001:db8:1::1 fd77::1; do
+		knock "$HOST" tcp $address 8080
+		[[ $output == "web "* ]]
+	done
+	for address in 198.51.100.1 10.77.0.1 2001:db8:1::1 fd77::1; do
+		knock "$PEER" tcp $address 8080
+		[[ $output == "web "* ]]
+		knock "$WEB" tcp $address 8080
+		[[ $output == "web "* ]]
+	done
+	# The client's address isn't hidden from the container.
+	knock "$OUTSIDE" tcp 198.51.100.1 8080
+	[ "$output" = "web ::ffff:198.51.100.2" ]
+	knock "$OUTSIDE" tcp 2001:db8:1::1 8080
+	[ "$output" = "web 2001:db8:1::2" ]
+	# ::1 can't be served; it is refused at once, so that clients of "localhost" go on to 127.0.0.1.
+	start_ms=$(date +%s%3N)
+	knock "$HOST" tcp ::1 8080
+	[ "$status" = 1 ]
+	[ $(($(date +%s%3N) - start_ms)) -lt 1500 ]
+}
+
+@test "ports: on one address of the host" {
+	set_up
+	attach "$web ports.0.host_ip=198.51.100.1 ports.0.host_port=8080 ports.0.container_port=80 ports.0.proto=tcp ports.1.host_ip=2001:db8:1::1 ports.1.host_port=8080 ports.1.container_port=80 ports.1.proto=tcp"
+	serve "$WEB" tcp :: 80 web
+	knock "$OUTSIDE" tcp 198.51.100.1 8080
+	[ "$output" = "web ::ffff:198.51.100.2" ]
+	knock "$OUTSIDE" tcp 2001:db8:1::1 8080
+	[ "$output" = "web 2001:db8:1::2" ]
+	knock "$HOST" tcp 127.0.0.1 8080
+	[ "$status" = 1 ]
+}
+
+@test "ports: udp, from loopback, the host's address, a container and outside" {
+	set_up
+	attach "$web ports.0.host_ip=0.0.0.0 ports.0.host_port=5300 ports.0.container_port=53 ports.0.proto=udp"
+	attach "$peer"
+	serve "$WEB" udp 0.0.0.0 53 web
+	knock "$HOST" udp 127.0.0.1 5300
+	[ "$output" = "web 172.20.0.1" ]
+	knock "$HOST" udp 198.51.100.1 5300
+	[[ $output == "web "* ]]
+	knock "$PEER" udp 198.51.100.1 5300
+	[[ $output == "web "* ]]
+	knock "$OUTSIDE" udp 198.51.100.1 5300
+	[ "$output" = "web 198.51.100.2" ]
+	knock "$HOST" tcp 127.0.0.1 5300
+	[ "$status" = 1 ]
+}
+
+@test "ports: port_ip is the default address; no host port means any that is free" {
+	set_up port_ip=0.0.0.0
+	attach "$web ports.0.container_port=80 ports.0.proto=tcp ports.1.host_ip=127.0.0.1 ports.1.container_port=80 ports.1.proto=tcp"
+	[ "$(value endpoint.ports.0.host_ip)" = 0.0.0.0 ]
+	[ "$(value endpoint.ports.1.host_ip)" = 127.0.0.1 ]
+	a=$(value endpoint.ports.0.host_port)
+	b=$(value endpoint.ports.1.host_port)
+	[ "$a" -ge 1024 ] && [ "$b" -ge 1024 ] && [ "$a" != "$b" ]
+	serve "$WEB" tcp :: 80 web
+	knock "$OUTSIDE" tcp 198.51.100.1 "$a"
+	[[ $output == "web "* ]]
+	knock "$HOST" tcp 127.0.0.1 "$b"
+	[[ $output == "web "* ]]
+}
+
+@test "ports: one that is taken, by a container or by another program, is refused" {
+	port="ports.0.host_port=8080 ports.0.container_port=80 ports.0.proto=tcp"
+	set_up
+	attach "$web $port"
+	refused "$peer $port" "port 127.0.0.1:8080/tcp is already in use by container web"
+	[[ $REPLY == *"code=98 "* ]]
+	refused "$peer $port ports.0.host_ip=0.0.0.0" "port 0.0.0.0:8080/tcp is already in use by container web"
+	refused "$peer $port ports.1.host_port=9090 ports.1.container_port=80 ports.1.proto=tcp ports.2.host_port=9090 ports.2.container_port=80 ports.2.proto=tcp" "8080/tcp is already in use"
+	serve "$HOST" tcp 127.0.0.1 8081 other
+	serve "$HOST" tcp 0.0.0.0 443 other
+	serve "$HOST" tcp :: 444 other
+	serve "$HOST" udp 127.0.0.1 5300 other
+	refused "$peer ports.0.host_port=8081 ports.0.container_port=80 ports.0.proto=tcp" "port 127.0.0.1:8081/tcp is already in use by another program"
+	refused "$peer ports.0.host_port=443 ports.0.container_port=80 ports.0.proto=tcp" "port 127.0.0.1:443/tcp is already in use by another program"
+	refused "$peer ports.0.host_port=444 ports.0.container_port=80 ports.0.proto=tcp" "port 127.0.0.1:444/tcp is already in use by another program"
+	refused "$peer ports.0.host_port=5300 ports.0.container_port=80 ports.0.proto=udp" "port 127.0.0.1:5300/udp is already in use by another program"
+	attach "$peer ports.0.host_port=80 ports.0.container_port=80 ports.0.proto=tcp ports.1.host_port=8080 ports.1.container_port=80 ports.1.proto=udp"
+	serve "$PEER" tcp :: 80 peer
+	knock "$HOST" tcp 127.0.0.1 80
+	[[ $output == "peer "* ]]
+	# Published, it is taken for others.
+	run timeout 1 nsenter -t "$HOST" -n -- "$NETNS" serve tcp 127.0.0.1 8080 other
+	[[ $output == *"Address already in use"* ]]
+}
+
+@test "ports: bad requests are refused with one sentence" {
+	set_up
+	refused "$web ports.0.host_ip=::1 ports.0.host_port=80 ports.0.container_port=80 ports.0.proto=tcp" "ports can't be published on ::1"
+	refused "$web ports.0.host_ip=8.8.8.8 ports.0.host_port=53 ports.0.container_port=80 ports.0.proto=tcp" "8.8.8.8 is not an address of the host"
+	refused "$web ports.0.host_ip=web ports.0.host_port=53 ports.0.container_port=80 ports.0.proto=tcp" "'web' is not an address"
+	refused "$web ports.0.host_port=53 ports.0.container_port=80 ports.0.proto=sctp" "sctp"
+	refused "$web ports.0.host_port=53 ports.0.container_port=0 ports.0.proto=tcp" "from 1 to 65535"
+	[ "$(links)" = "$(printf 'lo\ntnet0\nuplink')" ]
+}
+
+@test "detach: link, addresses and ports go, again and again is fine, and the rest stays" {
+	set_up
+	before=$(links; in_ns "$HOST" nft -s list ruleset)
+	attach "$web ports.0.host_port=8080 ports.0.container_port=80 ports.0.proto=tcp ports.1.host_ip=:: ports.1.host_port=80 ports.1.container_port=80 ports.1.proto=udp"
+	serve "$WEB" tcp :: 80 web
+	knock "$HOST" tcp 127.0.0.1 8080
+	[[ $output == "web "* ]]
+	say "net_detach container=web"
+	[ "$REPLY" = "done" ]
+	knock "$HOST" tcp 127.0.0.1 8080
+	[ "$status" = 1 ]
+	say "net_detach container=web"
+	[ "$REPLY" = "done" ]
+	say "net_detach container=never-was"
+	[ "$REPLY" = "done" ]
+	no_link '^bh'
+	[ "$(links; in_ns "$HOST" nft -s list ruleset)" = "$before" ]
+	[ "$(in_ns "$WEB" ip -o link | wc -l)" = 1 ]
+	# At once again, while the link is on its way out too.
+	attach "$web ports.0.host_port=8080 ports.0.container_port=80 ports.0.proto=tcp"
+	say "net_detach container=web"
+	attach "$web ports.0.host_port=8080 ports.0.container_port=80 ports.0.proto=tcp"
+	sleep 0.5
+	knock "$HOST" tcp 127.0.0.1 8080
+	[[ $output == "web "* ]]
+}
+
+@test "detach: fine when the container's namespace has ended by itself" {
+	set_up
+	attach "$peer ports.0.host_port=8080 ports.0.container_port=80 ports.0.proto=tcp"
+	# netd and the test hold the namespace too: their copies go first.
+	netd_stop
+	kill "$PEER"
+	no_link '^bh'
+	PEER=$WEB
+	netd_start tnet
+	set_up
+	say "net_detach container=peer"
+	[ "$REPLY" = "done" ]
+	run in_ns "$HOST" nft list map inet tnet published4
+	[[ $output != *elements* ]]
+}
+
+@test "an address that was given back is handed out again last" {
+	set_up subnet4=10.77.0.0/29
+	for expected in 10.77.0.2 10.77.0.3 10.77.0.4 10.77.0.5 10.77.0.6 10.77.0.2; do
+		attach "$web"
+		[ "$(value endpoint.ip4)" = $expected ]
+		say "net_detach container=web"
+	done
+}
+
+@test "restart: netd finds containers, addresses and ports again" {
+	port="ports.0.host_port=8080 ports.0.container_port=80 ports.0.proto=tcp"
+	set_up subnet6=fd77::/64
+	first=$REPLY
+	attach "$web $port ports.1.host_ip=:: ports.1.host_port=8080 ports.1.container_port=80 ports.1.proto=udp"
+	rules=$(in_ns "$HOST" nft -s list ruleset)
+	serve "$WEB" tcp :: 80 web
+	netd_stop
+	knock "$HOST" tcp 127.0.0.1 8080
+	[[ $output == "web "* ]]
+	netd_start tnet
+	set_up
+	[ "$REPLY" = "$first" ]
+	diff <(in_ns "$HOST" nft -s list ruleset) <(echo "$rules")
+	refused "$web" "container web is on network bridge already"
+	refused "$peer ip4=172.20.0.2" "address 172.20.0.2 is already in use"
+	refused "$peer $port" "port 127.0.0.1:8080/tcp is already in use by container web"
+	refused "net_setup network=bridge subnet4=10.9.0.0/16" "containers are still on 172.20.0.0/16"
+	knock "$HOST" tcp 127.0.0.1 8080
+	[[ $output == "web "* ]]
+	say "net_detach container=web"
+	no_link '^bh'
+	run in_ns "$HOST" nft -s list ruleset
+	[[ $output != *elements*8080* ]]
+}
+
+@test "the host's other rules stay byte for byte as they were; teardown leaves nothing" {
+	in_ns "$HOST" nft -f - <<-'RULES'
+		table inet filter {
+			set blocked { type ipv4_addr; flags interval; elements = { 203.0.113.0/24 } }
+			chain input { type filter hook input priority filter; policy accept; ip saddr @blocked counter drop; }
+			chain forward { type filter hook forward priority filter; policy accept; }
+		}
+		table ip nat {
+			chain post { type nat hook postrouting priority srcnat; policy accept; ip saddr 192.0.2.0/24 masquerade; }
+		}
+	RULES
+	before=$(in_ns "$HOST" nft list ruleset)
+	links=$(links)
+	sysctls=$(sysctls)
+	set_up
+	attach "$web ports.0.host_port=8080 ports.0.container_port=80 ports.0.proto=tcp"
+	others=$(in_ns "$HOST" nft list ruleset | awk '/^table inet tnet /{skip=1} !skip; /^}/{skip=0}')
+	[ "$others" = "$before" ]
+	say "net_detach container=web"
+	say net_teardown
+	[ "$REPLY" = "done" ]
+	[ "$(in_ns "$HOST" nft list ruleset)" = "$before" ]
+	[ "$(links)" = "$links" ]
+	diff <(sysctls) <(echo "$sysctls")
+	say net_teardown
+	[ "$REPLY" = "done" ]
+}
+
+@test "two engines side by side: own bridges and tables, and no way from one's containers to the other's" {
+	set_up
+	attach "$web ports.0.host_ip=0.0.0.0 ports.0.host_port=8080 ports.0.container_port=80 ports.0.proto=tcp"
+	first_to=$TO first_from=$FROM first_pid=$NETD
+	netd_start tnet-b
+	set_up
+	[ "$(value bridge)" = tnet-b0 ]
+	[ "$(value subnet4)" = 172.21.0.0/16 ]
+	attach "$peer"
+	serve "$WEB" tcp :: 80 web
+	knock "$PEER" tcp 172.20.0.2 80
+	[ "$status" = 1 ]
+	knock "$PEER" tcp 198.51.100.1 8080
+	[[ $output == "web "* ]]
+	say net_teardown
+	[ "$REPLY" = "done" ]
+	netd_stop
+	TO=$first_to FROM=$first_from NETD=$first_pid
+	knock "$HOST" tcp 127.0.0.1 8080
+	[[ $output == "web "* ]]
+	[ "$(in_ns "$HOST" nft list tables)" = "table inet tnet" ]
+	[ "$(in_ns "$HOST" cat /proc/sys/net/ipv4/ip_forward)" = 1 ]
+}
+
+@test "200 attaches and detaches leave nothing, and take no descriptor" {
+	set_up
+	fds=$(ls "/proc/$NETD/fd" | wc -l)
+	for _ in $(seq 200); do
+		attach "$web ports.0.container_port=80 ports.0.proto=tcp" >/dev/null
+		say "net_detach container=web" >/dev/null
+	done
+	no_link '^bh'
+	[ "$(ls "/proc/$NETD/fd" | wc -l)" = "$fds" ]
+	run in_ns "$HOST" nft list map inet tnet published4
+	[[ $output != *elements* ]]
+}

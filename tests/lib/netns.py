@@ -1,0 +1,106 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Network namespaces for netd's tests, as a container's first process makes them, and what lives in them.
+
+  netns.py hold                   user and network namespace of its own; keeps the netns as fd 8 and a
+                                  NETLINK_ROUTE socket opened inside as fd 9; runs until killed
+  netns.py hold-net               a network namespace alone (stands for a host)
+  netns.py lend PID... -- CMD...  runs CMD with the k-th PID's fds as 10+2k (netns) and 11+2k (rtnl)
+  netns.py serve tcp|udp ADDRESS PORT WORD    answers "WORD peer-address" until killed
+  netns.py ask tcp|udp ADDRESS PORT           prints the answer; 1 when there is none within a second
+"""
+import ctypes
+import os
+import signal
+import socket
+import sys
+
+CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
+SYS_pidfd_getfd = 438
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def check(result):
+    if result < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return result
+
+
+def hold(flags):
+    check(libc.unshare(flags))
+    os.dup2(os.open("/proc/self/ns/net", os.O_RDONLY), 8)
+    rtnl = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
+    os.dup2(rtnl.fileno(), 9)
+    print("held", flush=True)
+    while True:
+        signal.pause()
+
+
+def lend(args):
+    split = args.index("--")
+    for k, pid in enumerate(args[:split]):
+        pidfd = os.pidfd_open(int(pid))
+        for theirs, ours in ((8, 10 + 2 * k), (9, 11 + 2 * k)):
+            fd = check(libc.syscall(SYS_pidfd_getfd, pidfd, theirs, 0))
+            os.dup2(fd, ours, inheritable=True)
+            os.close(fd)
+    os.execv(args[split + 1], args[split + 1:])
+
+
+def family(address):
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def serve(kind, address, port, word):
+    s = socket.socket(family(address), socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if address == "::":
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    s.bind((address, int(port)))
+    if kind == "tcp":
+        s.listen(16)
+    print("serving", flush=True)
+    while True:
+        if kind == "udp":
+            _, peer = s.recvfrom(100)
+            s.sendto(f"{word} {peer[0]}\n".encode(), peer)
+            continue
+        c, peer = s.accept()
+        try:
+            c.sendall(f"{word} {peer[0]}\n".encode())
+        except OSError:
+            pass
+        c.close()
+
+
+def ask(kind, address, port):
+    s = socket.socket(family(address), socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM)
+    s.settimeout(1)
+    try:
+        s.connect((address, int(port)))
+        if kind == "udp":
+            s.send(b"?")
+        answer = s.recv(100).decode()
+    except OSError as e:
+        print(f"no answer: {e}")
+        return 1
+    print(answer, end="")
+    return 0
+
+
+def main():
+    what, args = sys.argv[1], sys.argv[2:]
+    if what == "hold":
+        hold(CLONE_NEWUSER | CLONE_NEWNET)
+    elif what == "hold-net":
+        hold(CLONE_NEWNET)
+    elif what == "lend":
+        lend(args)
+    elif what == "serve":
+        serve(*args)
+    elif what == "ask":
+        return ask(*args)
+    return 2
+
+
+sys.exit(main())
