@@ -54,13 +54,16 @@ static bool host_name_ok(struct piece h)
 {
 	size_t at = 0, n;
 
-	do {
+	for (;;) {
 		n = span(h, at, LOWER UPPER DIGIT "-");
 		if (n == 0 || h.p[at] == '-' || h.p[at + n - 1] == '-')
 			return false;
 		at += n;
-	} while (at < h.n && h.p[at++] == '.');
-	return at == h.n && h.p[h.n - 1] != '.';
+		if (at == h.n)
+			return true;
+		if (h.p[at++] != '.')
+			return false;
+	}
 }
 
 static bool host_v6_ok(struct piece h)

@@ -79,6 +79,7 @@ static void refuses(void **state)
 		"X", "Busybox", "docker.io/Busybox", "foo/Bar", "x.", ".x", "x..y", "x_", "_x", "x___y",
 		"-x", "x-", "x._y", "x/.", "x/..", "../x", "x/../y", "./x", "x y", "x\ty", "x\n", "x%2fy",
 		"x?y", "x#y", "x\\y", "h.io/../x", "..io/x", "h..io/x", "-h.io/x", "h-.io/x", "h.io-/x",
+		"H.io /x", "H.io%/x", "H.io./x",
 		"h.io:/x", "h.io:0/x", "h.io:65536/x", "h.io:080/x", "h.io:a/x", "h.io:1:2/x",
 		"http://h.io/x", "user@h.io/x", "u:p@h.io/x", "[::1/x", "::1/x", "[::1]x/y", "[::1]:/x",
 		"[]/x", "[127.0.0.1]/x", "[::1]:0/x", "[::1%25eth0]/x", "x:.a", "x:-a", "x:a/b", "x:a b",
