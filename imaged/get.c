@@ -214,10 +214,12 @@ static size_t collect(struct get *g, const char *p, size_t n)
 {
 	unsigned int status = http_status(g->call);
 	size_t max = g->phase == GET_TOKEN ? TOKEN_BODY_MAX : status == 200 ? g->q.max_body : ERROR_BODY_MAX;
-	char *more;
+	char words[64], *more;
 
-	if (n > max - g->body_len && status == 200)
-		return refuse_body(g, EFBIG, "an answer larger than it may be");
+	if (n > max - g->body_len && status == 200) {
+		snprintf(words, sizeof(words), "sends a document of more than %zu bytes", max);
+		return refuse_body(g, EFBIG, words);
+	}
 	if (n > max - g->body_len)
 		return n; /* nobody reads the rest of an error page */
 	more = realloc(g->body, g->body_len + n);

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
-#define WORD_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+#define WORD_CHARS "abcdefghijklmnopqrstuvwxyz0123456789._-"
 
 /* What uname(2) and careless builders say, and what images call it. */
 static const struct {
@@ -37,7 +37,7 @@ static bool set_word(char ret[PLATFORM_WORD_MAX + 1], const char *word)
 {
 	size_t n = strlen(word);
 
-	if (n > PLATFORM_WORD_MAX || strspn(word, WORD_CHARS) != n)
+	if (n > PLATFORM_WORD_MAX || strspn(word, WORD_CHARS) != n || strspn(word, "._-") > 0)
 		return false;
 	memcpy(ret, word, n + 1);
 	return true;
