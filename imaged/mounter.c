@@ -19,10 +19,12 @@
 #include "images.h"
 #include "pull.h"
 #include "rootfs.h"
+#include "settle.h"
 
 #define IDLE_MS	       10000 /* then a worker's memory is worth more than its start */
 #define UNPACK_MAX     4
 #define CERTS_MAX_ARGS 16
+#define BOOT_ID	       "/proc/sys/kernel/random/boot_id"
 
 struct mounter {
 	struct loop *loop;
@@ -228,8 +230,12 @@ static int enter(
 {
 	_cleanup_fd_ int images = -1, rootfs = -1;
 	_cleanup_fd_ int dev = open("/dev", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_free_ char *boot_id = NULL;
 	_cleanup_fd_ int own = -1;
-	int r;
+	int r = fd_read_file_at(AT_FDCWD, BOOT_ID, BOOT_ID_MAX - 1, &boot_id, NULL);
+
+	if (r < 0)
+		return err_errno(e, r, "reading %s", BOOT_ID);
 
 	if (args->debug && mkdir(state_dir, 0711) < 0 && errno != EEXIST)
 		return err_errno(e, errno, "making state directory %s", state_dir);
@@ -247,7 +253,7 @@ static int enter(
 		return r;
 	own = open("images", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return own < 0 ? err_errno(e, errno, "opening the image store")
-		       : store_open(own, &m->store, e);
+		       : store_open(own, boot_id, &m->store, e);
 }
 
 static int start(struct mounter *m, const struct daemon_args *args, struct debug_workers *debug,

@@ -37,6 +37,7 @@ void store_free(struct store *s)
 	fd_close(&s->layers_dir);
 	fd_close(&s->records_dir);
 	fd_close(&s->tmp_dir);
+	fd_close(&s->unsettled_dir);
 	free(s);
 }
 

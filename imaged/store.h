@@ -4,6 +4,7 @@
  *	layers/HEX.erofs	one layer, by the digest of the blob that made it
  *	records/HEX		struct image, by the image's id; references are in the records
  *	tmp/			what is being unpacked; emptied on start
+ *	unsettled/		marks of layers that may not be on the disk yet (settle.h)
  * Everything appears under its name by rename(2) alone, and a start removes what no record names.
  * Runs in the mounter, trusts its own files, and checks what a worker claims an image to be. Calls
  * block on the disk for metadata only.
@@ -19,8 +20,9 @@ struct store;
 #define STORE_RECORD_MAX 60000 /* encoded bytes: a record must fit a frame */
 #define STORE_TMP_NAME	 80
 
-/* `dir` is borrowed. Makes the directories, drops what is left over or broken, loads the rest. */
-int store_open(int dir, struct store **ret, struct err *e);
+/* `dir` is borrowed; boot_id names this boot of the machine. Makes the directories, drops what is
+ * left over or broken, loads the rest. */
+int store_open(int dir, const char *boot_id, struct store **ret, struct err *e);
 void store_free(struct store *s);
 
 /* Records are valid until the next call that changes the store. NULL: none. */

@@ -17,6 +17,8 @@
 
 #define LAYER_SUFFIX   ".erofs"
 #define LAYER_NAME_MAX 80
+#define MARK_NAME_MAX  80
+#define HEX_LEN	       64
 
 static void layer_name(const char *digest, char name[LAYER_NAME_MAX])
 {
@@ -94,17 +96,25 @@ void store_layer_abort(struct store *s, const char *name)
 
 int store_layer_commit(struct store *s, const char *name, const struct layer *l, struct err *e)
 {
-	char final[LAYER_NAME_MAX];
-	int r = 0;
+	_cleanup_fd_ int file = openat(s->tmp_dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	char final[LAYER_NAME_MAX], mark[MARK_NAME_MAX];
+	int r = file < 0 ? -errno : 0;
 
 	layer_name(l->digest, final);
-	if (renameat(s->tmp_dir, name, s->layers_dir, final) < 0)
+	/* The serial tells the mark from that of an earlier layer of this name. */
+	snprintf(mark, sizeof(mark), "%s-%u", digest_hex(l->digest), s->tmp_serial++);
+	if (r == 0)
+		r = settle_mark(s->unsettled_dir, mark, s->boot_id, NULL);
+	if (r == 0 && renameat(s->tmp_dir, name, s->layers_dir, final) < 0)
 		r = -errno;
 	if (r == 0)
 		r = note_layer(s, l);
-	if (r == 0)
+	if (r == 0) {
+		settle_begin(take_fd(&file), s->unsettled_dir, mark);
 		return 0;
+	}
 	store_layer_abort(s, name);
+	unlinkat(s->unsettled_dir, mark, 0);
 	return err_errno(e, r, "storing it");
 }
 
@@ -204,6 +214,28 @@ static void sweep_tmp(struct store *s, const char *name)
 	unlinkat(s->tmp_dir, name, 0);
 }
 
+/* What was being written when the power failed is worth nothing; what another run of this program
+ * in this boot has written is in the page cache, or will be on disk. */
+static void sweep_mark(struct store *s, const char *mark)
+{
+	char name[LAYER_NAME_MAX];
+	int file;
+
+	snprintf(name, sizeof(name), "%.*s" LAYER_SUFFIX, HEX_LEN, mark);
+	file = openat(s->layers_dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (file >= 0 && settle_is_ours(s->unsettled_dir, mark, s->boot_id)) {
+		settle_begin(file, s->unsettled_dir, mark);
+		return;
+	}
+	if (file >= 0) {
+		log_warn("layer %.12s may not have reached the disk before the machine stopped",
+			mark);
+		unlinkat(s->layers_dir, name, 0);
+	}
+	fd_close(&file);
+	unlinkat(s->unsettled_dir, mark, 0);
+}
+
 static void sweep_layer(struct store *s, const char *name)
 {
 	char known[LAYER_NAME_MAX];
@@ -256,21 +288,26 @@ static int open_dir(int dir, const char *name, int *ret, struct err *e)
 	return *ret < 0 ? err_errno(e, errno, "opening images/%s", name) : 0;
 }
 
-int store_open(int dir, struct store **ret, struct err *e)
+int store_open(int dir, const char *boot_id, struct store **ret, struct err *e)
 {
 	struct store *s = calloc(1, sizeof(*s));
 	int r;
 
 	if (!s)
 		return err_set(e, ENOMEM, "out of memory");
-	s->layers_dir = s->records_dir = s->tmp_dir = -1;
+	s->layers_dir = s->records_dir = s->tmp_dir = s->unsettled_dir = -1;
+	snprintf(s->boot_id, sizeof(s->boot_id), "%s", boot_id);
 	r = open_dir(dir, "layers", &s->layers_dir, e);
 	if (r == 0)
 		r = open_dir(dir, "records", &s->records_dir, e);
 	if (r == 0)
 		r = open_dir(dir, "tmp", &s->tmp_dir, e);
 	if (r == 0)
+		r = open_dir(dir, "unsettled", &s->unsettled_dir, e);
+	if (r == 0)
 		r = each_name(s->tmp_dir, sweep_tmp, s, e);
+	if (r == 0)
+		r = each_name(s->unsettled_dir, sweep_mark, s, e);
 	if (r == 0)
 		r = each_name(s->records_dir, load_one, s, e);
 	if (r == 0)

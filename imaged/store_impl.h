@@ -6,6 +6,7 @@
 
 #include "../proto/base/fd.h"
 #include "digest.h"
+#include "settle.h"
 #include "store.h"
 
 #define STORE_REFS_MAX 64 /* as struct image bounds them */
@@ -25,7 +26,8 @@ struct stored_layer {
 };
 
 struct store {
-	int layers_dir, records_dir, tmp_dir;
+	int layers_dir, records_dir, tmp_dir, unsettled_dir;
+	char boot_id[BOOT_ID_MAX];
 	struct record **records; /* by id */
 	uint32_t n_records;
 	struct stored_layer *layers;

@@ -68,7 +68,7 @@ blobs_asked()
 
 nothing_stored()
 {
-	[ -z "$(find "$STATE/images" -type f)" ]
+	[ -z "$(find "$STATE"/images/{layers,records,tmp} -type f)" ]
 }
 
 field()

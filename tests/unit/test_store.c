@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -50,7 +51,7 @@ static int setup(void **state)
 	assert_non_null(mkdtemp(p->path));
 	p->dir = open(p->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(p->dir >= 0);
-	assert_int_equal(store_open(p->dir, &p->store, &e), 0);
+	assert_int_equal(store_open(p->dir, "this boot", &p->store, &e), 0);
 	*state = p;
 	return 0;
 }
@@ -73,7 +74,7 @@ static void reopen(struct place *p)
 	struct err e;
 
 	store_free(p->store);
-	assert_int_equal(store_open(p->dir, &p->store, &e), 0);
+	assert_int_equal(store_open(p->dir, "this boot", &p->store, &e), 0);
 }
 
 static bool file_exists(struct place *p, const char *dir, char c)
@@ -263,6 +264,50 @@ static void start_sweeps_what_a_crash_left(void **state)
 	assert_int_not_equal(faccessat(p->dir, "records/rubbish", F_OK, 0), 0);
 }
 
+static unsigned int count_marks(struct place *p)
+{
+	int fd = openat(p->dir, "unsettled", O_RDONLY | O_DIRECTORY);
+	DIR *d = fdopendir(fd);
+	unsigned int n = 0;
+
+	assert_non_null(d);
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n - 2;
+}
+
+static void assert_settles(struct place *p)
+{
+	for (int i = 0; i < 500 && count_marks(p) > 0; i++)
+		usleep(10000);
+	assert_int_equal(count_marks(p), 0);
+}
+
+static void layers_settle_and_those_that_did_not_are_dropped(void **state)
+{
+	struct place *p = *state;
+	char mark[256], d[TEXT_MAX];
+
+	add_image(p, 'a', "12", REF_X);
+	add_image(p, 'b', "23", REF_Y);
+	assert_settles(p);
+	/* Killed while 1 was on its way to the disk: it is there, and settles now. */
+	snprintf(mark, sizeof(mark), "unsettled/%s-0", digest('1', d) + 7);
+	write_file(p, mark, "this boot");
+	reopen(p);
+	assert_non_null(store_by_ref(p->store, REF_X));
+	assert_settles(p);
+	/* The power failed while 3 was: whatever has its name goes. */
+	snprintf(mark, sizeof(mark), "unsettled/%s-7", digest('3', d) + 7);
+	write_file(p, mark, "an earlier boot");
+	reopen(p);
+	assert_non_null(store_by_ref(p->store, REF_X));
+	assert_null(store_by_ref(p->store, REF_Y));
+	assert_false(file_exists(p, "layers", '3'));
+	assert_int_equal(count_marks(p), 0);
+}
+
 static void reference_moves_to_the_newer_image(void **state)
 {
 	struct place *p = *state;
@@ -412,6 +457,7 @@ int main(void)
 		STORE_TEST(name_beats_id_and_prefix_must_be_unique),
 		STORE_TEST(survives_a_restart),
 		STORE_TEST(start_sweeps_what_a_crash_left),
+		STORE_TEST(layers_settle_and_those_that_did_not_are_dropped),
 		STORE_TEST(reference_moves_to_the_newer_image),
 		STORE_TEST(putting_again_changes_nothing),
 		STORE_TEST(lies_about_content_are_refused),

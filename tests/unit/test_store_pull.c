@@ -342,7 +342,7 @@ static int setup(void **state)
 	assert_non_null(mkdtemp(w->path));
 	w->dir = open(w->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	w->loop = loop_new();
-	assert_int_equal(store_open(w->dir, &w->store, &e), 0);
+	assert_int_equal(store_open(w->dir, "this boot", &w->store, &e), 0);
 	workers.loop = w->loop;
 	workers.arg = w;
 	w->pulls = pulls_new(w->store, &workers);
