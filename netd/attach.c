@@ -12,12 +12,16 @@
 #include "inside.h"
 #include "veth.h"
 
-static int make_link(struct netd *d, struct network *n, const struct net_attach *msg, const struct member *m,
-		     const uint8_t mac[6], int *ret_inside, struct err *e)
+static int make_link(struct netd *d, struct network *n, const struct net_attach *msg,
+	const struct member *m, const uint8_t mac[6], int *ret_inside, struct err *e)
 {
 	char alias[NAMES_ALIAS_MAX];
-	struct veth_want v = { .name = m->link, .alias = alias, .bridge = n->ifindex, .mtu = n->mtu,
-			       .netns = msg->netns, .hairpin = msg->ports.n > 0 };
+	struct veth_want v = {.name = m->link,
+		.alias = alias,
+		.bridge = n->ifindex,
+		.mtu = n->mtu,
+		.netns = msg->netns,
+		.hairpin = msg->ports.n > 0};
 
 	memcpy(v.mac, mac, sizeof(v.mac));
 	names_link_alias(d->engine, m->id, m->ip4, &m->ip6, alias);
@@ -30,17 +34,22 @@ static int make_link(struct netd *d, struct network *n, const struct net_attach 
 	return veth_make(d->rtnl, &v, ret_inside, e);
 }
 
-static int set_up_inside(const struct network *n, const struct member *m, int rtnl, int ifindex, struct err *e)
+static int set_up_inside(
+	const struct network *n, const struct member *m, int rtnl, int ifindex, struct err *e)
 {
-	struct inside_want w = { .ifindex = ifindex, .ip4 = m->ip4, .gateway4 = pool_gateway(n->pool),
-				 .len4 = n->net4.len, .ip6 = m->ip6, .gateway6 = network_gateway6(n),
-				 .len6 = n->net6.len };
+	struct inside_want w = {.ifindex = ifindex,
+		.ip4 = m->ip4,
+		.gateway4 = pool_gateway(n->pool),
+		.len4 = n->net4.len,
+		.ip6 = m->ip6,
+		.gateway6 = network_gateway6(n),
+		.len6 = n->net6.len};
 
 	return inside_setup(rtnl, &w, e);
 }
 
-static int publish(struct netd *d, const struct network *n, const struct net_attach *msg, const struct member *m,
-		   struct published **ret, struct err *e)
+static int publish(struct netd *d, const struct network *n, const struct net_attach *msg,
+	const struct member *m, struct published **ret, struct err *e)
 {
 	int r = ports_resolve(d->book, msg->ports.v, msg->ports.n, n->port_ip, m, ret, e);
 
@@ -54,8 +63,8 @@ static int publish(struct netd *d, const struct network *n, const struct net_att
 	return r;
 }
 
-int attach(struct netd *d, struct network *n, const struct net_attach *msg, struct member **ret_member,
-	   uint8_t ret_mac[6], struct err *e)
+int attach(struct netd *d, struct network *n, const struct net_attach *msg,
+	struct member **ret_member, uint8_t ret_mac[6], struct err *e)
 {
 	_cleanup_fd_ int entered = -1;
 	struct published *rows = NULL;
@@ -63,7 +72,8 @@ int attach(struct netd *d, struct network *n, const struct net_attach *msg, stru
 	int r, inside = 0, rtnl = msg->rtnl;
 
 	if (rtnl < 0 && !d->enter_netns)
-		return err_set(e, EINVAL, "no rtnl socket of the container: a debug run may do without with --enter-netns");
+		return err_set(e, EINVAL,
+			"no rtnl socket of the container: a debug run may do without with --enter-netns");
 	if (rtnl < 0)
 		rtnl = entered = inside_open(msg->netns, e);
 	r = rtnl < 0 ? rtnl : inside_check(rtnl, msg->netns, e);

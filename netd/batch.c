@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Batches of rtnetlink requests. Runs in netd, also on sockets that a container's first process opened and
- * may still hold: it can read our answers before us or have others sent to the socket. Hence no blocking
- * call, only messages from the kernel count, and a bound on their number.
+ * Batches of rtnetlink requests. Runs in netd, also on sockets that a container's first process
+ * opened and may still hold: it can read our answers before us or have others sent to the socket.
+ * Hence no blocking call, only messages from the kernel count, and a bound on their number.
  */
 #include "batch.h"
 
@@ -49,9 +49,12 @@ int batch_socket(struct err *e)
 /* Requests are numbered 1..n; the last is acknowledged whatever happens. */
 static int send_all(struct batch *b, int fd, struct err *e)
 {
-	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
 	struct iovec iov[BATCH_MAX];
-	struct msghdr mh = { .msg_name = &kernel, .msg_namelen = sizeof(kernel), .msg_iov = iov, .msg_iovlen = b->n };
+	struct msghdr mh = {.msg_name = &kernel,
+		.msg_namelen = sizeof(kernel),
+		.msg_iov = iov,
+		.msg_iovlen = b->n};
 
 	for (unsigned int i = 0; i < b->n; i++) {
 		struct nlmsghdr *h = nlmsg_hdr(b->req[i].msg);
@@ -61,7 +64,7 @@ static int send_all(struct batch *b, int fd, struct err *e)
 		h->nlmsg_flags |= NLM_F_REQUEST;
 		if (i + 1 == b->n)
 			h->nlmsg_flags |= NLM_F_ACK;
-		iov[i] = (struct iovec){ h, NLMSG_ALIGN(h->nlmsg_len) };
+		iov[i] = (struct iovec){h, NLMSG_ALIGN(h->nlmsg_len)};
 	}
 	if (sendmsg(fd, &mh, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		return err_errno(e, errno, "netlink");
@@ -75,8 +78,8 @@ static ssize_t receive(int fd, void *buf, struct err *e)
 	socklen_t len = sizeof(from);
 	ssize_t n = recvfrom(fd, buf, ANSWER_SIZE, MSG_DONTWAIT, (struct sockaddr *)&from, &len);
 
-	if (n < 0 && errno == EAGAIN)
-		return err_set(e, EPROTO, "the kernel's answer was taken from the netlink socket");
+	if (n < 0 && (errno == EAGAIN || errno == ENOBUFS))
+		return err_set(e, EPROTO, "the kernel's answer is missing from the netlink socket");
 	if (n < 0)
 		return err_errno(e, errno, "netlink");
 	return from.nl_pid == 0 ? n : 0;
@@ -102,8 +105,8 @@ static void on_ack(struct batch *b, struct nlmsghdr *h, struct outcome *o)
 	o->complete |= seq == b->n;
 }
 
-static int read_answers(struct batch *b, int fd, void (*answer)(void *, struct nlmsghdr *), void *arg,
-			struct outcome *o, struct err *e)
+static int read_answers(struct batch *b, int fd, void (*answer)(void *, struct nlmsghdr *),
+	void *arg, struct outcome *o, struct err *e)
 {
 	_Alignas(struct nlmsghdr) char buf[ANSWER_SIZE];
 
@@ -124,9 +127,10 @@ static int read_answers(struct batch *b, int fd, void (*answer)(void *, struct n
 	return o->complete ? 0 : err_set(e, EPROTO, "no end to the answers on the netlink socket");
 }
 
-int batch_run(struct batch *b, int fd, void (*answer)(void *, struct nlmsghdr *), void *arg, struct err *e)
+int batch_run(struct batch *b, int fd, void (*answer)(void *, struct nlmsghdr *), void *arg,
+	struct err *e)
 {
-	struct outcome o = { 0 };
+	struct outcome o = {0};
 	int r = 0;
 
 	if (b->no_memory)

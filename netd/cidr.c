@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Addresses and subnets as values. Owns nothing. Its text comes from users by way of the supervisor,
- * and is not trusted. Used by netd.
+ * Addresses and subnets as values. Owns nothing. Its text comes from users by way of the
+ * supervisor, and is not trusted. Used by netd.
  */
 #include "cidr.h"
 
@@ -20,12 +20,12 @@ static uint32_t mask4(unsigned int len)
 
 struct cidr4 cidr4_around(uint32_t ip, unsigned int len)
 {
-	return (struct cidr4){ ip & mask4(len), len };
+	return (struct cidr4){ip & mask4(len), len};
 }
 
 struct cidr6 cidr6_around(const struct in6_addr *ip, unsigned int len)
 {
-	struct cidr6 c = { *ip, len };
+	struct cidr6 c = {*ip, len};
 
 	for (unsigned int i = 0; i < 16; i++) {
 		unsigned int keep = len > i * 8 ? MIN(len - i * 8, 8U) : 0;
@@ -57,8 +57,9 @@ int cidr4_parse(const char *text, struct cidr4 *ret, struct err *e)
 		return err_set(e, EINVAL, "subnet '%s' is not of the form 172.20.0.0/16", text);
 	*ret = cidr4_around(ip, len);
 	if (ret->base != ip)
-		return err_set(e, EINVAL, "subnet %s has bits set behind its prefix: %s is the subnet", text,
-			       cidr4_format(*ret, meant));
+		return err_set(e, EINVAL,
+			"subnet %s has bits set behind its prefix: %s is the subnet", text,
+			cidr4_format(*ret, meant));
 	return 0;
 }
 
@@ -72,8 +73,9 @@ int cidr6_parse(const char *text, struct cidr6 *ret, struct err *e)
 		return err_set(e, EINVAL, "subnet '%s' is not of the form fd00:1:2::/64", text);
 	*ret = cidr6_around(&ip, len);
 	if (memcmp(&ret->base, &ip, sizeof(ip)) != 0)
-		return err_set(e, EINVAL, "subnet %s has bits set behind its prefix: %s is the subnet", text,
-			       cidr6_format(ret, meant));
+		return err_set(e, EINVAL,
+			"subnet %s has bits set behind its prefix: %s is the subnet", text,
+			cidr6_format(ret, meant));
 	return 0;
 }
 
@@ -149,7 +151,7 @@ int ip6_parse(const char *text, struct in6_addr *ret, struct err *e)
 
 const char *ip4_format(uint32_t ip, char buf[INET_ADDRSTRLEN])
 {
-	struct in_addr in = { htonl(ip) };
+	struct in_addr in = {htonl(ip)};
 
 	return inet_ntop(AF_INET, &in, buf, INET_ADDRSTRLEN);
 }
@@ -180,14 +182,15 @@ int mac_parse(const char *text, uint8_t ret[6], struct err *e)
 		ret[i] = (uint8_t)(hi << 4 | lo);
 	}
 	if (ret[0] & 1 || memcmp(ret, zero, 6) == 0)
-		return err_set(e, EINVAL, "MAC address %s is not one host's: a unicast one is needed", text);
+		return err_set(e, EINVAL,
+			"MAC address %s is not one host's: a unicast one is needed", text);
 	return 0;
 }
 
 const char *mac_format(const uint8_t mac[6], char buf[MAC_TEXT_MAX])
 {
-	snprintf(buf, MAC_TEXT_MAX, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
-		 mac[5]);
+	snprintf(buf, MAC_TEXT_MAX, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3],
+		mac[4], mac[5]);
 	return buf;
 }
 

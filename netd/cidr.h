@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Addresses and subnets: strict text to value and back. IPv4 addresses are uint32_t in host order, so
- * that pools can count; IPv6 addresses are struct in6_addr.
+ * Addresses and subnets: strict text to value and back. IPv4 addresses are uint32_t in host order,
+ * so that pools can count; IPv6 addresses are struct in6_addr.
  */
 #pragma once
 
@@ -22,8 +22,8 @@ struct cidr6 {
 	unsigned int len;
 };
 
-/* "172.20.0.0/16". -EINVAL with a sentence; bits behind the prefix are refused, and the subnet that was
- * probably meant is named. */
+/* "172.20.0.0/16". -EINVAL with a sentence; bits behind the prefix are refused, and the subnet that
+ * was probably meant is named. */
 int cidr4_parse(const char *text, struct cidr4 *ret, struct err *e);
 int cidr6_parse(const char *text, struct cidr6 *ret, struct err *e);
 

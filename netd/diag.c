@@ -52,9 +52,9 @@ static int on_socket(struct nl_msg *msg, void *arg)
 
 static int dump(struct nl_sock *sock, int family, bool udp)
 {
-	struct inet_diag_req_v2 req = { .sdiag_family = (uint8_t)family,
-					.sdiag_protocol = udp ? IPPROTO_UDP : IPPROTO_TCP,
-					.idiag_states = udp ? UINT32_MAX : 1U << TCP_LISTEN };
+	struct inet_diag_req_v2 req = {.sdiag_family = (uint8_t)family,
+		.sdiag_protocol = udp ? IPPROTO_UDP : IPPROTO_TCP,
+		.idiag_states = udp ? UINT32_MAX : 1U << TCP_LISTEN};
 	int r = nl_send_simple(sock, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, &req, sizeof(req));
 
 	return r < 0 ? r : nl_recvmsgs_default(sock);
@@ -62,7 +62,7 @@ static int dump(struct nl_sock *sock, int family, bool udp)
 
 int diag_port_used(const struct published *p, bool *ret, struct err *e)
 {
-	struct search s = { .want = p };
+	struct search s = {.want = p};
 	struct nl_sock *sock = nl_socket_alloc();
 	int r = sock ? nl_connect(sock, NETLINK_SOCK_DIAG) : -NLE_NOMEM;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * nft text for libnftables. Runs in netd. Only checked values get into the text: the engine's and networks' link names,
- * numbers, formatted addresses, and container ids of names_check()'s letters.
+ * nft text for libnftables. Runs in netd. Only checked values get into the text: the engine's and
+ * networks' link names, numbers, formatted addresses, and container ids of names_check()'s letters.
  */
 #include "fw.h"
 
@@ -18,7 +18,7 @@ struct fw {
 	struct nft_ctx *nft;
 };
 
-static const char *const maps[] = { "published4", "published4_any", "published6", "published6_any" };
+static const char *const maps[] = {"published4", "published4_any", "published6", "published6_any"};
 
 int fw_new(const char *engine, struct fw **ret, struct err *e)
 {
@@ -45,7 +45,7 @@ void fw_free(struct fw *f)
 /* The code of nft's words; EIO when there is none for them. */
 static int code_of(const char *text)
 {
-	static const int codes[] = { EPERM, ENOENT, EEXIST, ENOMEM, EBUSY, EOPNOTSUPP, EINVAL };
+	static const int codes[] = {EPERM, ENOENT, EEXIST, ENOMEM, EBUSY, EOPNOTSUPP, EINVAL};
 
 	for (unsigned int i = 0; i < ARRAY_LEN(codes); i++)
 		if (strstr(text, strerror(codes[i])))
@@ -58,7 +58,8 @@ static int run(struct fw *f, const char *text, const char **ret_out, struct err 
 {
 	int r = nft_run_cmd_from_buffer(f->nft, text);
 	/* Both buffers grow until they are asked for. */
-	const char *out = nft_ctx_get_output_buffer(f->nft), *why = nft_ctx_get_error_buffer(f->nft);
+	const char *out = nft_ctx_get_output_buffer(f->nft),
+		   *why = nft_ctx_get_error_buffer(f->nft);
 
 	if (ret_out)
 		*ret_out = out;
@@ -67,7 +68,8 @@ static int run(struct fw *f, const char *text, const char **ret_out, struct err 
 	log_debug("nft: %s", why);
 	if (strncmp(why, "Error: ", 7) == 0)
 		why += 7;
-	return err_set(e, code_of(why), "nft table inet %s: %.*s", f->table, (int)strcspn(why, "\n"), why);
+	return err_set(
+		e, code_of(why), "nft table inet %s: %.*s", f->table, (int)strcspn(why, "\n"), why);
 }
 
 /* A command under construction. */
@@ -79,7 +81,7 @@ struct text {
 
 static int text_begin(struct text *t, struct err *e)
 {
-	*t = (struct text){ 0 };
+	*t = (struct text){0};
 	t->out = open_memstream(&t->buf, &t->len);
 	return t->out ? 0 : err_errno(e, errno, "nft text");
 }
@@ -113,7 +115,8 @@ static void put_publish(FILE *out, const struct fw *f, const struct published *p
 	fprintf(out, "add element inet %s %s { ", f->table, map_of(p));
 	put_key(out, p);
 	fprintf(out, " comment \"%s\" : %s . %u }\n", p->container,
-		p->family == AF_INET ? ip4_format(p->to4, ip) : ip6_format(&p->to6, ip), p->to_port);
+		p->family == AF_INET ? ip4_format(p->to4, ip) : ip6_format(&p->to6, ip),
+		p->to_port);
 }
 
 static void put_network(FILE *out, const struct fw *f, const struct network *n)
@@ -121,9 +124,11 @@ static void put_network(FILE *out, const struct fw *f, const struct network *n)
 	char net[CIDR_TEXT_MAX];
 
 	fprintf(out, "add element inet %s bridges { \"%s\" }\n", f->table, n->bridge);
-	fprintf(out, "add element inet %s inside { \"%s\" . \"%s\" }\n", f->table, n->bridge, n->bridge);
+	fprintf(out, "add element inet %s inside { \"%s\" . \"%s\" }\n", f->table, n->bridge,
+		n->bridge);
 	fprintf(out, "add element inet %s subnets4 { %s }\n", f->table, cidr4_format(n->net4, net));
-	fprintf(out, "add element inet %s subnets6 { %s }\n", f->table, cidr6_format(&n->net6, net));
+	fprintf(out, "add element inet %s subnets6 { %s }\n", f->table,
+		cidr6_format(&n->net6, net));
 }
 
 static void put_ruleset(FILE *out, const struct fw *f)
@@ -139,7 +144,8 @@ static void put_ruleset(FILE *out, const struct fw *f)
 	fputs(at, out);
 }
 
-int fw_load(struct fw *f, const struct network *networks, const struct published *book, struct err *e)
+int fw_load(
+	struct fw *f, const struct network *networks, const struct published *book, struct err *e)
 {
 	struct text t;
 
@@ -184,7 +190,7 @@ static int withdraw(struct fw *f, const struct published *rows, bool one, struct
 
 int fw_withdraw(struct fw *f, const struct published *rows, struct err *e)
 {
-	struct err one = { 0 };
+	struct err one = {0};
 
 	if (!rows || withdraw(f, rows, false, &one) == 0)
 		return 0;
@@ -205,20 +211,21 @@ int fw_remove(struct fw *f, struct err *e)
 	return text_run(f, &t, e);
 }
 
-/* An element is [{"elem": {"val": {"concat": [address,] proto, port}, "comment": id}}, {"concat": [address, port]}];
- * see libnftables-json(5). What doesn't look so isn't ours. */
+/* An element is [{"elem": {"val": {"concat": [address,] proto, port}, "comment": id}}, {"concat":
+ * [address, port]}]; see libnftables-json(5). What doesn't look so isn't ours. */
 static bool read_element(json_t *pair, bool six, bool any, struct published *p)
 {
 	const char *host = any ? (six ? "::" : "0.0.0.0") : NULL, *proto, *to, *id;
 	int host_port, to_port;
 	json_t *key;
 
-	if (json_unpack(pair, "[{s:{s:{s:o}, s:s}}, {s:[s, i]}]", "elem", "val", "concat", &key, "comment", &id,
-			"concat", &to, &to_port) < 0)
+	if (json_unpack(pair, "[{s:{s:{s:o}, s:s}}, {s:[s, i]}]", "elem", "val", "concat", &key,
+		    "comment", &id, "concat", &to, &to_port) < 0)
 		return false;
-	if (any ? json_unpack(key, "[s, i]", &proto, &host_port) : json_unpack(key, "[s, s, i]", &host, &proto, &host_port))
+	if (any ? json_unpack(key, "[s, i]", &proto, &host_port)
+		: json_unpack(key, "[s, s, i]", &host, &proto, &host_port))
 		return false;
-	*p = (struct published){ .family = six ? AF_INET6 : AF_INET, .any = any, .hold = -1 };
+	*p = (struct published){.family = six ? AF_INET6 : AF_INET, .any = any, .hold = -1};
 	p->udp = strcmp(proto, "udp") == 0;
 	p->host_port = (uint16_t)host_port;
 	p->to_port = (uint16_t)to_port;
@@ -284,9 +291,11 @@ int fw_read(struct fw *f, struct published **ret, struct err *e)
 	for (unsigned int i = 0; i < ARRAY_LEN(maps); i++)
 		if (read_map(f, i, &rows, e) < 0) {
 			ports_free(rows);
-			return e->code == ENOENT ?
-				err_set(e, EEXIST, "nft table inet %s exists and is not this engine's", f->table) :
-				-e->code;
+			return e->code == ENOENT
+				       ? err_set(e, EEXIST,
+						 "nft table inet %s exists and is not this engine's",
+						 f->table)
+				       : -e->code;
 		}
 	*ret = rows;
 	return 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A snapshot of the host's network, by libnl's caches. Runs in netd. What the kernel says is believed.
+ * A snapshot of the host's network, by libnl's caches. Runs in netd. What the kernel says is
+ * believed.
  */
 #include "host.h"
 
@@ -14,7 +15,7 @@
 
 int host_read(struct host *ret, struct err *e)
 {
-	struct host h = { .sock = nl_socket_alloc() };
+	struct host h = {.sock = nl_socket_alloc()};
 	int r = h.sock ? nl_connect(h.sock, NETLINK_ROUTE) : -NLE_NOMEM;
 
 	if (r == 0)
@@ -37,7 +38,7 @@ void host_free(struct host *h)
 	nl_cache_free(h->addrs);
 	nl_cache_free(h->links);
 	nl_socket_free(h->sock);
-	*h = (struct host){ 0 };
+	*h = (struct host){0};
 }
 
 struct rtnl_link *host_link(const struct host *h, const char *name)
@@ -53,7 +54,8 @@ struct rtnl_link *host_link(const struct host *h, const char *name)
 	return NULL;
 }
 
-void host_each_port(const struct host *h, int bridge, void (*fn)(void *, struct rtnl_link *), void *arg)
+void host_each_port(
+	const struct host *h, int bridge, void (*fn)(void *, struct rtnl_link *), void *arg)
 {
 	struct nl_object *o = nl_cache_get_first(h->links);
 
@@ -89,19 +91,21 @@ static int route_ifindex(struct rtnl_route *r)
 }
 
 /* Does this address overlap the wanted subnet? want4 or want6 is NULL. text gets its form. */
-static bool overlaps(struct nl_addr *a, const struct cidr4 *want4, const struct cidr6 *want6, char *text)
+static bool overlaps(
+	struct nl_addr *a, const struct cidr4 *want4, const struct cidr6 *want6, char *text)
 {
 	unsigned int len = nl_addr_get_prefixlen(a);
 
 	if (want4 && nl_addr_get_family(a) == AF_INET && nl_addr_get_len(a) == 4) {
 		const uint8_t *b = nl_addr_get_binary_addr(a);
-		uint32_t ip = (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+		uint32_t ip =
+			(uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
 
-		cidr4_format((struct cidr4){ ip, len }, text);
+		cidr4_format((struct cidr4){ip, len}, text);
 		return cidr4_overlaps(cidr4_around(ip, len), *want4);
 	}
 	if (want6 && nl_addr_get_family(a) == AF_INET6 && nl_addr_get_len(a) == 16) {
-		struct cidr6 c = { .len = len };
+		struct cidr6 c = {.len = len};
 
 		memcpy(&c.base, nl_addr_get_binary_addr(a), sizeof(c.base));
 		cidr6_format(&c, text);
@@ -111,8 +115,8 @@ static bool overlaps(struct nl_addr *a, const struct cidr4 *want4, const struct 
 	return false;
 }
 
-static int check(const struct host *h, int own, const struct cidr4 *want4, const struct cidr6 *want6,
-		 const char *subnet, struct err *e)
+static int check(const struct host *h, int own, const struct cidr4 *want4,
+	const struct cidr6 *want6, const char *subnet, struct err *e)
 {
 	char text[CIDR_TEXT_MAX], dev[IFNAMSIZ];
 
@@ -121,8 +125,8 @@ static int check(const struct host *h, int own, const struct cidr4 *want4, const
 		int ifindex = rtnl_addr_get_ifindex(a);
 
 		if (ifindex != own && overlaps(rtnl_addr_get_local(a), want4, want6, text))
-			return err_set(e, EADDRINUSE, "subnet %s overlaps address %s dev %s", subnet, text,
-				       link_name(h, ifindex, dev));
+			return err_set(e, EADDRINUSE, "subnet %s overlaps address %s dev %s",
+				subnet, text, link_name(h, ifindex, dev));
 	}
 	for (struct nl_object *o = nl_cache_get_first(h->routes); o; o = nl_cache_get_next(o)) {
 		struct rtnl_route *r = (struct rtnl_route *)o;
@@ -132,8 +136,8 @@ static int check(const struct host *h, int own, const struct cidr4 *want4, const
 		if (ifindex == own && own)
 			continue;
 		if (dst && nl_addr_get_prefixlen(dst) > 1 && overlaps(dst, want4, want6, text))
-			return err_set(e, EADDRINUSE, "subnet %s overlaps route %s dev %s", subnet, text,
-				       link_name(h, ifindex, dev));
+			return err_set(e, EADDRINUSE, "subnet %s overlaps route %s dev %s", subnet,
+				text, link_name(h, ifindex, dev));
 	}
 	return 0;
 }
@@ -152,9 +156,10 @@ int host_free6(const struct host *h, int own, const struct cidr6 *want, struct e
 	return check(h, own, NULL, want, cidr6_format(want, text), e);
 }
 
-static bool first_addr(const struct host *h, int ifindex, int family, void *ret, unsigned int *ret_len)
+static bool first_addr(
+	const struct host *h, int ifindex, int family, void *ret, unsigned int *ret_len)
 {
-	static const struct cidr6 link_local = { .base = { .s6_addr = { 0xfe, 0x80 } }, .len = 10 };
+	static const struct cidr6 link_local = {.base = {.s6_addr = {0xfe, 0x80}}, .len = 10};
 
 	for (struct nl_object *o = nl_cache_get_first(h->addrs); o; o = nl_cache_get_next(o)) {
 		struct rtnl_addr *a = (struct rtnl_addr *)o;
@@ -162,7 +167,8 @@ static bool first_addr(const struct host *h, int ifindex, int family, void *ret,
 
 		if (rtnl_addr_get_ifindex(a) != ifindex || nl_addr_get_family(local) != family)
 			continue;
-		if (family == AF_INET6 && cidr6_contains(&link_local, nl_addr_get_binary_addr(local)))
+		if (family == AF_INET6 &&
+			cidr6_contains(&link_local, nl_addr_get_binary_addr(local)))
 			continue;
 		memcpy(ret, nl_addr_get_binary_addr(local), family == AF_INET ? 4 : 16);
 		*ret_len = nl_addr_get_prefixlen(local);

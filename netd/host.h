@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the host's network namespace holds, as far as netd asks: links, addresses, routes. A snapshot, taken
- * when a network is set up; never kept.
+ * What the host's network namespace holds, as far as netd asks: links, addresses, routes. A
+ * snapshot, taken when a network is set up; never kept.
  */
 #pragma once
 
@@ -23,13 +23,15 @@ void host_free(struct host *h); /* accepts a zeroed one */
 struct rtnl_link *host_link(const struct host *h, const char *name);
 
 /* Each link whose master is `bridge`. */
-void host_each_port(const struct host *h, int bridge, void (*fn)(void *arg, struct rtnl_link *l), void *arg);
+void host_each_port(
+	const struct host *h, int bridge, void (*fn)(void *arg, struct rtnl_link *l), void *arg);
 
 /* Is there any bridge at all? */
 bool host_has_bridge(const struct host *h);
 
-/* Is the subnet free? Routes and addresses of the link `own` (0: none) don't count, nor do default routes or the
- * two halves (/1) that some VPNs use in their place. -EADDRINUSE names what is in the way. */
+/* Is the subnet free? Routes and addresses of the link `own` (0: none) don't count, nor do default
+ * routes or the two halves (/1) that some VPNs use in their place. -EADDRINUSE names what is in the
+ * way. */
 int host_free4(const struct host *h, int own, struct cidr4 want, struct err *e);
 int host_free6(const struct host *h, int own, const struct cidr6 *want, struct err *e);
 

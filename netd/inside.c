@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Links, addresses and routes in a container's network namespace. Runs in netd. The socket comes from a container:
- * batch.c never waits on it.
+ * Links, addresses and routes in a container's network namespace. Runs in netd. The socket comes
+ * from a container: batch.c never waits on it.
  */
 #include "inside.h"
 
@@ -33,21 +33,24 @@ int inside_check(int rtnl, int netns, struct err *e)
 	_cleanup_fd_ int own = -1;
 	struct stat a, b;
 
-	if (socket_option(rtnl, SO_DOMAIN) != AF_NETLINK || socket_option(rtnl, SO_PROTOCOL) != NETLINK_ROUTE)
+	if (socket_option(rtnl, SO_DOMAIN) != AF_NETLINK ||
+		socket_option(rtnl, SO_PROTOCOL) != NETLINK_ROUTE)
 		return err_set(e, EINVAL, "rtnl is not a NETLINK_ROUTE socket");
 	if (netns < 0)
 		return 0;
 	own = ioctl(rtnl, SIOCGSKNS);
 	if (own < 0)
 		return err_errno(e, errno, "rtnl: its network namespace");
-	if (fstat(own, &a) < 0 || fstat(netns, &b) < 0 || a.st_ino != b.st_ino || a.st_dev != b.st_dev)
-		return err_set(e, EINVAL, "rtnl is not a socket of the network namespace that came with it");
+	if (fstat(own, &a) < 0 || fstat(netns, &b) < 0 || a.st_ino != b.st_ino ||
+		a.st_dev != b.st_dev)
+		return err_set(e, EINVAL,
+			"rtnl is not a socket of the network namespace that came with it");
 	return 0;
 }
 
 int inside_setup(int rtnl, const struct inside_want *w, struct err *e)
 {
-	_cleanup_batch_ struct batch b = { 0 };
+	_cleanup_batch_ struct batch b = {0};
 
 	batch_add(&b, rt_link_up(LO_IFINDEX), "lo");
 	batch_add(&b, rt_link_up(w->ifindex), "eth0");
@@ -62,7 +65,7 @@ int inside_setup(int rtnl, const struct inside_want *w, struct err *e)
 
 int inside_loopback(int rtnl, struct err *e)
 {
-	_cleanup_batch_ struct batch b = { 0 };
+	_cleanup_batch_ struct batch b = {0};
 
 	batch_add(&b, rt_link_up(LO_IFINDEX), "lo");
 	if (batch_run(&b, rtnl, NULL, NULL, e) < 0)
@@ -78,7 +81,8 @@ int inside_open(int netns, struct err *e)
 	if (home < 0)
 		return err_errno(e, errno, "/proc/self/ns/net");
 	if (setns(netns, CLONE_NEWNET) < 0)
-		return err_errno(e, errno, "entering the network namespace, as no rtnl socket came with it");
+		return err_errno(
+			e, errno, "entering the network namespace, as no rtnl socket came with it");
 	fd = batch_socket(e);
 	if (setns(home, CLONE_NEWNET) < 0) {
 		log_error("no way back to the host's network namespace");

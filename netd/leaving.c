@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Links on their way out. When a container's last process ends, the kernel dismantles its network namespace and
- * deletes both ends of its link within some 50 ms. Where something keeps the namespace alive, netd deletes the link
- * after LEAVING_MS. Runs in netd.
+ * Links on their way out. When a container's last process ends, the kernel dismantles its network
+ * namespace and deletes both ends of its link within some 50 ms. Where something keeps the
+ * namespace alive, netd deletes the link after LEAVING_MS. Runs in netd.
  */
 #include <stdio.h>
 #include <string.h>
@@ -41,7 +41,7 @@ void leaving_finish(struct netd *d)
 {
 	while (d->leaving) {
 		struct leaving *l = d->leaving;
-		struct err e = { 0 };
+		struct err e = {0};
 
 		if (if_nametoindex(l->link) && veth_delete(d->rtnl, l->link, &e) < 0)
 			log_warn("link %s", e.text);
@@ -58,7 +58,7 @@ static void on_time(void *arg)
 void leaving_add(struct netd *d, const char *link)
 {
 	struct leaving *l = calloc(1, sizeof(*l));
-	struct err e = { 0 };
+	struct err e = {0};
 
 	if (!d->reaper)
 		d->reaper = loop_timer(d->loop, LEAVING_MS, on_time, d);
@@ -69,7 +69,8 @@ void leaving_add(struct netd *d, const char *link)
 		return;
 	}
 	snprintf(l->link, sizeof(l->link), "%s", link);
-	/* The timer runs from the first of them; those that follow may get less time, which only costs netd some. */
+	/* The timer runs from the first of them; those that follow may get less time, which only
+	 * costs netd some. */
 	if (!d->leaving)
 		timer_again(d->reaper, LEAVING_MS);
 	l->next = d->leaving;

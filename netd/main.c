@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * netd starts: command line, privileges, channel, loop. Trusts its command line, which the launcher or an administrator
- * writes.
+ * netd starts: command line, privileges, channel, loop. Trusts its command line, which the launcher
+ * or an administrator writes.
  */
 #include <errno.h>
 
@@ -11,9 +11,11 @@
 
 static int serve(struct netd *d, const struct daemon_args *args, struct err *e)
 {
-	struct chan_setup setup = { .self = NETD, .peer = SUPERVISOR, .handlers = netd_handlers, .arg = d };
+	struct chan_setup setup = {
+		.self = NETD, .peer = SUPERVISOR, .handlers = netd_handlers, .arg = d};
 
-	if (priv_enter(d->enter_netns ? &netd_enter_profile : &netd_profile, args->uid, args->gid, e) < 0)
+	if (priv_enter(d->enter_netns ? &netd_enter_profile : &netd_profile, args->uid, args->gid,
+		    e) < 0)
 		return -e->code;
 	d->loop = loop_new();
 	if (!d->loop)
@@ -26,13 +28,15 @@ static int serve(struct netd *d, const struct daemon_args *args, struct err *e)
 
 int main(int argc, char **argv)
 {
-	struct netd d = { .rtnl = -1 };
+	struct netd d = {.rtnl = -1};
 	const struct daemon_option options[] = {
-		{ .name = "enter-netns", .flag = &d.enter_netns, .help = "with --debug: keep SYS_ADMIN to go into namespaces given by path" },
-		{ 0 },
+		{.name = "enter-netns",
+			.flag = &d.enter_netns,
+			.help = "with --debug: keep SYS_ADMIN to go into namespaces given by path"},
+		{0},
 	};
 	struct daemon_args args;
-	struct err e = { 0 };
+	struct err e = {0};
 	int r;
 
 	daemon_parse(argc, argv, &netd_profile, options, &args);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names and aliases of netd's links. Pure functions. Aliases are read back from the kernel, where any
- * network administrator of the host may have written them: they are parsed strictly.
+ * Names and aliases of netd's links. Pure functions. Aliases are read back from the kernel, where
+ * any network administrator of the host may have written them: they are parsed strictly.
  */
 #include "names.h"
 
@@ -12,19 +12,21 @@
 
 int names_check(const char *what, const char *id, struct err *e)
 {
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+	static const char letters[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
 	size_t n = strlen(id);
 
 	if (n < 1 || n > NAMES_ID_MAX || strspn(id, letters) != n || !isalnum((unsigned char)id[0]))
-		return err_set(e, EINVAL, "%s '%s' is not a name: 1 to %d letters, digits, '_', '.' or '-'", what, id,
-			       NAMES_ID_MAX);
+		return err_set(e, EINVAL,
+			"%s '%s' is not a name: 1 to %d letters, digits, '_', '.' or '-'", what, id,
+			NAMES_ID_MAX);
 	return 0;
 }
 
 /* FNV-1a over the words, each with its NUL. */
 static uint64_t hash(const char *a, const char *b, const char *c)
 {
-	const char *words[] = { a, b, c };
+	const char *words[] = {a, b, c};
 	uint64_t h = 0xcbf29ce484222325ULL;
 
 	for (unsigned int i = 0; i < ARRAY_LEN(words); i++)
@@ -50,7 +52,8 @@ void names_link(const char *engine, const char *network, const char *container, 
 {
 	unsigned long long h = hash(engine, network, container);
 
-	if (strcmp(network, NAMES_DEFAULT_NETWORK) == 0 && strspn(container, "0123456789abcdef") >= 10)
+	if (strcmp(network, NAMES_DEFAULT_NETWORK) == 0 &&
+		strspn(container, "0123456789abcdef") >= 10)
 		snprintf(ret, IFNAMSIZ, "bh%.10s", container);
 	else
 		snprintf(ret, IFNAMSIZ, "bh%012llx", h & 0xffffffffffffULL);
@@ -61,16 +64,17 @@ void names_bridge_alias(const char *engine, const char *network, char ret[NAMES_
 	snprintf(ret, NAMES_ALIAS_MAX, "bulkhead:%.64s:network:%.64s", engine, network);
 }
 
-void names_link_alias(const char *engine, const char *container, uint32_t ip4, const struct in6_addr *ip6,
-		      char ret[NAMES_ALIAS_MAX])
+void names_link_alias(const char *engine, const char *container, uint32_t ip4,
+	const struct in6_addr *ip6, char ret[NAMES_ALIAS_MAX])
 {
 	char a4[INET_ADDRSTRLEN], a6[INET6_ADDRSTRLEN];
 
-	snprintf(ret, NAMES_ALIAS_MAX, "bulkhead:%.64s:%.64s:%s:%s", engine, container, ip4_format(ip4, a4),
-		 ip6_format(ip6, a6));
+	snprintf(ret, NAMES_ALIAS_MAX, "bulkhead:%.64s:%.64s:%s:%s", engine, container,
+		ip4_format(ip4, a4), ip6_format(ip6, a6));
 }
 
-/* Copies what stands before the next ':' and steps over it; false when it doesn't fit or there is none. */
+/* Copies what stands before the next ':' and steps over it; false when it doesn't fit or there is
+ * none. */
 static bool word(const char **at, char *buf, size_t size)
 {
 	const char *end = strchr(*at, ':');
@@ -84,14 +88,15 @@ static bool word(const char **at, char *buf, size_t size)
 	return true;
 }
 
-bool names_parse_link_alias(const char *engine, const char *alias, char ret_container[NAMES_ID_MAX + 1],
-			    uint32_t *ret_ip4, struct in6_addr *ret_ip6)
+bool names_parse_link_alias(const char *engine, const char *alias,
+	char ret_container[NAMES_ID_MAX + 1], uint32_t *ret_ip4, struct in6_addr *ret_ip6)
 {
 	char ours[NAMES_ID_MAX + 1], ip4[INET_ADDRSTRLEN];
 
 	return alias && word(&alias, ours, sizeof(ours)) && strcmp(ours, "bulkhead") == 0 &&
 	       word(&alias, ours, sizeof(ours)) && strcmp(ours, engine) == 0 &&
-	       word(&alias, ret_container, NAMES_ID_MAX + 1) && names_check("container", ret_container, NULL) == 0 &&
+	       word(&alias, ret_container, NAMES_ID_MAX + 1) &&
+	       names_check("container", ret_container, NULL) == 0 &&
 	       word(&alias, ip4, sizeof(ip4)) && ip4_parse(ip4, ret_ip4, NULL) == 0 &&
 	       ip6_parse(alias, ret_ip6, NULL) == 0;
 }

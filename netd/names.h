@@ -5,8 +5,8 @@
  *	bulkhead:ENGINE:network:NETWORK         a bridge
  *	bulkhead:ENGINE:CONTAINER:IP4:IP6       the host's end of a container's link
  *
- * Names are the same in every run: that is how leftovers are found. Two different things whose names
- * collide differ in their aliases.
+ * Names are the same in every run: that is how leftovers are found. Two different things whose
+ *names collide differ in their aliases.
  */
 #pragma once
 
@@ -14,27 +14,27 @@
 
 #include "cidr.h"
 
-#define NAMES_ID_MAX 64
-#define NAMES_ALIAS_MAX 256 /* IFALIASZ */
+#define NAMES_ID_MAX	      64
+#define NAMES_ALIAS_MAX	      256 /* IFALIASZ */
 #define NAMES_DEFAULT_NETWORK "bridge"
 
-/* Of containers and networks: letters, digits, '_', '.', '-'; nothing that means something to nft or in an
- * alias. -EINVAL with a sentence that starts with `what`. */
+/* Of containers and networks: letters, digits, '_', '.', '-'; nothing that means something to nft
+ * or in an alias. -EINVAL with a sentence that starts with `what`. */
 int names_check(const char *what, const char *id, struct err *e);
 
 /* "bulkhead0" for the default network of the engine "bulkhead". */
 void names_bridge(const char *engine, const char *network, char ret[IFNAMSIZ]);
-/* "bh" and the first ten digits of a container's id; of a hash where the id isn't hex or the network isn't
- * the default one. */
+/* "bh" and the first ten digits of a container's id; of a hash where the id isn't hex or the
+ * network isn't the default one. */
 void names_link(const char *engine, const char *network, const char *container, char ret[IFNAMSIZ]);
 
 void names_bridge_alias(const char *engine, const char *network, char ret[NAMES_ALIAS_MAX]);
-void names_link_alias(const char *engine, const char *container, uint32_t ip4, const struct in6_addr *ip6,
-		      char ret[NAMES_ALIAS_MAX]);
+void names_link_alias(const char *engine, const char *container, uint32_t ip4,
+	const struct in6_addr *ip6, char ret[NAMES_ALIAS_MAX]);
 
 /* Reads a link's alias back; false when it isn't one of this engine's. alias may be NULL. */
-bool names_parse_link_alias(const char *engine, const char *alias, char ret_container[NAMES_ID_MAX + 1],
-			    uint32_t *ret_ip4, struct in6_addr *ret_ip6);
+bool names_parse_link_alias(const char *engine, const char *alias,
+	char ret_container[NAMES_ID_MAX + 1], uint32_t *ret_ip4, struct in6_addr *ret_ip6);
 
 /* 02:42 is for containers; bridges get 02:62 and a hash, the same in every run. */
 void names_bridge_mac(const char *engine, const char *network, uint8_t ret[6]);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * netd's message handlers: check, do, answer. The supervisor is trusted to ask for its own containers' good, not to
- * send sound values. Runs in netd.
+ * netd's message handlers: check, do, answer. The supervisor is trusted to ask for its own
+ * containers' good, not to send sound values. Runs in netd.
  */
 #include "netd.h"
 
@@ -118,7 +118,7 @@ static int check_port_ip(const char *text, struct err *e)
 
 static int setup(struct netd *d, const struct net_setup *m, struct network **ret, struct err *e)
 {
-	struct network_want want = { m->subnet4, m->subnet6, m->mtu };
+	struct network_want want = {m->subnet4, m->subnet6, m->mtu};
 	const char *port_ip = m->port_ip ? m->port_ip : PORT_IP_DEFAULT;
 	struct network *n;
 
@@ -130,8 +130,9 @@ static int setup(struct netd *d, const struct net_setup *m, struct network **ret
 		return err_prefix(e, "network %s", m->network);
 	snprintf(n->port_ip, sizeof(n->port_ip), "%s", port_ip);
 	adopt(d, n);
-	if (sysctls_bridge(d->sysctls, n->bridge, e) < 0 || (!d->book_read && read_book(d, e) < 0) ||
-	    fw_load(d->fw, d->networks, d->book, e) < 0)
+	if (sysctls_bridge(d->sysctls, n->bridge, e) < 0 ||
+		(!d->book_read && read_book(d, e) < 0) ||
+		fw_load(d->fw, d->networks, d->book, e) < 0)
 		return err_prefix(e, "network %s", m->network);
 	*ret = n;
 	return 0;
@@ -143,7 +144,7 @@ static void on_net_setup(void *self, struct chan *c, uint32_t id, void *msg, str
 	struct netd *d = self;
 	struct in6_addr gateway6;
 	struct network *n = NULL;
-	struct err e = { 0 };
+	struct err e = {0};
 
 	(void)f;
 	if (setup(d, msg, &n, &e) < 0) {
@@ -163,7 +164,8 @@ static void on_net_setup(void *self, struct chan *c, uint32_t id, void *msg, str
 }
 
 /* The container's rows of the book as a message's list. */
-static int list_ports(const struct netd *d, const char *container, struct arena *a, struct endpoint *ret, struct err *e)
+static int list_ports(const struct netd *d, const char *container, struct arena *a,
+	struct endpoint *ret, struct err *e)
 {
 	uint32_t n = 0;
 
@@ -180,20 +182,23 @@ static int list_ports(const struct netd *d, const char *container, struct arena 
 
 		if (strcmp(p->container, container) != 0)
 			continue;
-		*to = (struct port){ .host_ip = arena_strdup(a, ports_host(p, ip)), .host_port = p->host_port,
-				     .container_port = p->to_port, .proto = p->udp ? "udp" : "tcp" };
+		*to = (struct port){.host_ip = arena_strdup(a, ports_host(p, ip)),
+			.host_port = p->host_port,
+			.container_port = p->to_port,
+			.proto = p->udp ? "udp" : "tcp"};
 		ret->ports.n++;
 	}
 	return 0;
 }
 
 static int reply_attached(struct netd *d, struct chan *c, uint32_t id, const struct network *n,
-			  const struct member *m, const uint8_t mac[6], struct err *e)
+	const struct member *m, const uint8_t mac[6], struct err *e)
 {
-	char ip4[INET_ADDRSTRLEN], gw4[INET_ADDRSTRLEN], ip6[INET6_ADDRSTRLEN], gw6[INET6_ADDRSTRLEN];
+	char ip4[INET_ADDRSTRLEN], gw4[INET_ADDRSTRLEN], ip6[INET6_ADDRSTRLEN],
+		gw6[INET6_ADDRSTRLEN];
 	char mac_text[MAC_TEXT_MAX];
 	struct in6_addr gateway6 = network_gateway6(n);
-	_cleanup_arena_ struct arena a = { 0 };
+	_cleanup_arena_ struct arena a = {0};
 	struct endpoint ep = {
 		.ip4 = ip4_format(m->ip4, ip4),
 		.prefix4 = n->net4.len,
@@ -203,7 +208,7 @@ static int reply_attached(struct netd *d, struct chan *c, uint32_t id, const str
 		.gateway6 = ip6_format(&gateway6, gw6),
 		.mac = mac_format(mac, mac_text),
 	};
-	struct net_attached reply = { .endpoint = &ep };
+	struct net_attached reply = {.endpoint = &ep};
 
 	if (list_ports(d, m->id, &a, &ep, e) < 0)
 		return -e->code;
@@ -218,7 +223,7 @@ static void on_net_attach(void *self, struct chan *c, uint32_t id, void *msg, st
 	struct netd *d = self;
 	struct network *n = find(d, m->network);
 	struct member *member;
-	struct err e = { 0 };
+	struct err e = {0};
 	uint8_t mac[6];
 	int r;
 
@@ -227,7 +232,8 @@ static void on_net_attach(void *self, struct chan *c, uint32_t id, void *msg, st
 	if (r == 0 && !n)
 		r = err_set(&e, ENOENT, "network %s has not been set up", m->network);
 	if (r == 0 && network_member(n, m->container))
-		r = err_set(&e, EEXIST, "container %.12s is on network %s already", m->container, n->name);
+		r = err_set(&e, EEXIST, "container %.12s is on network %s already", m->container,
+			n->name);
 	if (r == 0)
 		r = attach(d, n, m, &member, mac, &e);
 	if (r == 0) {
@@ -242,7 +248,7 @@ static void on_net_attach(void *self, struct chan *c, uint32_t id, void *msg, st
 static void on_net_detach(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
 {
 	struct net_detach *m = msg;
-	struct err e = { 0 };
+	struct err e = {0};
 
 	(void)f;
 	if (names_check("container", m->container, &e) < 0 || detach(self, m->container, &e) < 0)
@@ -254,7 +260,7 @@ static void on_net_detach(void *self, struct chan *c, uint32_t id, void *msg, st
 static void on_net_loopback(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
 {
 	struct net_loopback *m = msg;
-	struct err e = { 0 };
+	struct err e = {0};
 
 	(void)self;
 	(void)f;
@@ -267,7 +273,7 @@ static void on_net_loopback(void *self, struct chan *c, uint32_t id, void *msg, 
 /* Others may rely on forwarding by now; where there is any other bridge, it stays. */
 static bool alone(void)
 {
-	_cleanup_host_ struct host h = { 0 };
+	_cleanup_host_ struct host h = {0};
 
 	if (host_read(&h, NULL) < 0)
 		return false;
@@ -296,7 +302,7 @@ static int teardown(struct netd *d, struct err *e)
 
 static void on_net_teardown(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
 {
-	struct err e = { 0 };
+	struct err e = {0};
 
 	(void)msg;
 	(void)f;
@@ -307,10 +313,10 @@ static void on_net_teardown(void *self, struct chan *c, uint32_t id, void *msg, 
 }
 
 const struct handler netd_handlers[] = {
-	{ MSG_net_setup, on_net_setup },
-	{ MSG_net_attach, on_net_attach },
-	{ MSG_net_detach, on_net_detach },
-	{ MSG_net_loopback, on_net_loopback },
-	{ MSG_net_teardown, on_net_teardown },
-	{ 0 },
+	{MSG_net_setup, on_net_setup},
+	{MSG_net_attach, on_net_attach},
+	{MSG_net_detach, on_net_detach},
+	{MSG_net_loopback, on_net_loopback},
+	{MSG_net_teardown, on_net_teardown},
+	{0},
 };

@@ -36,8 +36,8 @@ extern const struct priv_profile netd_enter_profile; /* and SYS_ADMIN, for --ent
 int netd_open(struct netd *d, struct err *e);
 void netd_close(struct netd *d);
 
-/* Deletes the link soon, unless the kernel does: a network namespace takes its links with it, many at a time,
- * without making netd wait (veth_delete takes 20 ms). */
+/* Deletes the link soon, unless the kernel does: a network namespace takes its links with it, many
+ * at a time, without making netd wait (veth_delete takes 20 ms). */
 void leaving_add(struct netd *d, const char *link);
 bool leaving_has(const struct netd *d, const char *link);
 void leaving_forget(struct netd *d, const char *link);

@@ -46,7 +46,8 @@ static void count(void *arg, struct rtnl_link *l)
 	++*(unsigned int *)arg;
 }
 
-/* Ours by its alias; or without one by the address that it was made with: then a run ended in between. */
+/* Ours by its alias; or without one by the address that it was made with: then a run ended in
+ * between. */
 static bool is_ours(struct rtnl_link *l, const char *alias, const uint8_t mac[6])
 {
 	const char *has = rtnl_link_get_ifalias(l), *type = rtnl_link_get_type(l);
@@ -56,10 +57,12 @@ static bool is_ours(struct rtnl_link *l, const char *alias, const uint8_t mac[6]
 		return false;
 	if (has && *has)
 		return strcmp(has, alias) == 0;
-	return addr && nl_addr_get_len(addr) == 6 && memcmp(nl_addr_get_binary_addr(addr), mac, 6) == 0;
+	return addr && nl_addr_get_len(addr) == 6 &&
+	       memcmp(nl_addr_get_binary_addr(addr), mac, 6) == 0;
 }
 
-static int find_bridge(struct network *n, const char *engine, const struct host *h, const char *alias, struct err *e)
+static int find_bridge(struct network *n, const char *engine, const struct host *h,
+	const char *alias, struct err *e)
 {
 	struct rtnl_link *l = host_link(h, n->bridge);
 	uint8_t mac[6];
@@ -68,7 +71,8 @@ static int find_bridge(struct network *n, const char *engine, const struct host 
 		return 0;
 	names_bridge_mac(engine, n->name, mac);
 	if (!is_ours(l, alias, mac))
-		return err_set(e, EEXIST, "link %s exists and is not this engine's: rename or delete it", n->bridge);
+		return err_set(e, EEXIST,
+			"link %s exists and is not this engine's: rename or delete it", n->bridge);
 	n->ifindex = rtnl_link_get_ifindex(l);
 	return 0;
 }
@@ -80,18 +84,21 @@ static void drop_addresses(struct network *n, const struct host *h, struct batch
 	unsigned int len;
 	uint32_t ip4;
 
-	if (host_addr4(h, n->ifindex, &ip4, &len) && (ip4 != pool_gateway(n->pool) || len != n->net4.len))
+	if (host_addr4(h, n->ifindex, &ip4, &len) &&
+		(ip4 != pool_gateway(n->pool) || len != n->net4.len))
 		batch_add(b, rt_addr4_delete(n->ifindex, ip4, len), "old address");
-	if (host_addr6(h, n->ifindex, &ip6, &len) && (memcmp(&ip6, &gw6, 16) != 0 || len != n->net6.len))
+	if (host_addr6(h, n->ifindex, &ip6, &len) &&
+		(memcmp(&ip6, &gw6, 16) != 0 || len != n->net6.len))
 		batch_add(b, rt_addr6_delete(n->ifindex, &ip6, len), "old address");
 }
 
-/* Not in one batch with what follows, which would go on after a failure here and change what somebody else made. */
+/* Not in one batch with what follows, which would go on after a failure here and change what
+ * somebody else made. */
 static int make_bridge(struct network *n, const char *engine, int rtnl, struct err *e)
 {
 	uint8_t mac[6];
-	struct rt_bridge rb = { .name = n->bridge, .mac = mac, .mtu = n->mtu };
-	_cleanup_batch_ struct batch b = { 0 };
+	struct rt_bridge rb = {.name = n->bridge, .mac = mac, .mtu = n->mtu};
+	_cleanup_batch_ struct batch b = {0};
 
 	names_bridge_mac(engine, n->name, mac);
 	batch_add(&b, rt_bridge_add(&rb), "creating");
@@ -102,10 +109,11 @@ static int make_bridge(struct network *n, const char *engine, int rtnl, struct e
 	return 0;
 }
 
-static int set_addresses(struct network *n, const char *alias, const struct host *h, int rtnl, struct err *e)
+static int set_addresses(
+	struct network *n, const char *alias, const struct host *h, int rtnl, struct err *e)
 {
-	_cleanup_batch_ struct batch b = { 0 };
-	struct rt_bridge rb = { .name = n->bridge, .alias = alias };
+	_cleanup_batch_ struct batch b = {0};
+	struct rt_bridge rb = {.name = n->bridge, .alias = alias};
 	struct in6_addr gw6 = network_gateway6(n);
 
 	drop_addresses(n, h, &b);
@@ -130,7 +138,8 @@ static void adopt(void *arg, struct rtnl_link *l)
 	if (!m)
 		return;
 	if (!names_parse_link_alias(a->engine, rtnl_link_get_ifalias(l), m->id, &m->ip4, &m->ip6)) {
-		log_warn("link %s: on bridge %s, but not ours", rtnl_link_get_name(l), a->n->bridge);
+		log_warn(
+			"link %s: on bridge %s, but not ours", rtnl_link_get_name(l), a->n->bridge);
 		free(m);
 		return;
 	}
@@ -141,7 +150,8 @@ static void adopt(void *arg, struct rtnl_link *l)
 	log_info("container %s: found on link %s", m->id, m->link);
 }
 
-static int choose(struct network *n, const struct host *h, const struct network_want *want, struct err *e)
+static int choose(
+	struct network *n, const struct host *h, const struct network_want *want, struct err *e)
 {
 	unsigned int ports = 0;
 	int r;
@@ -154,10 +164,11 @@ static int choose(struct network *n, const struct host *h, const struct network_
 	return r < 0 ? r : pool_new(n->net4, &n->pool, e);
 }
 
-static int ensure(struct network *n, const char *engine, const struct network_want *want, int rtnl, struct err *e)
+static int ensure(struct network *n, const char *engine, const struct network_want *want, int rtnl,
+	struct err *e)
 {
-	_cleanup_host_ struct host h = { 0 };
-	struct adoption a = { n, engine };
+	_cleanup_host_ struct host h = {0};
+	struct adoption a = {n, engine};
 	char alias[NAMES_ALIAS_MAX];
 	bool made;
 	int r;
@@ -183,7 +194,7 @@ static int ensure(struct network *n, const char *engine, const struct network_wa
 }
 
 int network_ensure(const char *engine, const char *name, const struct network_want *want, int rtnl,
-		   struct network **ret, struct err *e)
+	struct network **ret, struct err *e)
 {
 	struct network *n = calloc(1, sizeof(*n));
 	int r;
@@ -204,7 +215,7 @@ int network_ensure(const char *engine, const char *name, const struct network_wa
 
 static int delete_link(const char *name, int rtnl, struct err *e)
 {
-	_cleanup_batch_ struct batch b = { 0 };
+	_cleanup_batch_ struct batch b = {0};
 	int r;
 
 	batch_add(&b, rt_link_delete(name), name);
@@ -214,7 +225,7 @@ static int delete_link(const char *name, int rtnl, struct err *e)
 
 int network_remove(struct network *n, int rtnl, struct err *e)
 {
-	struct err first = { 0 }, one = { 0 };
+	struct err first = {0}, one = {0};
 
 	for (struct member *m = n->members; m; m = m->next)
 		if (delete_link(m->link, rtnl, &one) < 0 && !first.code)
@@ -253,23 +264,28 @@ static int claim6(struct network *n, struct member *m, const char *text, struct 
 	if (!text) {
 		m->ip6 = cidr6_nth(&n->net6, m->ip4 - n->net4.base);
 		if (ip6_taken(n, &m->ip6))
-			return err_set(e, EADDRINUSE, "address %s is already in use", ip6_format(&m->ip6, net));
+			return err_set(e, EADDRINUSE, "address %s is already in use",
+				ip6_format(&m->ip6, net));
 		return 0;
 	}
 	if (ip6_parse(text, &m->ip6, e) < 0)
 		return -EINVAL;
 	if (!cidr6_contains(&n->net6, &m->ip6))
 		return err_set(e, EINVAL, "address %s is outside the network's subnet %s", text,
-			       cidr6_format(&n->net6, net));
-	if (memcmp(&m->ip6, &gw, sizeof(gw)) == 0 || memcmp(&m->ip6, &n->net6.base, sizeof(gw)) == 0)
-		return err_set(e, EINVAL, "address %s is reserved in subnet %s", text, cidr6_format(&n->net6, net));
+			cidr6_format(&n->net6, net));
+	if (memcmp(&m->ip6, &gw, sizeof(gw)) == 0 ||
+		memcmp(&m->ip6, &n->net6.base, sizeof(gw)) == 0)
+		return err_set(e, EINVAL, "address %s is reserved in subnet %s", text,
+			cidr6_format(&n->net6, net));
 	if (ip6_taken(n, &m->ip6))
 		return err_set(e, EADDRINUSE, "address %s is already in use", text);
 	return 0;
 }
 
-/* Where somebody asked for the IPv6 address that goes with a free IPv4 address, the next one is tried. */
-static int claim_both(struct network *n, struct member *m, const char *ip4, const char *ip6, struct err *e)
+/* Where somebody asked for the IPv6 address that goes with a free IPv4 address, the next one is
+ * tried. */
+static int claim_both(
+	struct network *n, struct member *m, const char *ip4, const char *ip6, struct err *e)
 {
 	for (uint32_t tries = 0; tries <= cidr4_last(n->net4) - n->net4.base; tries++) {
 		int r = claim4(n, m, ip4, e);
@@ -286,8 +302,8 @@ static int claim_both(struct network *n, struct member *m, const char *ip4, cons
 	return err_set(e, EADDRNOTAVAIL, "no address is free");
 }
 
-int network_join(struct network *n, const char *engine, const char *id, const char *ip4, const char *ip6,
-		 struct member **ret, struct err *e)
+int network_join(struct network *n, const char *engine, const char *id, const char *ip4,
+	const char *ip6, struct member **ret, struct err *e)
 {
 	struct member *m = calloc(1, sizeof(*m));
 	int r;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One network: its bridge, its subnets, and the containers on it. The kernel has the truth; what is kept here
- * is read from it when the network is set up.
+ * One network: its bridge, its subnets, and the containers on it. The kernel has the truth; what is
+ * kept here is read from it when the network is set up.
  */
 #pragma once
 
@@ -36,9 +36,10 @@ struct network_want {
 	uint32_t mtu;
 };
 
-/* Makes the bridge, or finds and adopts it with all containers on it. On failure nothing new is left. */
+/* Makes the bridge, or finds and adopts it with all containers on it. On failure nothing new is
+ * left. */
 int network_ensure(const char *engine, const char *name, const struct network_want *want, int rtnl,
-		   struct network **ret, struct err *e);
+	struct network **ret, struct err *e);
 void network_free(struct network *n); /* leaves the kernel alone; NULL is fine */
 
 /* Deletes the links and the bridge. Goes on after a failure and tells the first one. */
@@ -49,6 +50,6 @@ struct in6_addr network_gateway6(const struct network *n);
 struct member *network_member(const struct network *n, const char *id);
 
 /* Chooses or claims addresses and adds a member; ip4 and ip6 may be NULL. */
-int network_join(struct network *n, const char *engine, const char *id, const char *ip4, const char *ip6,
-		 struct member **ret, struct err *e);
+int network_join(struct network *n, const char *engine, const char *id, const char *ip4,
+	const char *ip6, struct member **ret, struct err *e);
 void network_leave(struct network *n, struct member *m);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The address pool of one network: a bitmap and a cursor. Lives in netd, is rebuilt from the links' aliases
- * when netd starts.
+ * The address pool of one network: a bitmap and a cursor. Lives in netd, is rebuilt from the links'
+ * aliases when netd starts.
  */
 #include "pool.h"
 
@@ -35,7 +35,7 @@ int pool_new(struct cidr4 subnet, struct pool **ret, struct err *e)
 
 	if (subnet.len < POOL_LEN_MIN || subnet.len > POOL_LEN_MAX)
 		return err_set(e, EINVAL, "subnet %s: a network must be between /%d and /%d",
-			       cidr4_format(subnet, text), POOL_LEN_MIN, POOL_LEN_MAX);
+			cidr4_format(subnet, text), POOL_LEN_MIN, POOL_LEN_MAX);
 	size = 1U << (32 - subnet.len);
 	p = calloc(1, sizeof(*p) + (size + 63) / 64 * sizeof(p->bits[0]));
 	if (!p)
@@ -71,7 +71,7 @@ int pool_take(struct pool *p, uint32_t *ret, struct err *e)
 		return 0;
 	}
 	return err_set(e, EADDRNOTAVAIL, "all %u addresses of %s are in use", p->used,
-		       cidr4_format(p->subnet, text));
+		cidr4_format(p->subnet, text));
 }
 
 int pool_claim(struct pool *p, uint32_t ip, struct err *e)
@@ -80,11 +80,11 @@ int pool_claim(struct pool *p, uint32_t ip, struct err *e)
 	uint32_t n = ip - p->subnet.base;
 
 	if (!cidr4_contains(p->subnet, ip))
-		return err_set(e, EINVAL, "address %s is outside the network's subnet %s", ip4_format(ip, addr),
-			       cidr4_format(p->subnet, text));
+		return err_set(e, EINVAL, "address %s is outside the network's subnet %s",
+			ip4_format(ip, addr), cidr4_format(p->subnet, text));
 	if (n < 2 || n == p->size - 1)
-		return err_set(e, EINVAL, "address %s is reserved in subnet %s", ip4_format(ip, addr),
-			       cidr4_format(p->subnet, text));
+		return err_set(e, EINVAL, "address %s is reserved in subnet %s",
+			ip4_format(ip, addr), cidr4_format(p->subnet, text));
 	if (bit(p, n))
 		return err_set(e, EADDRINUSE, "address %s is already in use", ip4_format(ip, addr));
 	set_bit(p, n);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The addresses of one IPv4 subnet: which are in use. The subnet's own address, its broadcast address and
- * its first host address (the gateway) are never handed out. Addresses given back are handed out again as
- * late as possible, so that what the neighbours remember of them has expired.
+ * The addresses of one IPv4 subnet: which are in use. The subnet's own address, its broadcast
+ * address and its first host address (the gateway) are never handed out. Addresses given back are
+ * handed out again as late as possible, so that what the neighbours remember of them has expired.
  */
 #pragma once
 
@@ -22,7 +22,8 @@ uint32_t pool_gateway(const struct pool *p);
 /* Any free address; -EADDRNOTAVAIL when all are in use. */
 int pool_take(struct pool *p, uint32_t *ret, struct err *e);
 
-/* This very address; -EINVAL when it lies outside or isn't for containers, -EADDRINUSE when it is in use. */
+/* This very address; -EINVAL when it lies outside or isn't for containers, -EADDRINUSE when it is
+ * in use. */
 int pool_claim(struct pool *p, uint32_t ip, struct err *e);
 
 void pool_release(struct pool *p, uint32_t ip); /* also when it wasn't in use */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Published ports: from what was asked to rows, and who is in the way. Runs in netd. The requests were written by
- * users: all is checked here.
+ * Published ports: from what was asked to rows, and who is in the way. Runs in netd. The requests
+ * were written by users: all is checked here.
  */
 #include "ports.h"
 
@@ -23,8 +23,8 @@ const char *ports_format(const struct published *p, char buf[PORTS_TEXT_MAX])
 	bool six = p->family == AF_INET6;
 	char ip[INET6_ADDRSTRLEN];
 
-	snprintf(buf, PORTS_TEXT_MAX, "%s%s%s:%u/%s", six ? "[" : "", ports_host(p, ip), six ? "]" : "", p->host_port,
-		 p->udp ? "udp" : "tcp");
+	snprintf(buf, PORTS_TEXT_MAX, "%s%s%s:%u/%s", six ? "[" : "", ports_host(p, ip),
+		six ? "]" : "", p->host_port, p->udp ? "udp" : "tcp");
 	return buf;
 }
 
@@ -75,8 +75,8 @@ static bool same_address(const struct published *a, const struct published *b)
 static const struct published *owner(const struct published *book, const struct published *want)
 {
 	for (; book; book = book->next)
-		if (book->family == want->family && book->udp == want->udp && book->host_port == want->host_port &&
-		    same_address(book, want))
+		if (book->family == want->family && book->udp == want->udp &&
+			book->host_port == want->host_port && same_address(book, want))
 			return book;
 	return NULL;
 }
@@ -93,18 +93,22 @@ static int parse_host(const char *ip, struct published *p, struct err *e)
 	p->family = AF_INET6;
 	p->any = IN6_IS_ADDR_UNSPECIFIED(&p->host6);
 	if (IN6_IS_ADDR_LOOPBACK(&p->host6))
-		return err_set(e, EADDRNOTAVAIL, "ports can't be published on ::1, which the kernel doesn't route: use 127.0.0.1 or [::]");
+		return err_set(e, EADDRNOTAVAIL,
+			"ports can't be published on ::1, which the kernel doesn't route: use 127.0.0.1 or [::]");
 	if (IN6_IS_ADDR_LINKLOCAL(&p->host6) || IN6_IS_ADDR_V4MAPPED(&p->host6))
 		return err_set(e, EINVAL, "ports can't be published on %s", ip);
 	return 0;
 }
 
-static int parse(const struct port *want, const char *default_ip, struct published *p, struct err *e)
+static int parse(
+	const struct port *want, const char *default_ip, struct published *p, struct err *e)
 {
 	p->udp = strcmp(want->proto, "udp") == 0;
 	if (!p->udp && strcmp(want->proto, "tcp") != 0)
-		return err_set(e, EINVAL, "'%s' is not a protocol to publish: tcp or udp", want->proto);
-	if (!want->container_port || want->container_port > UINT16_MAX || want->host_port > UINT16_MAX)
+		return err_set(
+			e, EINVAL, "'%s' is not a protocol to publish: tcp or udp", want->proto);
+	if (!want->container_port || want->container_port > UINT16_MAX ||
+		want->host_port > UINT16_MAX)
 		return err_set(e, EINVAL, "a published port is a number from 1 to 65535");
 	p->host_port = (uint16_t)want->host_port;
 	p->to_port = (uint16_t)want->container_port;
@@ -113,9 +117,12 @@ static int parse(const struct port *want, const char *default_ip, struct publish
 
 static int bind_port(const struct published *p, uint16_t port, bool reuse)
 {
-	_cleanup_fd_ int fd = socket(p->family, (p->udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
-	struct sockaddr_in6 a6 = { .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = p->host6 };
-	struct sockaddr_in a4 = { .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = { htonl(p->host4) } };
+	_cleanup_fd_ int fd =
+		socket(p->family, (p->udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
+	struct sockaddr_in6 a6 = {
+		.sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = p->host6};
+	struct sockaddr_in a4 = {
+		.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(p->host4)}};
 	bool six = p->family == AF_INET6;
 	int on = 1, r;
 
@@ -125,7 +132,8 @@ static int bind_port(const struct published *p, uint16_t port, bool reuse)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	if (reuse)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	r = bind(fd, six ? (struct sockaddr *)&a6 : (struct sockaddr *)&a4, six ? sizeof(a6) : sizeof(a4));
+	r = bind(fd, six ? (struct sockaddr *)&a6 : (struct sockaddr *)&a4,
+		six ? sizeof(a6) : sizeof(a4));
 	return r < 0 ? -errno : take_fd(&fd);
 }
 
@@ -135,7 +143,7 @@ static uint16_t bound_port(int fd)
 		struct sockaddr any;
 		struct sockaddr_in in;
 		struct sockaddr_in6 in6;
-	} a = { .in6 = { 0 } };
+	} a = {.in6 = {0}};
 	socklen_t n = sizeof(a);
 
 	if (getsockname(fd, &a.any, &n) < 0)
@@ -143,8 +151,8 @@ static uint16_t bound_port(int fd)
 	return ntohs(a.any.sa_family == AF_INET6 ? a.in6.sin6_port : a.in.sin_port);
 }
 
-/* Ports below the unprivileged range can't be bound by netd, and connections in TIME_WAIT make a free port look taken:
- * there the kernel's list of sockets decides. */
+/* Ports below the unprivileged range can't be bound by netd, and connections in TIME_WAIT make a
+ * free port look taken: there the kernel's list of sockets decides. */
 static int hold(struct published *p, struct err *e)
 {
 	char text[PORTS_TEXT_MAX];
@@ -152,7 +160,8 @@ static int hold(struct published *p, struct err *e)
 	int fd = bind_port(p, p->host_port, false), r;
 
 	if (fd == -EADDRNOTAVAIL)
-		return err_set(e, EADDRNOTAVAIL, "port %s: this is not an address of the host", ports_format(p, text));
+		return err_set(e, EADDRNOTAVAIL, "port %s: this is not an address of the host",
+			ports_format(p, text));
 	if (fd >= 0) {
 		p->hold = fd;
 		if (!p->host_port)
@@ -165,7 +174,8 @@ static int hold(struct published *p, struct err *e)
 	if (r < 0)
 		return r;
 	if (used)
-		return err_set(e, EADDRINUSE, "port %s is already in use by another program", ports_format(p, text));
+		return err_set(e, EADDRINUSE, "port %s is already in use by another program",
+			ports_format(p, text));
 	p->hold = MAX(bind_port(p, p->host_port, true), -1);
 	return 0;
 }
@@ -177,15 +187,17 @@ static int check_address(const struct published *p, struct err *e)
 	int fd = bind_port(p, 0, false);
 
 	if (fd == -EADDRNOTAVAIL)
-		return err_set(e, EADDRNOTAVAIL, "%s is not an address of the host: no port can be published on it",
-			       ports_host(p, ip));
+		return err_set(e, EADDRNOTAVAIL,
+			"%s is not an address of the host: no port can be published on it",
+			ports_host(p, ip));
 	if (fd < 0)
 		return err_errno(e, fd, "%s: publishing a port", ports_host(p, ip));
 	fd_close(&fd);
 	return 0;
 }
 
-static int resolve_one(const struct published *book, const struct published *fresh, struct published *p, struct err *e)
+static int resolve_one(const struct published *book, const struct published *fresh,
+	struct published *p, struct err *e)
 {
 	const struct published *o = NULL;
 	char text[PORTS_TEXT_MAX];
@@ -195,15 +207,15 @@ static int resolve_one(const struct published *book, const struct published *fre
 		o = o ? o : owner(fresh, p);
 	}
 	if (o)
-		return err_set(e, EADDRINUSE, "port %s is already in use by container %.12s", ports_format(p, text),
-			       o->container);
+		return err_set(e, EADDRINUSE, "port %s is already in use by container %.12s",
+			ports_format(p, text), o->container);
 	if (check_address(p, e) < 0)
 		return -e->code;
 	return hold(p, e);
 }
 
-int ports_resolve(const struct published *book, const struct port *want, uint32_t n, const char *default_ip,
-		  const struct member *m, struct published **ret, struct err *e)
+int ports_resolve(const struct published *book, const struct port *want, uint32_t n,
+	const char *default_ip, const struct member *m, struct published **ret, struct err *e)
 {
 	struct published *fresh = NULL;
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The book of published ports: which port of the host goes to which container. A row is an element of one of the
- * firewall's maps; where the port isn't below the host's unprivileged range, a bound socket keeps other
- * programs from taking it meanwhile. That socket never receives anything: packets are redirected before.
+ * The book of published ports: which port of the host goes to which container. A row is an element
+ * of one of the firewall's maps; where the port isn't below the host's unprivileged range, a bound
+ * socket keeps other programs from taking it meanwhile. That socket never receives anything:
+ * packets are redirected before.
  */
 #pragma once
 
@@ -21,10 +22,10 @@ struct published {
 	int hold; /* -1: none */
 };
 
-/* Resolves what a container asks for into fresh rows, ports chosen and held. -EADDRINUSE names the port and who has
- * it, -EADDRNOTAVAIL an address that isn't the host's, -EINVAL what is wrong. */
-int ports_resolve(const struct published *book, const struct port *want, uint32_t n, const char *default_ip,
-		  const struct member *m, struct published **ret, struct err *e);
+/* Resolves what a container asks for into fresh rows, ports chosen and held. -EADDRINUSE names the
+ * port and who has it, -EADDRNOTAVAIL an address that isn't the host's, -EINVAL what is wrong. */
+int ports_resolve(const struct published *book, const struct port *want, uint32_t n,
+	const char *default_ip, const struct member *m, struct published **ret, struct err *e);
 
 void ports_free(struct published *rows); /* lets go of the ports, too */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rtnetlink requests, attribute by attribute. Runs in netd; its arguments were checked by the callers.
+ * rtnetlink requests, attribute by attribute. Runs in netd; its arguments were checked by the
+ * callers.
  */
 #include "rt.h"
 
@@ -34,7 +35,8 @@ static struct nl_msg *finish(struct nl_msg *m, int failed)
 
 static struct nl_msg *link_start(int type, int flags, int ifindex, unsigned int up)
 {
-	struct ifinfomsg i = { .ifi_family = AF_UNSPEC, .ifi_index = ifindex, .ifi_flags = up, .ifi_change = up };
+	struct ifinfomsg i = {
+		.ifi_family = AF_UNSPEC, .ifi_index = ifindex, .ifi_flags = up, .ifi_change = up};
 
 	return start(type, flags, &i, sizeof(i));
 }
@@ -67,7 +69,8 @@ struct nl_msg *rt_bridge_add(const struct rt_bridge *b)
 	if (!m)
 		return NULL;
 	r = nla_put_string(m, IFLA_IFNAME, b->name);
-	/* With an address of its own the bridge keeps it; else it follows its ports', and neighbours lose it. */
+	/* With an address of its own the bridge keeps it; else it follows its ports', and
+	 * neighbours lose it. */
 	r |= nla_put(m, IFLA_ADDRESS, 6, b->mac);
 	if (b->mtu)
 		r |= nla_put_u32(m, IFLA_MTU, b->mtu);
@@ -98,7 +101,7 @@ struct nl_msg *rt_bridge_up(const struct rt_bridge *b)
 static int put_peer(struct nl_msg *m, const struct rt_veth *v)
 {
 	struct nlattr *peer = nla_nest_start(m, VETH_INFO_PEER);
-	struct ifinfomsg i = { .ifi_family = AF_UNSPEC };
+	struct ifinfomsg i = {.ifi_family = AF_UNSPEC};
 	int r;
 
 	if (!peer)
@@ -136,7 +139,8 @@ struct nl_msg *rt_veth_add(const struct rt_veth *v)
 	return finish(m, r);
 }
 
-/* IN6_ADDR_GEN_MODE_NONE: no link-local address, hence no router or address discovery on the host's end. */
+/* IN6_ADDR_GEN_MODE_NONE: no link-local address, hence no router or address discovery on the host's
+ * end. */
 static int put_no_ipv6(struct nl_msg *m)
 {
 	struct nlattr *spec = nla_nest_start(m, IFLA_AF_SPEC), *inet6 = NULL;
@@ -166,14 +170,15 @@ struct nl_msg *rt_veth_up(int ifindex, const char *alias)
 
 struct nl_msg *rt_port_hairpin(int ifindex)
 {
-	struct ifinfomsg i = { .ifi_family = AF_BRIDGE, .ifi_index = ifindex };
+	struct ifinfomsg i = {.ifi_family = AF_BRIDGE, .ifi_index = ifindex};
 	struct nl_msg *m = start(RTM_SETLINK, 0, &i, sizeof(i));
 	struct nlattr *port;
 	int r;
 
 	if (!m)
 		return NULL;
-	/* The nested flag selects the form with attributes; the kernel takes a bare byte for a state. */
+	/* The nested flag selects the form with attributes; the kernel takes a bare byte for a
+	 * state. */
 	port = nla_nest_start(m, IFLA_PROTINFO | NLA_F_NESTED);
 	if (!port)
 		return finish(m, 1);
@@ -184,8 +189,10 @@ struct nl_msg *rt_port_hairpin(int ifindex)
 
 static struct nl_msg *addr_start(int type, int flags, int ifindex, int family, unsigned int len)
 {
-	struct ifaddrmsg a = { .ifa_family = (uint8_t)family, .ifa_prefixlen = (uint8_t)len,
-			       .ifa_index = (uint32_t)ifindex, .ifa_scope = RT_SCOPE_UNIVERSE };
+	struct ifaddrmsg a = {.ifa_family = (uint8_t)family,
+		.ifa_prefixlen = (uint8_t)len,
+		.ifa_index = (uint32_t)ifindex,
+		.ifa_scope = RT_SCOPE_UNIVERSE};
 
 	if (family == AF_INET6)
 		a.ifa_flags = IFA_F_NODAD;
@@ -194,7 +201,8 @@ static struct nl_msg *addr_start(int type, int flags, int ifindex, int family, u
 
 struct nl_msg *rt_addr4_add(int ifindex, uint32_t ip, unsigned int len)
 {
-	struct nl_msg *m = addr_start(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, ifindex, AF_INET, len);
+	struct nl_msg *m =
+		addr_start(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, ifindex, AF_INET, len);
 	int r;
 
 	if (!m)
@@ -207,7 +215,8 @@ struct nl_msg *rt_addr4_add(int ifindex, uint32_t ip, unsigned int len)
 
 struct nl_msg *rt_addr6_add(int ifindex, const struct in6_addr *ip, unsigned int len)
 {
-	struct nl_msg *m = addr_start(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, ifindex, AF_INET6, len);
+	struct nl_msg *m =
+		addr_start(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, ifindex, AF_INET6, len);
 
 	return m ? finish(m, nla_put(m, IFA_ADDRESS, sizeof(*ip), ip)) : NULL;
 }
@@ -228,8 +237,11 @@ struct nl_msg *rt_addr6_delete(int ifindex, const struct in6_addr *ip, unsigned 
 
 static struct nl_msg *route_start(int family, int ifindex)
 {
-	struct rtmsg rt = { .rtm_family = (uint8_t)family, .rtm_table = RT_TABLE_MAIN, .rtm_protocol = RTPROT_STATIC,
-			    .rtm_scope = RT_SCOPE_UNIVERSE, .rtm_type = RTN_UNICAST };
+	struct rtmsg rt = {.rtm_family = (uint8_t)family,
+		.rtm_table = RT_TABLE_MAIN,
+		.rtm_protocol = RTPROT_STATIC,
+		.rtm_scope = RT_SCOPE_UNIVERSE,
+		.rtm_type = RTN_UNICAST};
 	struct nl_msg *m = start(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, &rt, sizeof(rt));
 
 	return m ? finish(m, nla_put_u32(m, RTA_OIF, (uint32_t)ifindex)) : NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The rtnetlink requests that netd makes, one function each. All return a fresh message for batch_add(),
- * or NULL when memory is out.
+ * The rtnetlink requests that netd makes, one function each. All return a fresh message for
+ * batch_add(), or NULL when memory is out.
  */
 #pragma once
 

@@ -14,15 +14,16 @@
 #define SUBNET6_LEN_MAX 112 /* the low bits number the containers as in IPv4 */
 
 /* Tried in order: /16 below 172.16.0.0/12 (but the first, where docker is at home), then /24 below
- * 192.168.0.0/16 from the top down to what home routers use, then /16 below 10.0.0.0/8 from the top. */
+ * 192.168.0.0/16 from the top down to what home routers use, then /16 below 10.0.0.0/8 from the
+ * top. */
 static bool candidate(unsigned int i, struct cidr4 *ret)
 {
 	if (i < 12)
-		*ret = (struct cidr4){ 0xac140000 + (i << 16), 16 };
+		*ret = (struct cidr4){0xac140000 + (i << 16), 16};
 	else if (i < 12 + 190)
-		*ret = (struct cidr4){ 0xc0a8fe00 - ((i - 12) << 8), 24 };
+		*ret = (struct cidr4){0xc0a8fe00 - ((i - 12) << 8), 24};
 	else if (i < 12 + 190 + 200)
-		*ret = (struct cidr4){ 0x0afe0000 - ((i - 12 - 190) << 16), 16 };
+		*ret = (struct cidr4){0x0afe0000 - ((i - 12 - 190) << 16), 16};
 	else
 		return false;
 	return true;
@@ -35,13 +36,13 @@ static int check4(struct cidr4 c, const char *text, struct err *e)
 	if (first == 0 || first == 127 || first >= 224)
 		return err_set(e, EINVAL, "subnet %s is not for hosts", text);
 	if (c.len < POOL_LEN_MIN || c.len > POOL_LEN_MAX)
-		return err_set(e, EINVAL, "subnet %s: a network must be between /%d and /%d", text, POOL_LEN_MIN,
-			       POOL_LEN_MAX);
+		return err_set(e, EINVAL, "subnet %s: a network must be between /%d and /%d", text,
+			POOL_LEN_MIN, POOL_LEN_MAX);
 	return 0;
 }
 
-int subnet_choose4(const struct host *h, int ifindex, bool in_use, const char *text, struct cidr4 *ret,
-		   struct err *e)
+int subnet_choose4(const struct host *h, int ifindex, bool in_use, const char *text,
+	struct cidr4 *ret, struct err *e)
 {
 	char now_text[CIDR_TEXT_MAX];
 	struct cidr4 now, want;
@@ -49,7 +50,8 @@ int subnet_choose4(const struct host *h, int ifindex, bool in_use, const char *t
 	uint32_t ip;
 	int r;
 
-	bool has = ifindex && host_addr4(h, ifindex, &ip, &len) && len >= POOL_LEN_MIN && len <= POOL_LEN_MAX;
+	bool has = ifindex && host_addr4(h, ifindex, &ip, &len) && len >= POOL_LEN_MIN &&
+		   len <= POOL_LEN_MAX;
 
 	if (has)
 		now = cidr4_around(ip, len);
@@ -61,7 +63,7 @@ int subnet_choose4(const struct host *h, int ifindex, bool in_use, const char *t
 			return r;
 		if (has && in_use && (now.base != want.base || now.len != want.len))
 			return err_set(e, EBUSY, "subnet %s: containers are still on %s", text,
-				       cidr4_format(now, now_text));
+				cidr4_format(now, now_text));
 		*ret = want;
 		return host_free4(h, ifindex, want, e);
 	}
@@ -80,8 +82,8 @@ static int check6(const struct cidr6 *c, const char *text, struct err *e)
 	uint8_t first = c->base.s6_addr[0];
 
 	if (c->len < SUBNET6_LEN_MIN || c->len > SUBNET6_LEN_MAX)
-		return err_set(e, EINVAL, "subnet %s: a network must be between /%d and /%d", text, SUBNET6_LEN_MIN,
-			       SUBNET6_LEN_MAX);
+		return err_set(e, EINVAL, "subnet %s: a network must be between /%d and /%d", text,
+			SUBNET6_LEN_MIN, SUBNET6_LEN_MAX);
 	/* Unique local (fc00::/7) and global unicast (2000::/3). */
 	if ((first & 0xfe) != 0xfc && (first & 0xe0) != 0x20)
 		return err_set(e, EINVAL, "subnet %s is not for hosts", text);
@@ -91,15 +93,15 @@ static int check6(const struct cidr6 *c, const char *text, struct err *e)
 /* RFC 4193: fd, 40 random bits, subnet 0. */
 static int random_ula(struct cidr6 *ret, struct err *e)
 {
-	*ret = (struct cidr6){ .len = 64 };
+	*ret = (struct cidr6){.len = 64};
 	ret->base.s6_addr[0] = 0xfd;
 	if (getrandom(&ret->base.s6_addr[1], 5, 0) != 5)
 		return err_errno(e, errno, "random numbers");
 	return 0;
 }
 
-int subnet_choose6(const struct host *h, int ifindex, bool in_use, const char *text, struct cidr6 *ret,
-		   struct err *e)
+int subnet_choose6(const struct host *h, int ifindex, bool in_use, const char *text,
+	struct cidr6 *ret, struct err *e)
 {
 	char now_text[CIDR_TEXT_MAX];
 	struct cidr6 now, want;
@@ -116,9 +118,10 @@ int subnet_choose6(const struct host *h, int ifindex, bool in_use, const char *t
 			r = check6(&want, text, e);
 		if (r < 0)
 			return r;
-		if (has && in_use && (now.len != want.len || memcmp(&now.base, &want.base, 16) != 0))
+		if (has && in_use &&
+			(now.len != want.len || memcmp(&now.base, &want.base, 16) != 0))
 			return err_set(e, EBUSY, "subnet %s: containers are still on %s", text,
-				       cidr6_format(&now, now_text));
+				cidr6_format(&now, now_text));
 		*ret = want;
 		return host_free6(h, ifindex, &want, e);
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sysctls below /proc/sys/net, by a directory descriptor. Runs in netd, whose NET_ADMIN lets it write them
- * (net_ctl_permissions() in net/sysctl_net.c). Only what differs is written: ip_forward resets other
- * settings when it changes (Documentation/networking/ip-sysctl.rst).
+ * Sysctls below /proc/sys/net, by a directory descriptor. Runs in netd, whose NET_ADMIN lets it
+ * write them (net_ctl_permissions() in net/sysctl_net.c). Only what differs is written: ip_forward
+ * resets other settings when it changes (Documentation/networking/ip-sysctl.rst).
  */
 #include "sysctl.h"
 
@@ -74,7 +74,8 @@ static int get(struct sysctls *s, const char *path, char ret[VALUE_MAX])
 	return 0;
 }
 
-static int set(struct sysctls *s, const char *path, const char *value, struct change **ret, struct err *e)
+static int set(
+	struct sysctls *s, const char *path, const char *value, struct change **ret, struct err *e)
 {
 	char before[VALUE_MAX];
 	size_t n = strlen(path) + 1;
@@ -111,8 +112,8 @@ static int change(struct sysctls *s, const char *path, const char *value, struct
 	return 0;
 }
 
-/* With forwarding on, accept_ra=1 means no and 2 means yes; and the change drops learned default routes of
- * links that aren't at 2 (rt6_purge_dflt_routers). So this comes first. */
+/* With forwarding on, accept_ra=1 means no and 2 means yes; and the change drops learned default
+ * routes of links that aren't at 2 (rt6_purge_dflt_routers). So this comes first. */
 static int keep_router_advertisements(struct sysctls *s, struct err *e)
 {
 	char path[NAME_MAX + 32], value[VALUE_MAX];

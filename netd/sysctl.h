@@ -12,12 +12,13 @@ struct sysctls;
 int sysctls_new(struct sysctls **ret, struct err *e);
 void sysctls_free(struct sysctls *s); /* changes nothing */
 
-/* Forwarding on, for IPv4 and IPv6. A host that learns routes from router advertisements goes on doing so. */
+/* Forwarding on, for IPv4 and IPv6. A host that learns routes from router advertisements goes on
+ * doing so. */
 int sysctls_forward(struct sysctls *s, struct err *e);
 
 /* A bridge takes no router advertisements, and routes 127.0.0.0/8 (published ports). */
 int sysctls_bridge(struct sysctls *s, const char *bridge, struct err *e);
 
-/* Puts back what sysctls_forward changed since this process started, where it still has the value that
- * was written. */
+/* Puts back what sysctls_forward changed since this process started, where it still has the value
+ * that was written. */
 void sysctls_restore(struct sysctls *s);

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Link names fit, are the same in every run, and differ where things differ; aliases come back as
+ * they went.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "netd/names.h"
+
+#define ID_A "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static void test_bridges(void **state)
+{
+	char a[IFNAMSIZ], b[IFNAMSIZ];
+
+	(void)state;
+	names_bridge("bulkhead", "bridge", a);
+	assert_string_equal(a, "bulkhead0");
+	names_bridge("fourteenletter", "bridge", a);
+	assert_string_equal(a, "fourteenletter0");
+	/* Too long to stand in the name: hashed, not cut. */
+	names_bridge("an-engine-with-a-long-name-1", "bridge", a);
+	names_bridge("an-engine-with-a-long-name-2", "bridge", b);
+	assert_true(strlen(a) < IFNAMSIZ);
+	assert_string_not_equal(a, b);
+	names_bridge("bulkhead", "front", a);
+	names_bridge("bulkhead", "back", b);
+	assert_string_not_equal(a, b);
+	names_bridge("other", "front", b);
+	assert_string_not_equal(a, b);
+	/* The words' border counts. */
+	names_bridge("ab", "c", a);
+	names_bridge("a", "bc", b);
+	assert_string_not_equal(a, b);
+}
+
+static void test_links(void **state)
+{
+	char a[IFNAMSIZ], b[IFNAMSIZ];
+
+	(void)state;
+	names_link("bulkhead", "bridge", ID_A, a);
+	assert_string_equal(a, "bh0123456789");
+	names_link("bulkhead", "front", ID_A, b);
+	assert_string_not_equal(a, b);
+	assert_true(strlen(b) < IFNAMSIZ);
+	names_link("bulkhead", "bridge", "web", a);
+	names_link("other", "bridge", "web", b);
+	assert_string_not_equal(a, b);
+	names_link("bulkhead", "bridge", "web", b);
+	assert_string_equal(a, b);
+}
+
+static void test_alias_round_trip(void **state)
+{
+	char alias[NAMES_ALIAS_MAX], id[NAMES_ID_MAX + 1];
+	struct in6_addr ip6, back6;
+	uint32_t back4;
+
+	(void)state;
+	assert_int_equal(ip6_parse("fd77:1234:5678:9abc:def0:1234:5678:9abc", &ip6, NULL), 0);
+	names_link_alias("bulkhead", ID_A, 0xac140002, &ip6, alias);
+	assert_true(names_parse_link_alias("bulkhead", alias, id, &back4, &back6));
+	assert_string_equal(id, ID_A);
+	assert_int_equal(back4, 0xac140002);
+	assert_memory_equal(&back6, &ip6, sizeof(ip6));
+	assert_false(names_parse_link_alias("bulk", alias, id, &back4, &back6));
+	assert_false(names_parse_link_alias("bulkhead2", alias, id, &back4, &back6));
+}
+
+static void test_foreign_aliases(void **state)
+{
+	static const char *const bad[] = {
+		"",
+		"uplink to the office",
+		"bulkhead",
+		"bulkhead:",
+		"bulkhead:e",
+		"bulkhead:e:",
+		"bulkhead:e:web",
+		"bulkhead:e:web:",
+		"bulkhead:e:web:1.2.3.4",
+		"bulkhead:e:web:1.2.3.4:",
+		"bulkhead:e:web:1.2.3:fd00::1",
+		"bulkhead:e::1.2.3.4:fd00::1",
+		"bulkhead:e:we b:1.2.3.4:fd00::1",
+		"bulkhead:e:../x:1.2.3.4:fd00::1",
+		"bulkhead:e:web:1.2.3.4:fd00::1:x",
+		"xbulkhead:e:web:1.2.3.4:fd00::1",
+		"bulkhead:e:network:bridge",
+		"bulkhead:e:" ID_A "0:1.2.3.4:fd00::1",
+	};
+	char id[NAMES_ID_MAX + 1];
+	struct in6_addr ip6;
+	uint32_t ip4;
+
+	(void)state;
+	assert_false(names_parse_link_alias("e", NULL, id, &ip4, &ip6));
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_false(names_parse_link_alias("e", bad[i], id, &ip4, &ip6));
+	assert_true(names_parse_link_alias("e", "bulkhead:e:web:1.2.3.4:fd00::1", id, &ip4, &ip6));
+}
+
+static void test_check(void **state)
+{
+	static const char *const bad[] = {
+		"", ".", "-x", "a/b", "a b", "a\"b", "a:b", "a\nb", "a;b", "\xc3\xa4", ID_A "0"};
+	struct err e = {0};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_int_equal(names_check("container", bad[i], &e), -EINVAL);
+	assert_int_equal(strncmp(e.text, "container '", 11), 0);
+	assert_int_equal(names_check("container", ID_A, NULL), 0);
+	assert_int_equal(names_check("container", "Web_1.x-y", NULL), 0);
+}
+
+static void test_macs(void **state)
+{
+	uint8_t a[6], b[6];
+
+	(void)state;
+	names_bridge_mac("bulkhead", "bridge", a);
+	names_bridge_mac("other", "bridge", b);
+	assert_memory_not_equal(a, b, 6);
+	assert_int_equal(a[0], 0x02); /* local, unicast */
+	names_bridge_mac("bulkhead", "bridge", b);
+	assert_memory_equal(a, b, 6);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_bridges),
+		cmocka_unit_test(test_links),
+		cmocka_unit_test(test_alias_round_trip),
+		cmocka_unit_test(test_foreign_aliases),
+		cmocka_unit_test(test_check),
+		cmocka_unit_test(test_macs),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
