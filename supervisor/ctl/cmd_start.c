@@ -28,13 +28,12 @@ static const struct flag start_flags[] = {
 };
 #undef AT
 
-static int start_one(struct ctl *c, void *options, const char *ref, struct err *e)
+static int start_one(struct ctl *c, const char *ref, struct err *e)
 {
 	_cleanup_incoming_ struct incoming in = {0};
 	MSG_DECLARE(container_start, m);
 	int r;
 
-	(void)options;
 	m.ref = ref;
 	r = client_call(&c->engine, MSG_container_start, &m, CLIENT_DEADLINE, &in, e);
 	if (r == 0)
@@ -105,13 +104,26 @@ static int attach_run(struct ctl *c, const struct attachment *a, struct err *e)
 	return r < 0 ? r : (int)code;
 }
 
-/* Not EXIT_ENGINE: an unknown object is 1 in every command but run and create. */
-static int object_error(struct ctl *c, int r, const struct err *e)
+/* An unknown object is 1 here too; what fails in starting it is 125, 126 or 127, as with run. */
+static int complain_start(struct ctl *c, const struct err *e)
 {
-	if (r != -ENOENT)
-		return r;
 	ctl_complain(c, e);
-	return EXIT_OBJECT;
+	if (e->code == ENOENT)
+		return EXIT_OBJECT;
+	return ctl_exit_code(e, EXIT_ENGINE);
+}
+
+static int start_all(struct ctl *c, const struct strv *refs)
+{
+	int code = 0;
+
+	for (uint32_t i = 0; i < refs->n; i++) {
+		struct err e = {0};
+
+		if (start_one(c, refs->v[i], &e) < 0)
+			code = MAX(code, complain_start(c, &e));
+	}
+	return code;
 }
 
 static int cmd_start(struct ctl *c, void *options, const struct strv *operands, struct err *e)
@@ -125,10 +137,10 @@ static int cmd_start(struct ctl *c, void *options, const struct strv *operands, 
 	r = ctl_connect(c, e);
 	if (r < 0)
 		return r;
-	if (o->attach || o->interactive)
-		return object_error(c, attach_run(c, &a, e), e);
-	r = ctl_for_each(c, operands, NULL, start_one);
-	return r;
+	if (!o->attach && !o->interactive)
+		return start_all(c, operands);
+	r = attach_run(c, &a, e);
+	return r < 0 ? complain_start(c, e) : r;
 }
 
 const struct command command_start = {"start", "CONTAINER…", "Start containers", start_flags,

@@ -20,6 +20,11 @@ int ctl_connect(struct ctl *c, struct err *e)
 	return priv_drop_all(e);
 }
 
+int ctl_exit_code(const struct err *e, int other)
+{
+	return e->code == ERR_NO_COMMAND || e->code == ERR_NOT_EXECUTABLE ? e->code - 4096 : other;
+}
+
 void ctl_complain(const struct ctl *c, const struct err *e)
 {
 	char text[4 * ERR_TEXT_MAX + 1];

@@ -43,6 +43,9 @@ extern const struct command command_run, command_create, command_start, command_
  * before it what the caller's own rights are needed for. */
 int ctl_connect(struct ctl *c, struct err *e);
 
+/* 126 and 127 for what the container could not execute, else `other`. */
+int ctl_exit_code(const struct err *e, int other);
+
 /* One error of one object of several, on stderr: `ctl: kill: no such container: x`. */
 void ctl_complain(const struct ctl *c, const struct err *e);
 

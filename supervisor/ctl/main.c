@@ -4,8 +4,10 @@
  * talks to the engine; from there on without any capability, for what comes back may be a container's.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/util.h"
 #include "command.h"
@@ -82,13 +84,6 @@ static int check_operands(const struct command *cmd, const struct strv *operands
 	return 0;
 }
 
-static int exit_code(const struct ctl *c, const struct command *cmd, int code)
-{
-	if (code == ERR_NO_COMMAND || code == ERR_NOT_EXECUTABLE)
-		return code - 4096;
-	return c->unreachable ? EXIT_ENGINE : cmd->usage_code;
-}
-
 static int run_command(struct ctl *c, const struct command *cmd, int argc, char **argv)
 {
 	const struct flags_input in = {cmd->flags, argc, argv, cmd->stop_at_operand};
@@ -110,7 +105,7 @@ static int run_command(struct ctl *c, const struct command *cmd, int argc, char 
 	if (r >= 0)
 		return r;
 	ctl_complain(c, &e);
-	return exit_code(c, cmd, e.code);
+	return ctl_exit_code(&e, c->unreachable ? EXIT_ENGINE : cmd->usage_code);
 }
 
 static int run(struct ctl *c, int argc, char **argv)
@@ -153,11 +148,21 @@ static int flush(int code)
 	return code ? code : EXIT_OBJECT;
 }
 
+/* A closed standard stream would be the next descriptor to be opened: the container's output would go there. */
+static void fill_streams(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			(void)!open("/dev/null", O_RDWR);
+}
+
 int main(int argc, char **argv)
 {
 	struct ctl c = {.engine.fd = -1};
-	int code = run(&c, argc, argv);
+	int code;
 
+	fill_streams();
+	code = run(&c, argc, argv);
 	client_close(&c.engine);
 	arena_free(&c.arena);
 	return flush(code);
