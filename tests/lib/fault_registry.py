@@ -21,8 +21,12 @@ FAULTS = {
     "good": "nothing is spoilt",
     "wrong-digest": "every blob has its last byte flipped",
     "wrong-config": "the image config alone has its last byte flipped",
+    "wrong-layer": "every layer has its last byte flipped",
     "wrong-manifest": "a manifest that doesn't have the digest it is asked by or announced with",
     "truncated-blob": "the connection ends in the middle of a layer, its full length announced",
+    "drop-once": "the first request for a layer ends half way; Range is not heeded",
+    "drop-range": "the same, and Range is heeded",
+    "drop-liar": "the same, and Range is answered with another part",
     "short-blob": "a layer is cut in half, and its length says so",
     "not-gzip": "a layer that has the digest it should, and isn't gzip",
     "not-json": "a manifest that is no JSON",
@@ -106,7 +110,7 @@ class Base(http.server.BaseHTTPRequestHandler):
     def reply(self, status, body=b"", headers=None, length=None):
         self.server.state.record(
             server=self.name, method=self.command, path=self.path, status=status,
-            host=self.headers.get("Host"),
+            host=self.headers.get("Host"), range=self.headers.get("Range"),
             authorization="Authorization" in self.headers)
         self.send_response(status)
         for key, value in (headers or {}).items():
@@ -305,10 +309,12 @@ class Registry(Base):
     def blob_spoilt(self, fault, data):
         headers = {"Content-Type": "application/octet-stream"}
         layer = not data.startswith(b"{")
-        if fault == "wrong-digest" or (fault == "wrong-config" and not layer):
+        if fault == "wrong-digest" or fault == ("wrong-layer" if layer else "wrong-config"):
             self.reply(200, data[:-1] + bytes([data[-1] ^ 1]), headers)
         elif not layer:
             self.reply(200, data, headers)
+        elif fault.startswith("drop-"):
+            self.blob_dropped(fault, data, headers)
         elif fault == "truncated-blob":
             self.reply(200, data[:len(data) // 2], headers, len(data))
             self.close_connection = True
@@ -324,6 +330,18 @@ class Registry(Base):
             self.trickle(fault, data, headers)
         else:
             self.reply(200, data, headers)
+
+    def blob_dropped(self, fault, data, headers):
+        asked = self.headers.get("Range")
+        if self.server.state.first(self.path):
+            self.reply(200, data[:len(data) // 2], headers, len(data))
+            self.close_connection = True
+        elif asked is None or fault == "drop-once":
+            self.reply(200, data, headers)
+        else:
+            start = int(asked[len("bytes="):].split("-")[0]) + (fault == "drop-liar")
+            headers["Content-Range"] = "bytes %d-%d/%d" % (start, len(data) - 1, len(data))
+            self.reply(206, data[start:], headers)
 
     def trickle(self, fault, data, headers):
         self.reply(200, data[:1024], headers, len(data))
