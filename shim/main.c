@@ -21,7 +21,7 @@
 #define DEFAULT_UID_BASE 0x70000000U
 
 struct options {
-	bool debug, host_net;
+	bool debug, host_net, new_privs;
 	uint32_t uid, uid_base;
 	enum log_level level;
 };
@@ -50,12 +50,13 @@ static void parse_id(const char *name, const char *s, uint32_t *ret)
 
 _noreturn_ static void help(void)
 {
-	puts("usage: shim [--debug] [--uid N] [--uid-base N] [--host-net] [--log LEVEL]\n"
+	puts("usage: shim [--debug] [--uid N] [--uid-base N] [--host-net] [--new-privs] [--log LEVEL]\n"
 	     "Runs one container on behalf of the supervisor, which talks to it on descriptor 3.\n"
 	     "  --debug     alone in the foreground: messages as text on standard input and output\n"
 	     "  --uid       host user to run as; nobody else's\n"
 	     "  --uid-base  first of the 65536 host ids that the container gets\n"
 	     "  --host-net  no network namespace of its own\n"
+	     "  --new-privs execs may gain privileges: no_new_privs stays off in the shim, which they inherit from\n"
 	     "  --log       debug, info, warning or error");
 	exit(0);
 }
@@ -64,7 +65,7 @@ static void parse(int argc, char **argv, struct options *o)
 {
 	static const struct option options[] = {{"debug", no_argument, NULL, 'd'},
 		{"uid", required_argument, NULL, 'u'}, {"uid-base", required_argument, NULL, 'b'},
-		{"host-net", no_argument, NULL, 'n'}, {"log", required_argument, NULL, 'l'},
+		{"host-net", no_argument, NULL, 'n'}, {"new-privs", no_argument, NULL, 'p'}, {"log", required_argument, NULL, 'l'},
 		{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	int c;
 
@@ -75,6 +76,8 @@ static void parse(int argc, char **argv, struct options *o)
 			o->debug = true;
 		else if (c == 'n')
 			o->host_net = true;
+		else if (c == 'p')
+			o->new_privs = true;
 		else if (c == 'u')
 			parse_id("--uid", optarg, &o->uid);
 		else if (c == 'b')
@@ -101,11 +104,15 @@ static int become_starter(const struct options *o, struct err *e)
 
 static int become_runner(const struct options *o, struct err *e)
 {
+	struct priv_profile profile = profile_running;
 	int r = priv_drop_all(e);
 
 	if (r == 0 && prctl(PR_SET_DUMPABLE, 0) < 0)
 		r = err_errno(e, errno, "becoming not dumpable");
-	return r < 0 ? r : priv_prove(&profile_running, o->uid, e);
+	if (r == 0 && !o->new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		r = err_errno(e, errno, "setting no_new_privs");
+	profile.new_privs = o->new_privs;
+	return r < 0 ? r : priv_prove(&profile, o->uid, e);
 }
 
 int main(int argc, char **argv)

@@ -23,11 +23,10 @@ const struct priv_profile profile_starting = {
 	.caps = starting_caps,
 };
 
-/* It owns the user namespace of its container and so holds every capability there, none here. no_new_privs
- * follows once the spec is known, for the same reason as above. */
+/* It owns the user namespace of its container and so holds every capability there, none here. Execs are forked
+ * from here: --new-privs leaves no_new_privs off for the containers that asked for that. */
 const struct priv_profile profile_running = {
 	.program = "shim",
 	.fallback_uid = 0x6ff00006,
 	.dumpable = false,
-	.new_privs = true,
 };

@@ -10,7 +10,6 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/pidfd.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -229,9 +228,6 @@ static int begin(struct shim *s, struct shim_start *m, struct frame *f, struct e
 	s->n_procs = MIN(m->procs.n, (uint32_t)SHIM_PROCS_MAX);
 	for (uint32_t i = 0; i < s->n_procs; i++)
 		s->procs[i] = frame_take_fd(f, m->procs.v[i]);
-	/* Execs are forked from here and inherit it. */
-	if (!s->kept.new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return err_errno(e, errno, "setting no_new_privs");
 	return 0;
 }
 

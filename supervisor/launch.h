@@ -19,7 +19,12 @@ enum launch_op {
 	LAUNCH_FORGET = 7,  /* to the launcher: the channel of (role, slot, pid) is closed, drop the spare */
 };
 
-enum { LAUNCH_HOST_NET = 1 }; /* flags: the shim shares the host's network namespace */
+/* Flags of a shim. */
+enum {
+	LAUNCH_HOST_NET = 1,  /* it shares the host's network namespace */
+	LAUNCH_NEW_PRIVS = 2, /* its execs may gain privileges inside: no_new_privs stays off */
+	LAUNCH_FLAGS = LAUNCH_HOST_NET | LAUNCH_NEW_PRIVS,
+};
 
 struct launch_frame {
 	uint32_t op, role, slot, flags, seq;

@@ -38,6 +38,7 @@ struct launcher {
 	int channel; /* to the supervisor process */
 	uint64_t backoff_ms;
 	bool ending;
+	int code; /* to exit with */
 };
 
 static struct child *child_find(struct launcher *l, uint32_t role, uint32_t slot, pid_t pid)
@@ -117,7 +118,7 @@ static bool may_spawn(const struct launch_frame *f)
 	const uint32_t helpers = NETD | IMAGED | FETCH | UNPACK | CGROUPD;
 
 	if (f->role == SHIM)
-		return f->slot >= SLOT_MIN && f->slot <= SLOT_MAX && f->flags <= LAUNCH_HOST_NET;
+		return f->slot >= SLOT_MIN && f->slot <= SLOT_MAX && !(f->flags & ~(uint32_t)LAUNCH_FLAGS);
 	return f->role != 0 && (f->role & (f->role - 1)) == 0 && (f->role & helpers) && f->slot == 0 && f->flags == 0;
 }
 
@@ -201,7 +202,7 @@ static void on_end_timeout(void *arg)
 
 	for (struct child *c = l->children; c; c = c->next)
 		kill(c->pid, SIGKILL);
-	loop_stop(l->loop, 0);
+	loop_stop(l->loop, l->code);
 }
 
 /* All helpers end when their channels close. */
@@ -213,7 +214,7 @@ static void end_all(struct launcher *l)
 	for (struct child *c = l->children; c; c = c->next)
 		fd_close(&c->spare);
 	if (!l->children)
-		loop_stop(l->loop, 0);
+		loop_stop(l->loop, l->code);
 	else if (!l->killer)
 		l->killer = loop_timer(l->loop, END_MS, on_end_timeout, l);
 }
@@ -229,6 +230,7 @@ static void supervisor_gone(struct launcher *l, int status)
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 2) {
 		log_error("the supervisor can't run; ending");
 		l->ending = true;
+		l->code = 1;
 		end_all(l);
 		return;
 	}
@@ -264,7 +266,7 @@ static void on_child(void *arg)
 		child_drop(l, c);
 	}
 	if (l->ending && !l->words && !l->children)
-		loop_stop(l->loop, 0);
+		loop_stop(l->loop, l->code);
 }
 
 static void on_stop(void *arg)

@@ -109,6 +109,8 @@ static void shim_args(struct command *c, const struct options *o, const struct l
 	add(c, "--uid-base", number(c, 1, o->uid_base + what->slot * UID_RANGE));
 	if (what->flags & LAUNCH_HOST_NET)
 		add(c, "--host-net", NULL);
+	if (what->flags & LAUNCH_NEW_PRIVS)
+		add(c, "--new-privs", NULL);
 }
 
 static void fetch_args(struct command *c, const struct options *o)

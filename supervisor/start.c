@@ -76,7 +76,10 @@ static void on_shim(void *ref, struct shim *s, const struct err *e)
 
 static void start_shim(struct job *j, void *ref)
 {
-	shims_take(j->engine, j->ctr->slot, network_is(j->ctr, "host") ? LAUNCH_HOST_NET : 0, on_shim, ref);
+	uint32_t flags = (network_is(j->ctr, "host") ? LAUNCH_HOST_NET : 0U) |
+			 (ctr_create(j->ctr)->new_privs ? LAUNCH_NEW_PRIVS : 0U);
+
+	shims_take(j->engine, j->ctr->slot, flags, on_shim, ref);
 }
 
 static void undo_shim(struct job *j)

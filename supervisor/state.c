@@ -209,6 +209,7 @@ int state_load(struct engine *g, struct err *e)
 
 	if (!d)
 		return err_errno(e, errno, "reading the state directory");
+	rewinddir(d); /* the descriptor is the launcher's, a predecessor may have read on it */
 	while ((de = readdir(d))) {
 		struct err why = {0};
 

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: MIT
+#
+# README's privilege table against the live processes, libraries against what each program may link, two engines on one
+# host, and nothing left behind.
+
+bats_require_minimum_version 1.5.0
+
+. "$BATS_TEST_DIRNAME/../lib/engine.sh"
+
+setup_file()
+{
+	engine_start && engine_images busybox
+}
+
+teardown_file()
+{
+	engine_stop
+}
+
+setup()
+{
+	bb=$REGISTRY/busybox
+}
+
+teardown()
+{
+	ctl ps -aq | xargs -r timeout 60 "$engine_bin/ctl" rm -f >/dev/null
+}
+
+# processes: "PID WORDS" of every process of this engine outside containers
+processes()
+{
+	local pid
+
+	for pid in $(leaks_descendants "$ENGINE_PID"); do
+		printf '%s %s\n' "$pid" "$(tr '\0' ' ' <"/proc/$pid/cmdline")"
+	done
+}
+
+status_of()
+{
+	awk -v key="$2:" '$1 == key { print $2 }' "/proc/$1/status" 2>/dev/null || true
+}
+
+@test "every process has the privileges of the table, and no more" {
+	# A pull keeps fetch and unpack alive for a while; a container has a shim.
+	ctl pull -q "$bb"
+	id=$(ctl run -d "$bb" sleep 60)
+	ctl rmi -f "$bb" 2>/dev/null || true
+	workload=$(ctl inspect --format '{{.State.Pid}}' "$id")
+	seen=
+	while read -r pid words; do
+		uid=$(status_of "$pid" Uid)
+		eff=$(status_of "$pid" CapEff)
+		prm=$(status_of "$pid" CapPrm)
+		bnd=$(status_of "$pid" CapBnd)
+		nnp=$(status_of "$pid" NoNewPrivs)
+		[ -n "$uid" ] || continue
+		echo "$pid uid=$uid eff=$eff bnd=$bnd nnp=$nnp $words"
+		case "$words" in
+		*"supervisor --serve"*) kind=supervisor want=0000000000000000 root=no ;;
+		*"supervisor --name"*) continue ;; # the launcher
+		netd*) kind=netd want=0000000000001000 root=no ;;
+		*"--fetch"*) kind=fetch want=0000000000000000 root=no ;;
+		*"--unpack"*) kind=unpack want=0000000000000000 root=no ;;
+		imaged*) kind=imaged want=0000000000200000 root=yes ;;
+		cgroupd*) kind=cgroupd want=0000000000000000 root=yes ;;
+		shim*) kind=shim want=0000000000000000 root=no ;;
+		*) continue ;; # standby children and workloads live in user namespaces of their own
+		esac
+		[ "$(readlink "/proc/$pid/ns/user")" = "$(readlink /proc/self/ns/user)" ] || continue
+		seen="$seen $kind"
+		[ "$eff" = "$want" ]
+		[ "$prm" = "$want" ]
+		[ $((0x$bnd & ~0x$want)) = 0 ]
+		[ "$nnp" = 1 ]
+		[ "$(status_of "$pid" CapInh)" = 0000000000000000 ]
+		[ "$(status_of "$pid" CapAmb)" = 0000000000000000 ]
+		[ "$(awk '/^Groups:/ { print NF }' "/proc/$pid/status")" = 1 ]
+		if [ $root = yes ]; then [ "$uid" = 0 ]; else [ "$uid" != 0 ]; fi
+	done < <(processes)
+	for kind in supervisor netd imaged cgroupd shim fetch unpack; do
+		[[ " $seen " == *" $kind "* ]]
+	done
+	# The workload: nothing on the host; its capabilities count in its user namespace alone.
+	[ "$(status_of "$workload" Uid)" -gt 65535 ]
+	[ "$(readlink "/proc/$workload/ns/user")" != "$(readlink /proc/self/ns/user)" ]
+	# No two shims share a uid.
+	shims=$(processes | awk '$2 ~ /^shim/ { print $1 }' | while read -r pid; do
+		[ "$(readlink "/proc/$pid/ns/user")" = "$(readlink /proc/self/ns/user)" ] && status_of "$pid" Uid
+	done)
+	[ -z "$(sort <<<"$shims" | uniq -d)" ]
+}
+
+@test "a shim sees nothing of the host's files" {
+	ctl run -d "$bb" sleep 60 >/dev/null
+	n=0
+	while read -r pid words; do
+		[[ "$words" == shim* ]] || continue
+		n=$((n + 1))
+		[ ! -e "/proc/$pid/root/etc" ]
+		[ ! -e "/proc/$pid/root/usr" ]
+	done < <(processes)
+	[ "$n" -ge 1 ]
+}
+
+@test "each program links what it needs and no more" {
+	needs()
+	{
+		readelf -d "$engine_bin/$1" | sed -n 's/.*NEEDED.*\[\(.*\)\.so.*/\1/p' | sort | tr '\n' ' '
+	}
+	for p in supervisor netd cgroupd ctl shim; do
+		[[ "$(needs $p)" != *libcurl* ]]
+		[[ "$(needs $p)" != *libarchive* ]]
+	done
+	for p in supervisor imaged cgroupd ctl shim; do
+		[[ "$(needs $p)" != *libnftables* ]]
+		[[ "$(needs $p)" != *libnl-* ]]
+	done
+	for p in supervisor cgroupd shim; do
+		[[ "$(needs $p)" != *libjansson* ]]
+	done
+	[ -z "$(needs shim)" ]
+}
+
+@test "two engines side by side by --name" {
+	"$engine_bin/supervisor" --name "${ENGINE_NAME}b" --run-dir "$ENGINE_DIR/run2" --state-dir "$ENGINE_DIR/state2" \
+		</dev/null >>"$ENGINE_LOG" 2>&1 3>&- &
+	pid=$!
+	main=$BULKHEAD_SOCKET
+	other=$ENGINE_DIR/run2/ctl.sock
+	BULKHEAD_SOCKET=$other wait_until 15 ctl version
+	one=$(ctl run -d --name same "$bb" sleep 60)
+	two=$(BULKHEAD_SOCKET=$other ctl run -d --name same "$bb" sleep 60)
+	[ "$one" != "$two" ]
+	[ "$(ctl ps -q --no-trunc)" = "$one" ]
+	[ "$(BULKHEAD_SOCKET=$other ctl ps -q --no-trunc)" = "$two" ]
+	a=$(status_of "$(ctl inspect --format '{{.State.Pid}}' same)" Uid)
+	b=$(status_of "$(BULKHEAD_SOCKET=$other ctl inspect --format '{{.State.Pid}}' same)" Uid)
+	[ "$a" != "$b" ]
+	run "$engine_bin/supervisor" --name "$ENGINE_NAME" --run-dir "$ENGINE_RUN" --state-dir "$ENGINE_STATE"
+	[ "$status" = 1 ]
+	[[ "$output" == *"runs in"* ]]
+	kill $pid
+	wait_until 20 engine_ended $pid
+	[ "$(ctl inspect --format '{{.State.Running}}' same)" = true ]
+	[ -z "$(ip -o link | grep "${ENGINE_NAME}b")" ]
+	[ -z "$(nft list tables | grep -w "${ENGINE_NAME}b")" ]
+}
+
+@test "a bad subnet is one sentence, and the engine does not start" {
+	run timeout 20 "$engine_bin/supervisor" --name "${ENGINE_NAME}c" --run-dir "$ENGINE_DIR/run3" \
+		--state-dir "$ENGINE_DIR/state3" --subnet 999.1.2.3/16 --log warning
+	[ "$status" != 0 ]
+	[ "$status" != 124 ]
+	[[ "$output" == *"999.1.2.3/16"* ]]
+	[ ! -e "$ENGINE_DIR/run3" ]
+	[ -z "$(ip -o link | grep "${ENGINE_NAME}c")" ]
+	address=$(ip -j -4 addr show eth0 | jq -r '.[0].addr_info[0] | "\(.local)/\(.prefixlen)"')
+	run timeout 20 "$engine_bin/supervisor" --name "${ENGINE_NAME}c" --run-dir "$ENGINE_DIR/run3" \
+		--state-dir "$ENGINE_DIR/state3" --subnet "$address" --log warning
+	[ "$status" != 0 ]
+	[ "$status" != 124 ]
+}
+
+@test "the supervisor killed: containers run on, and the next one knows them" {
+	id=$(ctl run -d "$bb" sh -c 'i=0; while :; do echo $i; i=$((i+1)); sleep 0.1; done')
+	kill -KILL "$(processes | awk '/supervisor --serve/ { print $1 }')"
+	wait_until 10 ctl version
+	[ "$(ctl inspect --format '{{.State.Running}}' "$id")" = true ]
+	run ctl exec "$id" echo reached
+	[ "$output" = reached ]
+	ctl stop -t 0 "$id"
+	[ "$(ctl wait "$id")" = 137 ]
+}
+
+@test "a helper killed is started again" {
+	for helper in netd imaged cgroupd; do
+		kill -KILL "$(processes | awk -v h="$helper" '$2 == h && !/--fetch|--unpack/ { print $1; exit }')"
+		sleep 0.5
+		wait_until 10 ctl run --rm "$bb" true
+	done
+}
+
+many_runs()
+{
+	local i
+
+	for i in $(seq 200); do
+		ctl run --rm "$bb" true || return 1
+	done
+}
+
+@test "after 200 runs links, mounts, cgroups, nft, processes, fds and files are what they were" {
+	ctl run --rm "$bb" true
+	sleep 12 # imaged's workers end when they have been idle for a while
+	engine_same many_runs
+}
