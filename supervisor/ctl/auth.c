@@ -56,7 +56,8 @@ static bool key_names(const char *key, const char *registry)
 
 static int base64_value(char c)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	const char *p = c ? strchr(digits, c) : NULL;
 
 	return p ? (int)(p - digits) : -1;
@@ -88,7 +89,8 @@ static char *base64_decode(const char *s)
 	return out;
 }
 
-static int take_entry(const json_t *entry, const char *registry, struct credentials *ret, struct err *e)
+static int take_entry(
+	const json_t *entry, const char *registry, struct credentials *ret, struct err *e)
 {
 	const char *both = json_string_value(json_object_get(entry, "auth"));
 	const char *user = json_string_value(json_object_get(entry, "username"));
@@ -106,7 +108,8 @@ static int take_entry(const json_t *entry, const char *registry, struct credenti
 	colon = decoded ? strchr(decoded, ':') : NULL;
 	if (!colon) {
 		free(decoded);
-		return err_set(e, EINVAL, "the password for %.64s is not base64 of name:password", registry);
+		return err_set(e, EINVAL, "the password for %.64s is not base64 of name:password",
+			registry);
 	}
 	*colon = '\0';
 	ret->password = strdup(colon + 1);
@@ -124,7 +127,8 @@ int auth_from_json(const char *text, const char *registry, struct credentials *r
 	if (!root)
 		return err_set(e, EINVAL, "line %d: %.100s", why.line, why.text);
 	auths = json_object_get(root, "auths");
-	json_object_foreach (auths, key, entry) {
+	json_object_foreach(auths, key, entry)
+	{
 		if (ret->username || !key_names(key, registry))
 			continue;
 		r = take_entry(entry, registry, ret, e);
@@ -166,7 +170,8 @@ int auth_find(const char *ref, struct credentials *ret, struct err *e)
 		const char *value = getenv(places[i].variable);
 
 		/* DOCKER_CONFIG is instead of the home directory, not before it. */
-		if (!value || !*value || (strcmp(places[i].variable, "HOME") == 0 && getenv("DOCKER_CONFIG")))
+		if (!value || !*value ||
+			(strcmp(places[i].variable, "HOME") == 0 && getenv("DOCKER_CONFIG")))
 			continue;
 		snprintf(path, sizeof(path), "%s%s", value, places[i].below);
 		r = look_into(path, registry, ret, e);

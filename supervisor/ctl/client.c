@@ -27,9 +27,10 @@ static int cannot_reach(const char *path, int code, struct err *e)
 
 	if (code == EACCES || code == EPERM)
 		return err_set(e, code,
-			"cannot reach the engine at %s: permission denied; members of group bulkhead may use it", path);
-	return err_set(e, code, "cannot reach the engine at %s: %s; start it with: supervisor", path,
-		code == ENOENT ? "no such socket" : words);
+			"cannot reach the engine at %s: permission denied; members of group bulkhead may use it",
+			path);
+	return err_set(e, code, "cannot reach the engine at %s: %s; start it with: supervisor",
+		path, code == ENOENT ? "no such socket" : words);
 }
 
 int client_open(struct client *c, const char *path, struct err *e)
@@ -56,7 +57,8 @@ void client_close(struct client *c)
 	fd_close(&c->fd);
 }
 
-int client_send(struct client *c, enum msg_type type, const void *msg, uint32_t *ret_id, struct err *e)
+int client_send(
+	struct client *c, enum msg_type type, const void *msg, uint32_t *ret_id, struct err *e)
 {
 	int r = frame_send(c->fd, type, ++c->last_id, msg, e);
 
@@ -75,7 +77,8 @@ int client_receive(struct client *c, struct incoming *ret, struct err *e)
 	if (r == -ENODATA || r == -ECONNRESET)
 		return err_set(e, ECONNRESET, "the engine has hung up");
 	if (r < 0)
-		return r == -EBADMSG ? err_prefix(e, "the engine sent") : err_errno(e, r, "receiving");
+		return r == -EBADMSG ? err_prefix(e, "the engine sent")
+				     : err_errno(e, r, "receiving");
 	r = frame_check(&ret->frame, SUPERVISOR, CTL, e);
 	if (r < 0)
 		return r;
@@ -139,7 +142,8 @@ int client_await(struct client *c, uint32_t id, enum msg_type want, unsigned int
 			return client_failure(&ret->msg.failed, e);
 		if (ret->frame.type == want)
 			return 0;
-		return err_set(e, EBADMSG, "the engine answered with %s", msg_name(ret->frame.type));
+		return err_set(
+			e, EBADMSG, "the engine answered with %s", msg_name(ret->frame.type));
 	}
 }
 

@@ -11,7 +11,8 @@
 struct client {
 	int fd; /* SOCK_SEQPACKET; poll it for POLLIN when waiting for several things */
 	uint32_t last_id;
-	/* Called for each event while a reply is awaited; msg is valid until it returns. May be NULL. */
+	/* Called for each event while a reply is awaited; msg is valid until it returns. May be
+	 * NULL. */
 	void (*on_event)(void *arg, enum msg_type type, const void *msg);
 	void *event_arg;
 };
@@ -46,13 +47,14 @@ int client_open(struct client *c, const char *path, struct err *e);
 void client_close(struct client *c);
 
 /* Sends a request; descriptors in msg are borrowed. */
-int client_send(struct client *c, enum msg_type type, const void *msg, uint32_t *ret_id, struct err *e);
+int client_send(
+	struct client *c, enum msg_type type, const void *msg, uint32_t *ret_id, struct err *e);
 
 /* Receives one frame, checked and decoded. Blocks. */
 int client_receive(struct client *c, struct incoming *ret, struct err *e);
 
-/* Waits for the answer to `id`: events go to on_event, answers to other requests are dropped. `failed` becomes
- * the error. seconds: 0 waits for ever. `want` is the only good type. */
+/* Waits for the answer to `id`: events go to on_event, answers to other requests are dropped.
+ * `failed` becomes the error. seconds: 0 waits for ever. `want` is the only good type. */
 int client_await(struct client *c, uint32_t id, enum msg_type want, unsigned int seconds,
 	struct incoming *ret, struct err *e);
 
@@ -63,8 +65,8 @@ int client_call(struct client *c, enum msg_type type, const void *msg, unsigned 
 /* *e from a `failed` message; returns -e->code. */
 int client_failure(const struct failed *m, struct err *e);
 
-/* Reads a document from a sealed memfd that came with a message. *ret_buf (the caller frees) and the
- * arena own what *dst points to. */
+/* Reads a document from a sealed memfd that came with a message. *ret_buf (the caller frees) and
+ * the arena own what *dst points to. */
 int client_document(const struct schema *s, int fd, struct arena *a, void *dst, uint8_t **ret_buf,
 	struct err *e);
 /* The other way: a sealed memfd of a document, or negative. */

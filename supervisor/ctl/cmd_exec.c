@@ -22,11 +22,13 @@ static const struct flag exec_flags[] = {
 	{"detach", 'd', FLAG_BOOL, AT(detach), NULL, NULL, "do not wait for it"},
 	{"interactive", 'i', FLAG_BOOL, AT(interactive), NULL, NULL, "give it your stdin"},
 	{"tty", 't', FLAG_BOOL, AT(tty), NULL, NULL, "give it a terminal"},
-	{"env", 'e', FLAG_LIST, AT(env), check_env, "NAME[=VALUE]", "a variable; NAME alone takes yours"},
+	{"env", 'e', FLAG_LIST, AT(env), check_env, "NAME[=VALUE]",
+		"a variable; NAME alone takes yours"},
 	{"env-file", 0, FLAG_LIST, AT(env_file), check_not_empty, "FILE", "variables, one a line"},
 	{"user", 'u', FLAG_STRING, AT(user), check_not_empty, "USER[:GROUP]", "who it runs as"},
 	{"workdir", 'w', FLAG_STRING, AT(workdir), check_absolute, "DIR", "where it starts"},
-	{"privileged", 0, FLAG_BOOL, AT(privileged), NULL, NULL, "all capabilities, in its user namespace"},
+	{"privileged", 0, FLAG_BOOL, AT(privileged), NULL, NULL,
+		"all capabilities, in its user namespace"},
 	{"detach-keys", 0, FLAG_STRING, AT(detach_keys), check_detach_keys, "KEYS",
 		"keys that detach (ctrl-p,ctrl-q)"},
 	{.kind = FLAG_END},
@@ -51,8 +53,8 @@ static int plan_exec(const struct exec_options *o, const struct strv *operands, 
 }
 
 /* The command runs when this returns 0; *ret_exec is the engine's number for it. */
-static int send_exec(struct ctl *c, const char *ref, const struct exec_spec *spec, struct streams *s,
-	uint32_t *ret_exec, struct err *e)
+static int send_exec(struct ctl *c, const char *ref, const struct exec_spec *spec,
+	struct streams *s, uint32_t *ret_exec, struct err *e)
 {
 	_cleanup_fd_ int document = client_seal(&schema_exec_spec, spec, e);
 	_cleanup_incoming_ struct incoming in = {0};
@@ -121,5 +123,5 @@ static int cmd_exec(struct ctl *c, void *options, const struct strv *operands, s
 }
 
 const struct command command_exec = {"exec", "CONTAINER COMMAND [ARG…]",
-	"Run a command in a running container", exec_flags, sizeof(struct exec_options), 2, UINT32_MAX,
-	true, EXIT_OBJECT, cmd_exec};
+	"Run a command in a running container", exec_flags, sizeof(struct exec_options), 2,
+	UINT32_MAX, true, EXIT_OBJECT, cmd_exec};

@@ -24,8 +24,8 @@ struct pull_options {
 };
 static const struct flag pull_flags[] = {
 	{"quiet", 'q', FLAG_BOOL, offsetof(struct pull_options, quiet), NULL, NULL, "no progress"},
-	{"platform", 0, FLAG_STRING, offsetof(struct pull_options, platform), check_platform, "OS/ARCH",
-		"which image of several"},
+	{"platform", 0, FLAG_STRING, offsetof(struct pull_options, platform), check_platform,
+		"OS/ARCH", "which image of several"},
 	{"all-tags", 'a', FLAG_LATER, 0, NULL, NULL, NULL},
 	{"disable-content-trust", 0, FLAG_LATER, 0, NULL, NULL, NULL},
 	{.kind = FLAG_END},
@@ -38,8 +38,10 @@ static void print_pulled(const struct image_pulled *m, bool quiet)
 	table_visible(m->ref, ref, sizeof(ref));
 	if (!quiet) {
 		if (m->image->digest)
-			printf("Digest: %s\n", table_visible(m->image->digest, digest, sizeof(digest)));
-		printf("Status: %s for %s\n", m->fetched ? "Downloaded newer image" : "Image is up to date", ref);
+			printf("Digest: %s\n",
+				table_visible(m->image->digest, digest, sizeof(digest)));
+		printf("Status: %s for %s\n",
+			m->fetched ? "Downloaded newer image" : "Image is up to date", ref);
 	}
 	puts(ref);
 }
@@ -63,8 +65,8 @@ static int cmd_pull(struct ctl *c, void *options, const struct strv *operands, s
 	return r < 0 ? r : ctl_for_each(c, operands, options, pull_one);
 }
 
-const struct command command_pull = {"pull", "IMAGE…", "Fetch images from their registries", pull_flags,
-	sizeof(struct pull_options), 1, UINT32_MAX, false, EXIT_OBJECT, cmd_pull};
+const struct command command_pull = {"pull", "IMAGE…", "Fetch images from their registries",
+	pull_flags, sizeof(struct pull_options), 1, UINT32_MAX, false, EXIT_OBJECT, cmd_pull};
 
 struct images_options {
 	bool all, quiet, no_trunc, digests;
@@ -85,8 +87,10 @@ static const struct flag images_flags[] = {
 	{"quiet", 'q', FLAG_BOOL, AT(quiet), NULL, NULL, "ids only"},
 	{"no-trunc", 0, FLAG_BOOL, AT(no_trunc), NULL, NULL, "cut nothing short"},
 	{"digests", 0, FLAG_BOOL, AT(digests), NULL, NULL, "digests too"},
-	{"format", 0, FLAG_STRING, AT(format), check_rows_format, "FORMAT", "json, table or a template"},
-	{"filter", 'f', FLAG_LIST, AT(filter), check_image_filter, "KEY=VALUE", "reference=PATTERN"},
+	{"format", 0, FLAG_STRING, AT(format), check_rows_format, "FORMAT",
+		"json, table or a template"},
+	{"filter", 'f', FLAG_LIST, AT(filter), check_image_filter, "KEY=VALUE",
+		"reference=PATTERN"},
 	{.kind = FLAG_END},
 };
 #undef AT
@@ -104,14 +108,17 @@ static bool pattern_matches(const char *pattern, const struct reference *ref)
 	char tagged[700];
 
 	snprintf(tagged, sizeof(tagged), "%s:%s", ref->name, ref->tag);
-	return fnmatch(pattern, ref->name, FNM_PATHNAME) == 0 || fnmatch(pattern, tagged, FNM_PATHNAME) == 0;
+	return fnmatch(pattern, ref->name, FNM_PATHNAME) == 0 ||
+	       fnmatch(pattern, tagged, FNM_PATHNAME) == 0;
 }
 
-static bool passes(const struct images *l, const struct reference *short_form, const struct reference *full)
+static bool passes(
+	const struct images *l, const struct reference *short_form, const struct reference *full)
 {
 	bool any = l->o->filter.n == 0;
 
-	if (l->pattern && !pattern_matches(l->pattern, short_form) && !pattern_matches(l->pattern, full))
+	if (l->pattern && !pattern_matches(l->pattern, short_form) &&
+		!pattern_matches(l->pattern, full))
 		return false;
 	for (uint32_t i = 0; i < l->o->filter.n; i++)
 		any = any || pattern_matches(l->o->filter.v[i] + 10, short_form) ||
@@ -119,7 +126,8 @@ static bool passes(const struct images *l, const struct reference *short_form, c
 	return any;
 }
 
-static json_t *image_row(const struct images *l, const struct image *im, const struct reference *ref)
+static json_t *image_row(
+	const struct images *l, const struct image *im, const struct reference *ref)
 {
 	const char *hex = strchr(im->id, ':');
 	char span[32], ago[40], when[64], size[16], short_id[13];
@@ -184,10 +192,11 @@ static int take_image(void *arg, const struct image *im)
 
 static json_t *image_headers(void)
 {
-	static const char *const names[][2] = {{"Containers", "CONTAINERS"}, {"CreatedAt", "CREATED AT"},
-		{"CreatedSince", "CREATED"}, {"Digest", "DIGEST"}, {"ID", "IMAGE ID"},
-		{"Repository", "REPOSITORY"}, {"SharedSize", "SHARED SIZE"}, {"Size", "SIZE"},
-		{"Tag", "TAG"}, {"UniqueSize", "UNIQUE SIZE"}, {"VirtualSize", "SIZE"}};
+	static const char *const names[][2] = {{"Containers", "CONTAINERS"},
+		{"CreatedAt", "CREATED AT"}, {"CreatedSince", "CREATED"}, {"Digest", "DIGEST"},
+		{"ID", "IMAGE ID"}, {"Repository", "REPOSITORY"}, {"SharedSize", "SHARED SIZE"},
+		{"Size", "SIZE"}, {"Tag", "TAG"}, {"UniqueSize", "UNIQUE SIZE"},
+		{"VirtualSize", "SIZE"}};
 	json_t *j = json_object();
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
@@ -198,10 +207,13 @@ static json_t *image_headers(void)
 static int cmd_images(struct ctl *c, void *options, const struct strv *operands, struct err *e)
 {
 	const struct images_options *o = options;
-	struct images l = {.o = o, .pattern = operands->n ? operands->v[0] : NULL, .now = words_now()};
+	struct images l = {
+		.o = o, .pattern = operands->n ? operands->v[0] : NULL, .now = words_now()};
 	struct rows_setup setup = {.format = o->format,
-		.columns = o->digests ? "{{.Repository}}\t{{.Tag}}\t{{.Digest}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}"
-				      : "{{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}"};
+		.columns =
+			o->digests
+				? "{{.Repository}}\t{{.Tag}}\t{{.Digest}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}"
+				: "{{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}"};
 	int r = ctl_connect(c, e);
 
 	if (r < 0)

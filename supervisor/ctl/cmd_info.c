@@ -22,8 +22,8 @@ static int check_info_format(const char *s, struct err *e)
 }
 
 static const struct flag info_flags[] = {
-	{"format", 'f', FLAG_STRING, offsetof(struct info_options, format), check_info_format, "FORMAT",
-		"json or a template"},
+	{"format", 'f', FLAG_STRING, offsetof(struct info_options, format), check_info_format,
+		"FORMAT", "json or a template"},
 	{.kind = FLAG_END},
 };
 
@@ -92,9 +92,9 @@ const struct command command_info = {"info", "", "What the engine is and has", i
 
 static json_t *version_json(const struct version_is *m)
 {
-	return json_pack("{s:{s:s},s:{s:s,s:s,s:i,s:o}}", "Client", "Version", BULKHEAD_VERSION, "Server",
-		"Version", m->version, "Name", m->name, "Pid", (int)m->pid, "KernelVersion",
-		json_text(m->kernel ? m->kernel : ""));
+	return json_pack("{s:{s:s},s:{s:s,s:s,s:i,s:o}}", "Client", "Version", BULKHEAD_VERSION,
+		"Server", "Version", m->version, "Name", m->name, "Pid", (int)m->pid,
+		"KernelVersion", json_text(m->kernel ? m->kernel : ""));
 }
 
 static void print_version(const struct version_is *m)
@@ -129,5 +129,5 @@ static int cmd_version(struct ctl *c, void *options, const struct strv *operands
 	return r;
 }
 
-const struct command command_version = {"version", "", "Versions of ctl and of the engine", info_flags,
-	sizeof(struct info_options), 0, 0, false, EXIT_OBJECT, cmd_version};
+const struct command command_version = {"version", "", "Versions of ctl and of the engine",
+	info_flags, sizeof(struct info_options), 0, 0, false, EXIT_OBJECT, cmd_version};

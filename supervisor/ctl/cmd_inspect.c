@@ -30,7 +30,8 @@ static int check_inspect_format(const char *s, struct err *e)
 
 #define AT(field) offsetof(struct inspect_options, field)
 static const struct flag inspect_flags[] = {
-	{"format", 'f', FLAG_STRING, AT(format), check_inspect_format, "FORMAT", "json or a template"},
+	{"format", 'f', FLAG_STRING, AT(format), check_inspect_format, "FORMAT",
+		"json or a template"},
 	{"type", 0, FLAG_STRING, AT(type), check_type, "TYPE", "container or image"},
 	{"size", 's', FLAG_LATER, 0, NULL, NULL, NULL},
 	{.kind = FLAG_END},
@@ -86,12 +87,14 @@ static int print(const struct inspect_options *o, json_t *all, struct err *e)
 
 	if (!o->format || strcmp(o->format, "json") == 0) {
 		/* On a terminal no byte of a container's may be more than a letter. */
-		json_dumpf(all, stdout, (o->format ? JSON_COMPACT : JSON_INDENT(4)) |
-						(terminal ? JSON_ENSURE_ASCII : 0));
+		json_dumpf(all, stdout,
+			(o->format ? JSON_COMPACT : JSON_INDENT(4)) |
+				(terminal ? JSON_ENSURE_ASCII : 0));
 		putchar('\n');
 		return 0;
 	}
-	json_array_foreach (all, i, one) {
+	json_array_foreach(all, i, one)
+	{
 		int r = format_print(o->format, one, terminal, stdout, e);
 
 		if (r < 0)
@@ -124,5 +127,6 @@ static int cmd_inspect(struct ctl *c, void *options, const struct strv *operands
 	return r < 0 ? r : code;
 }
 
-const struct command command_inspect = {"inspect", "NAME…", "All that is known of containers and images",
-	inspect_flags, sizeof(struct inspect_options), 1, UINT32_MAX, false, EXIT_OBJECT, cmd_inspect};
+const struct command command_inspect = {"inspect", "NAME…",
+	"All that is known of containers and images", inspect_flags, sizeof(struct inspect_options),
+	1, UINT32_MAX, false, EXIT_OBJECT, cmd_inspect};

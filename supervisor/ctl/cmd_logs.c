@@ -17,7 +17,7 @@
 #include "parse.h"
 #include "words.h"
 
-#define POLL_MS   50   /* without inotify */
+#define POLL_MS	  50   /* without inotify */
 #define SETTLE_MS 1000 /* with it, should an event be missed */
 
 struct logs_options {
@@ -45,7 +45,8 @@ static int check_time(const char *s, struct err *e)
 static const struct flag logs_flags[] = {
 	{"follow", 'f', FLAG_BOOL, AT(follow), NULL, NULL, "go on until it ends"},
 	{"tail", 'n', FLAG_STRING, AT(tail), check_tail, "N", "only the last N lines"},
-	{"since", 0, FLAG_STRING, AT(since), check_time, "TIME", "only from then on: a time, or 10m for ten minutes ago"},
+	{"since", 0, FLAG_STRING, AT(since), check_time, "TIME",
+		"only from then on: a time, or 10m for ten minutes ago"},
 	{"until", 0, FLAG_STRING, AT(until), check_time, "TIME", "only until then"},
 	{"timestamps", 't', FLAG_BOOL, AT(timestamps), NULL, NULL, "with times"},
 	{"details", 0, FLAG_LATER, 0, NULL, NULL, NULL},
@@ -104,8 +105,8 @@ static int follow(struct ctl *c, int dir, const char *ref, struct logs *l, struc
 	int r, ended = client_send(&c->engine, MSG_container_wait, &m, &wait_id, e);
 
 	for (;;) {
-		struct pollfd p[] = {{.fd = changes, .events = POLLIN},
-			{.fd = c->engine.fd, .events = POLLIN}};
+		struct pollfd p[] = {
+			{.fd = changes, .events = POLLIN}, {.fd = c->engine.fd, .events = POLLIN}};
 
 		if (ended < 0)
 			return ended;
@@ -144,5 +145,5 @@ static int cmd_logs(struct ctl *c, void *options, const struct strv *operands, s
 	return r < 0 ? r : 0;
 }
 
-const struct command command_logs = {"logs", "CONTAINER", "Show what a container has written", logs_flags,
-	sizeof(struct logs_options), 1, 1, false, EXIT_OBJECT, cmd_logs};
+const struct command command_logs = {"logs", "CONTAINER", "Show what a container has written",
+	logs_flags, sizeof(struct logs_options), 1, 1, false, EXIT_OBJECT, cmd_logs};

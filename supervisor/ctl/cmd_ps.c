@@ -26,7 +26,8 @@ static int check_last(const char *s, struct err *e)
 {
 	int64_t v;
 
-	return parse_i64(s, -1, INT32_MAX, &v) < 0 ? err_set(e, EINVAL, "\"%.32s\" is no number", s) : 0;
+	return parse_i64(s, -1, INT32_MAX, &v) < 0 ? err_set(e, EINVAL, "\"%.32s\" is no number", s)
+						   : 0;
 }
 
 static int check_filter(const char *s, struct err *e)
@@ -42,7 +43,8 @@ static int check_filter(const char *s, struct err *e)
 		known = known || (strlen(keys[i]) == n && memcmp(keys[i], s, n) == 0);
 	if (!known || s[n] != '=')
 		return err_set(e, EINVAL,
-			"\"%.64s\" is no filter: name=, id=, status=, exited=, label=, ancestor=, network=", s);
+			"\"%.64s\" is no filter: name=, id=, status=, exited=, label=, ancestor=, network=",
+			s);
 	if (!is_status)
 		return 0;
 	for (size_t i = 0; i < ARRAY_LEN(statuses); i++)
@@ -58,7 +60,8 @@ static const struct flag ps_flags[] = {
 	{"last", 'n', FLAG_STRING, AT(last), check_last, "N", "the newest N, running or not"},
 	{"latest", 'l', FLAG_BOOL, AT(latest), NULL, NULL, "the newest, running or not"},
 	{"no-trunc", 0, FLAG_BOOL, AT(no_trunc), NULL, NULL, "cut nothing short"},
-	{"format", 0, FLAG_STRING, AT(format), check_rows_format, "FORMAT", "json, table or a template"},
+	{"format", 0, FLAG_STRING, AT(format), check_rows_format, "FORMAT",
+		"json, table or a template"},
 	{"filter", 'f', FLAG_LIST, AT(filter), check_filter, "KEY=VALUE", "only those that match"},
 	{"size", 's', FLAG_LATER, 0, NULL, NULL, NULL},
 	{.kind = FLAG_END},
@@ -90,9 +93,11 @@ static bool has_ancestor(const struct container_row *row, const char *wanted)
 		return true;
 	if (strncmp(image, wanted, n) == 0 && (image[n] == ':' || image[n] == '@'))
 		return true;
-	if (strncmp(wanted, image, strlen(image)) == 0 && strcmp(wanted + strlen(image), ":latest") == 0)
+	if (strncmp(wanted, image, strlen(image)) == 0 &&
+		strcmp(wanted + strlen(image), ":latest") == 0)
 		return *image;
-	return n >= 4 && (strncmp(id, wanted, n) == 0 || strncmp(id + strcspn(id, ":") + 1, wanted, n) == 0);
+	return n >= 4 &&
+	       (strncmp(id, wanted, n) == 0 || strncmp(id + strcspn(id, ":") + 1, wanted, n) == 0);
 }
 
 static bool matches(const struct container_row *row, const char *filter)
@@ -109,8 +114,8 @@ static bool matches(const struct container_row *row, const char *filter)
 	case 's':
 		return strcmp(row->status, value) == 0;
 	case 'e':
-		return strcmp(row->status, "exited") == 0 && num_parse_u32(value, 0, 255, &code) == 0 &&
-		       row->exit_code == code;
+		return strcmp(row->status, "exited") == 0 &&
+		       num_parse_u32(value, 0, 255, &code) == 0 && row->exit_code == code;
 	case 'l':
 		return has_label(row, value);
 	default:
@@ -118,7 +123,8 @@ static bool matches(const struct container_row *row, const char *filter)
 	}
 }
 
-/* Filters of one key widen each other, as docker has it (labels: all must be there); of different keys they narrow. */
+/* Filters of one key widen each other, as docker has it (labels: all must be there); of different
+ * keys they narrow. */
 static bool passes(const struct container_row *row, const struct strv *filters)
 {
 	for (uint32_t i = 0; i < filters->n; i++) {
@@ -126,7 +132,8 @@ static bool passes(const struct container_row *row, const struct strv *filters)
 		bool any = false, is_label = filters->v[i][0] == 'l';
 
 		for (uint32_t j = 0; j < filters->n; j++)
-			if (strncmp(filters->v[i], filters->v[j], key + 1) == 0 && (!is_label || i == j))
+			if (strncmp(filters->v[i], filters->v[j], key + 1) == 0 &&
+				(!is_label || i == j))
 				any = any || matches(row, filters->v[j]);
 		if (!any)
 			return false;
@@ -167,7 +174,8 @@ static json_t *command_words(const char *command, bool whole)
 		if (!whole && chars == 20 && table_width(command) > 20)
 			break;
 	}
-	snprintf(out, sizeof(out), "\"%.*s%s\"", (int)MIN(n, (size_t)580), command, command[n] ? "…" : "");
+	snprintf(out, sizeof(out), "\"%.*s%s\"", (int)MIN(n, (size_t)580), command,
+		command[n] ? "…" : "");
 	return json_text(out);
 }
 
@@ -185,14 +193,16 @@ static json_t *row_json(const struct container_row *row, const struct listing *l
 	words_time_local(row->created_at, when);
 	json_object_set_new(j, "Command", command_words(row->command ? row->command : "", whole));
 	json_object_set_new(j, "CreatedAt", json_text(when));
-	json_object_set_new(j, "ID", json_stringn(row->id, whole ? strlen(row->id) : MIN(strlen(row->id), (size_t)12)));
+	json_object_set_new(j, "ID",
+		json_stringn(row->id, whole ? strlen(row->id) : MIN(strlen(row->id), (size_t)12)));
 	json_object_set_new(j, "Image", json_text(row->image ? row->image : ""));
 	json_object_set_new(j, "Labels", rows_labels(row->labels.v, row->labels.n));
 	json_object_set_new(j, "LocalVolumes", json_text("0"));
 	json_object_set_new(j, "Mounts", json_text(""));
 	json_object_set_new(j, "Names", json_text(row->name));
 	json_object_set_new(j, "Networks", json_text(row->network ? row->network : ""));
-	json_object_set_new(j, "Ports", json_text(strcmp(row->status, "running") == 0 && ports ? ports : ""));
+	json_object_set_new(
+		j, "Ports", json_text(strcmp(row->status, "running") == 0 && ports ? ports : ""));
 	json_object_set_new(j, "RunningFor", json_text(ago));
 	json_object_set_new(j, "Size", json_text("0B"));
 	json_object_set_new(j, "State", json_text(row->status));
@@ -221,8 +231,8 @@ static json_t *headers(void)
 	static const char *const names[][2] = {{"Command", "COMMAND"}, {"CreatedAt", "CREATED AT"},
 		{"ID", "CONTAINER ID"}, {"Image", "IMAGE"}, {"Labels", "LABELS"},
 		{"LocalVolumes", "LOCAL VOLUMES"}, {"Mounts", "MOUNTS"}, {"Names", "NAMES"},
-		{"Networks", "NETWORKS"}, {"Ports", "PORTS"}, {"RunningFor", "CREATED"}, {"Size", "SIZE"},
-		{"State", "STATE"}, {"Status", "STATUS"}};
+		{"Networks", "NETWORKS"}, {"Ports", "PORTS"}, {"RunningFor", "CREATED"},
+		{"Size", "SIZE"}, {"State", "STATE"}, {"Status", "STATUS"}};
 	json_t *j = json_object();
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
@@ -245,7 +255,8 @@ static int cmd_ps(struct ctl *c, void *options, const struct strv *operands, str
 	const struct ps_options *o = options;
 	struct listing l = {.o = o, .left = UINT64_MAX, .now = words_now()};
 	struct rows_setup setup = {.format = o->format,
-		.columns = "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}"};
+		.columns =
+			"{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}"};
 	int64_t last = -1;
 	int r;
 
@@ -267,5 +278,5 @@ static int cmd_ps(struct ctl *c, void *options, const struct strv *operands, str
 	return r;
 }
 
-const struct command command_ps = {"ps", "", "List containers", ps_flags, sizeof(struct ps_options), 0, 0,
-	false, EXIT_OBJECT, cmd_ps};
+const struct command command_ps = {"ps", "", "List containers", ps_flags, sizeof(struct ps_options),
+	0, 0, false, EXIT_OBJECT, cmd_ps};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * run and create. Everything that the caller's rights are needed for happens first; then the engine is
- * reached, capabilities are dropped, and the rest is talk.
+ * run and create. Everything that the caller's rights are needed for happens first; then the engine
+ * is reached, capabilities are dropped, and the rest is talk.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -54,8 +54,8 @@ static void cidfile_close(struct cidfile *f)
 	fd_close(&f->fd);
 }
 
-static int pull_for(struct ctl *c, const struct run_options *o, const char *image, const char *policy,
-	struct err *e)
+static int pull_for(struct ctl *c, const struct run_options *o, const char *image,
+	const char *policy, struct err *e)
 {
 	const struct pull p = {image, o->platform, policy, o->quiet};
 	_cleanup_incoming_ struct incoming in = {0};
@@ -77,8 +77,8 @@ static int send_create(struct ctl *c, struct run_plan *p, struct incoming *in, s
 }
 
 /* Asks at once: mostly the image is there. Returns the new id in the arena. */
-static int create(struct ctl *c, const struct run_options *o, struct run_plan *p, const char **ret_id,
-	struct err *e)
+static int create(struct ctl *c, const struct run_options *o, struct run_plan *p,
+	const char **ret_id, struct err *e)
 {
 	_cleanup_incoming_ struct incoming in = {0};
 	int r = 0;
@@ -146,9 +146,10 @@ static int start_detached(struct ctl *c, const char *id, struct err *e)
 	return client_call(&c->engine, MSG_container_start, &m, CLIENT_DEADLINE, &in, e);
 }
 
-/* The wait is sent right behind the start: however short the workload's life, its end is not missed. */
-static int start_attached(struct ctl *c, const struct run_options *o, const char *id, struct streams *s,
-	uint32_t *ret_wait, struct err *e)
+/* The wait is sent right behind the start: however short the workload's life, its end is not
+ * missed. */
+static int start_attached(struct ctl *c, const struct run_options *o, const char *id,
+	struct streams *s, uint32_t *ret_wait, struct err *e)
 {
 	const struct container_wait wait = {.ref = id, .removed = o->rm};
 	_cleanup_incoming_ struct incoming in = {0};
@@ -247,7 +248,8 @@ static int cmd_create(struct ctl *c, void *options, const struct strv *operands,
 	return r;
 }
 
-const struct command command_run = {"run", "IMAGE [COMMAND [ARG…]]", "Make a container and start it",
-	run_flags, sizeof(struct run_options), 0, UINT32_MAX, true, EXIT_ENGINE, cmd_run};
+const struct command command_run = {"run", "IMAGE [COMMAND [ARG…]]",
+	"Make a container and start it", run_flags, sizeof(struct run_options), 0, UINT32_MAX, true,
+	EXIT_ENGINE, cmd_run};
 const struct command command_create = {"create", "IMAGE [COMMAND [ARG…]]", "Make a container",
 	run_flags, sizeof(struct run_options), 0, UINT32_MAX, true, EXIT_ENGINE, cmd_create};

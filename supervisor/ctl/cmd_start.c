@@ -20,10 +20,12 @@ struct start_options {
 #define AT(field) offsetof(struct start_options, field)
 static const struct flag start_flags[] = {
 	{"attach", 'a', FLAG_BOOL, AT(attach), NULL, NULL, "show its output and wait for its end"},
-	{"interactive", 'i', FLAG_BOOL, AT(interactive), NULL, NULL, "give it your stdin; implies -a"},
+	{"interactive", 'i', FLAG_BOOL, AT(interactive), NULL, NULL,
+		"give it your stdin; implies -a"},
 	{"detach-keys", 0, FLAG_STRING, AT(detach_keys), check_detach_keys, "KEYS",
 		"keys that detach (ctrl-p,ctrl-q)"},
-	{"sig-proxy", 0, FLAG_NOT, AT(no_proxy), NULL, NULL, "forward signals to it (on; not with a terminal)"},
+	{"sig-proxy", 0, FLAG_NOT, AT(no_proxy), NULL, NULL,
+		"forward signals to it (on; not with a terminal)"},
 	{.kind = FLAG_END},
 };
 #undef AT
@@ -84,7 +86,8 @@ static int attach_run(struct ctl *c, const struct attachment *a, struct err *e)
 	if (r < 0)
 		return r;
 	if (!a->start && strcmp(k.container.status, "running") != 0)
-		return err_set(e, EINVAL, "container %.128s is not running: start it first", a->ref);
+		return err_set(
+			e, EINVAL, "container %.128s is not running: start it first", a->ref);
 	setup.in = a->stdin_too && k.container.create && k.container.create->stdin_open;
 	setup.tty = k.container.create && k.container.create->tty;
 	setup.proxy = !a->no_proxy;
@@ -151,9 +154,10 @@ struct attach_options {
 	const char *detach_keys;
 };
 static const struct flag attach_flags[] = {
-	{"no-stdin", 0, FLAG_BOOL, offsetof(struct attach_options, no_stdin), NULL, NULL, "only watch"},
-	{"detach-keys", 0, FLAG_STRING, offsetof(struct attach_options, detach_keys), check_detach_keys,
-		"KEYS", "keys that detach (ctrl-p,ctrl-q)"},
+	{"no-stdin", 0, FLAG_BOOL, offsetof(struct attach_options, no_stdin), NULL, NULL,
+		"only watch"},
+	{"detach-keys", 0, FLAG_STRING, offsetof(struct attach_options, detach_keys),
+		check_detach_keys, "KEYS", "keys that detach (ctrl-p,ctrl-q)"},
 	{"sig-proxy", 0, FLAG_NOT, offsetof(struct attach_options, no_proxy), NULL, NULL,
 		"forward signals to it (on; not with a terminal)"},
 	{.kind = FLAG_END},
@@ -162,7 +166,8 @@ static const struct flag attach_flags[] = {
 static int cmd_attach(struct ctl *c, void *options, const struct strv *operands, struct err *e)
 {
 	const struct attach_options *o = options;
-	const struct attachment a = {operands->v[0], false, !o->no_stdin, o->no_proxy, o->detach_keys};
+	const struct attachment a = {
+		operands->v[0], false, !o->no_stdin, o->no_proxy, o->detach_keys};
 	int r = ctl_connect(c, e);
 
 	return r < 0 ? r : attach_run(c, &a, e);

@@ -14,50 +14,54 @@ struct stop_options {
 	const char *time;
 };
 static const struct flag stop_flags[] = {
-	{"time", 't', FLAG_STRING, offsetof(struct stop_options, time), check_stop_timeout, "SECONDS",
-		"before SIGKILL (10, or what run --stop-timeout said); -1: for ever"},
-	{"timeout", 0, FLAG_STRING, offsetof(struct stop_options, time), check_stop_timeout, "SECONDS", NULL},
+	{"time", 't', FLAG_STRING, offsetof(struct stop_options, time), check_stop_timeout,
+		"SECONDS", "before SIGKILL (10, or what run --stop-timeout said); -1: for ever"},
+	{"timeout", 0, FLAG_STRING, offsetof(struct stop_options, time), check_stop_timeout,
+		"SECONDS", NULL},
 	{.kind = FLAG_END},
 };
 
-static int stop(struct ctl *c, const struct stop_options *o, const char *ref, struct err *e)
+static const void *fill_stop(void *arg, const char *ref)
 {
-	struct container_stop m = {.ref = ref, .timeout_set = o->time != NULL};
-	_cleanup_incoming_ struct incoming in = {0};
+	struct container_stop *m = arg;
+
+	m->ref = ref;
+	return m;
+}
+
+static struct container_stop stop_request(const struct stop_options *o)
+{
+	struct container_stop m = {.timeout_set = o->time != NULL};
 
 	if (o->time)
 		(void)parse_i64(o->time, -1, 86400, &m.timeout);
-	return client_call(&c->engine, MSG_container_stop, &m, 0, &in, e);
-}
-
-static int stop_one(struct ctl *c, void *options, const char *ref, struct err *e)
-{
-	int r = stop(c, options, ref, e);
-
-	if (r == 0)
-		puts(ref);
-	return r;
-}
-
-static int restart_one(struct ctl *c, void *options, const char *ref, struct err *e)
-{
-	_cleanup_incoming_ struct incoming in = {0};
-	MSG_DECLARE(container_start, m);
-	int r = stop(c, options, ref, e);
-
-	m.ref = ref;
-	if (r == 0)
-		r = client_call(&c->engine, MSG_container_start, &m, CLIENT_DEADLINE, &in, e);
-	if (r == 0)
-		puts(ref);
-	return r;
+	return m;
 }
 
 static int cmd_stop(struct ctl *c, void *options, const struct strv *operands, struct err *e)
 {
+	struct container_stop m = stop_request(options);
+	const struct each each = {MSG_container_stop, fill_stop, NULL, &m};
 	int r = ctl_connect(c, e);
 
-	return r < 0 ? r : ctl_for_each(c, operands, options, stop_one);
+	return r < 0 ? r : ctl_request_each(c, operands, &each, e);
+}
+
+static int restart_one(struct ctl *c, void *options, const char *ref, struct err *e)
+{
+	_cleanup_incoming_ struct incoming stopped = {0}, started = {0};
+	struct container_stop stop = stop_request(options);
+	MSG_DECLARE(container_start, start);
+	int r;
+
+	stop.ref = start.ref = ref;
+	r = client_call(&c->engine, MSG_container_stop, &stop, 0, &stopped, e);
+	if (r == 0)
+		r = client_call(
+			&c->engine, MSG_container_start, &start, CLIENT_DEADLINE, &started, e);
+	if (r == 0)
+		puts(ref);
+	return r;
 }
 
 static int cmd_restart(struct ctl *c, void *options, const struct strv *operands, struct err *e)
@@ -69,8 +73,9 @@ static int cmd_restart(struct ctl *c, void *options, const struct strv *operands
 
 const struct command command_stop = {"stop", "CONTAINER…", "Ask containers to end, then make them",
 	stop_flags, sizeof(struct stop_options), 1, UINT32_MAX, false, EXIT_OBJECT, cmd_stop};
-const struct command command_restart = {"restart", "CONTAINER…", "Stop containers and start them again",
-	stop_flags, sizeof(struct stop_options), 1, UINT32_MAX, false, EXIT_OBJECT, cmd_restart};
+const struct command command_restart = {"restart", "CONTAINER…",
+	"Stop containers and start them again", stop_flags, sizeof(struct stop_options), 1,
+	UINT32_MAX, false, EXIT_OBJECT, cmd_restart};
 
 struct kill_options {
 	const char *signal;
@@ -81,25 +86,24 @@ static const struct flag kill_flags[] = {
 	{.kind = FLAG_END},
 };
 
-static int kill_one(struct ctl *c, void *options, const char *ref, struct err *e)
+static const void *fill_kill(void *arg, const char *ref)
 {
-	const struct kill_options *o = options;
-	struct container_kill m = {.ref = ref};
-	_cleanup_incoming_ struct incoming in = {0};
-	int r = parse_signal(o->signal ? o->signal : "KILL", &m.signal, e);
+	struct container_kill *m = arg;
 
-	if (r == 0)
-		r = client_call(&c->engine, MSG_container_kill, &m, CLIENT_DEADLINE, &in, e);
-	if (r == 0)
-		puts(ref);
-	return r;
+	m->ref = ref;
+	return m;
 }
 
 static int cmd_kill(struct ctl *c, void *options, const struct strv *operands, struct err *e)
 {
-	int r = ctl_connect(c, e);
+	const struct kill_options *o = options;
+	struct container_kill m = {0};
+	const struct each each = {MSG_container_kill, fill_kill, NULL, &m};
+	int r = parse_signal(o->signal ? o->signal : "KILL", &m.signal, e);
 
-	return r < 0 ? r : ctl_for_each(c, operands, options, kill_one);
+	if (r == 0)
+		r = ctl_connect(c, e);
+	return r < 0 ? r : ctl_request_each(c, operands, &each, e);
 }
 
 const struct command command_kill = {"kill", "CONTAINER…", "Send containers a signal", kill_flags,
@@ -109,32 +113,39 @@ struct rm_options {
 	bool force, volumes;
 };
 static const struct flag rm_flags[] = {
-	{"force", 'f', FLAG_BOOL, offsetof(struct rm_options, force), NULL, NULL, "kill it first if it runs"},
+	{"force", 'f', FLAG_BOOL, offsetof(struct rm_options, force), NULL, NULL,
+		"kill it first if it runs"},
 	{"volumes", 'v', FLAG_BOOL, offsetof(struct rm_options, volumes), NULL, NULL,
 		"its volumes without a name too"},
 	{.kind = FLAG_END},
 };
 
-static int rm_one(struct ctl *c, void *options, const char *ref, struct err *e)
+static const void *fill_remove(void *arg, const char *ref)
 {
-	const struct rm_options *o = options;
-	const struct container_remove m = {.ref = ref, .force = o->force};
-	_cleanup_incoming_ struct incoming in = {0};
-	int r = client_call(&c->engine, MSG_container_remove, &m, 0, &in, e);
+	struct container_remove *m = arg;
+
+	m->ref = ref;
+	return m;
+}
+
+/* With -f a container that is gone is what was wanted; it is still told. */
+static int on_removed(void *arg, const char *ref, int r)
+{
+	const struct container_remove *m = arg;
 
 	if (r == 0)
 		puts(ref);
-	if (r != -ENOENT || !o->force)
-		return r;
-	ctl_complain(c, e); /* it is gone, which is what was wanted */
-	return 0;
+	return r == -ENOENT && m->force ? 1 : r;
 }
 
 static int cmd_rm(struct ctl *c, void *options, const struct strv *operands, struct err *e)
 {
+	const struct rm_options *o = options;
+	struct container_remove m = {.force = o->force};
+	const struct each each = {MSG_container_remove, fill_remove, on_removed, &m};
 	int r = ctl_connect(c, e);
 
-	return r < 0 ? r : ctl_for_each(c, operands, options, rm_one);
+	return r < 0 ? r : ctl_request_each(c, operands, &each, e);
 }
 
 const struct command command_rm = {"rm", "CONTAINER…", "Remove containers", rm_flags,
@@ -159,5 +170,6 @@ static int cmd_wait(struct ctl *c, void *options, const struct strv *operands, s
 	return r < 0 ? r : ctl_for_each(c, operands, options, wait_one);
 }
 
-const struct command command_wait = {"wait", "CONTAINER…", "Wait for containers to end, print exit codes",
-	NULL, 0, 1, UINT32_MAX, false, EXIT_OBJECT, cmd_wait};
+const struct command command_wait = {"wait", "CONTAINER…",
+	"Wait for containers to end, print exit codes", NULL, 0, 1, UINT32_MAX, false, EXIT_OBJECT,
+	cmd_wait};

@@ -50,3 +50,46 @@ int ctl_for_each(struct ctl *c, const struct strv *operands, void *options,
 	}
 	return code;
 }
+
+#define IN_FLIGHT 16
+
+static int take_answer(struct ctl *c, const struct each *each, const char *ref, struct incoming *in)
+{
+	struct err why = {0};
+	int r = in->frame.type == MSG_failed ? client_failure(&in->msg.failed, &why) : 0;
+
+	if (each->answer)
+		r = each->answer(each->arg, ref, r);
+	else if (r == 0)
+		puts(ref);
+	if (r != 0)
+		ctl_complain(c, &why);
+	return r < 0 ? EXIT_OBJECT : 0;
+}
+
+int ctl_request_each(struct ctl *c, const struct strv *refs, const struct each *each, struct err *e)
+{
+	uint32_t first = c->engine.last_id + 1, sent = 0, answered = 0, id;
+	int r, code = 0;
+
+	while (answered < refs->n) {
+		_cleanup_incoming_ struct incoming in = {0};
+
+		if (sent < refs->n && sent - answered < IN_FLIGHT) {
+			r = client_send(&c->engine, each->type,
+				each->fill(each->arg, refs->v[sent]), &id, e);
+			if (r < 0)
+				return r;
+			sent++;
+			continue;
+		}
+		r = client_receive(&c->engine, &in, e);
+		if (r < 0)
+			return r;
+		if (msg_row(in.frame.type)->kind != REPLY || in.frame.id - first >= sent)
+			continue;
+		code |= take_answer(c, each, refs->v[in.frame.id - first], &in);
+		answered++;
+	}
+	return code;
+}

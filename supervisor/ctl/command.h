@@ -14,10 +14,10 @@ enum {
 
 /* One call of ctl. */
 struct ctl {
-	const char *socket;  /* path of the engine's socket */
-	const char *command; /* as typed */
-	const char *object;  /* what it is about, for complaints that do not name it; or NULL */
-	struct arena arena;  /* freed at the end of main */
+	const char *socket;   /* path of the engine's socket */
+	const char *command;  /* as typed */
+	const char *object;   /* what it is about, for complaints that do not name it; or NULL */
+	struct arena arena;   /* freed at the end of main */
 	struct client engine; /* open once ctl_connect has returned 0 */
 	bool unreachable;     /* there is no engine: exit code 125 whatever the command */
 };
@@ -35,12 +35,13 @@ struct command {
 	int (*run)(struct ctl *c, void *options, const struct strv *operands, struct err *e);
 };
 
-extern const struct command command_run, command_create, command_start, command_attach, command_exec,
-	command_stop, command_restart, command_kill, command_rm, command_wait, command_ps, command_logs,
-	command_inspect, command_pull, command_images, command_rmi, command_info, command_version;
+extern const struct command command_run, command_create, command_start, command_attach,
+	command_exec, command_stop, command_restart, command_kill, command_rm, command_wait,
+	command_ps, command_logs, command_inspect, command_pull, command_images, command_rmi,
+	command_info, command_version;
 
-/* Connects, then drops every capability for good: what is read from now on comes from containers. Open
- * before it what the caller's own rights are needed for. */
+/* Connects, then drops every capability for good: what is read from now on comes from containers.
+ * Open before it what the caller's own rights are needed for. */
 int ctl_connect(struct ctl *c, struct err *e);
 
 /* 126 and 127 for what the container could not execute, else `other`. */
@@ -52,3 +53,18 @@ void ctl_complain(const struct ctl *c, const struct err *e);
 /* Runs fn for each operand, complains of each failure and goes on. Returns 0 or EXIT_OBJECT. */
 int ctl_for_each(struct ctl *c, const struct strv *operands, void *options,
 	int (*fn)(struct ctl *c, void *options, const char *ref, struct err *e));
+
+/* One request an object, several at once: stopping ten containers takes as long as stopping the
+ * slowest. */
+struct each {
+	enum msg_type type; /* a REQUEST answered by `done` */
+	/* Fills the message for one object; it is sent before the next call. */
+	const void *(*fill)(void *arg, const char *ref);
+	/* Told of each answer, in the order they come. Returns 0 when it is fine, negative to
+	 * complain and fail, positive to complain alone. NULL: prints ref on success. */
+	int (*answer)(void *arg, const char *ref, int r);
+	void *arg;
+};
+/* Returns 0 or EXIT_OBJECT; negative when the engine is lost. */
+int ctl_request_each(
+	struct ctl *c, const struct strv *refs, const struct each *each, struct err *e);

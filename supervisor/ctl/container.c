@@ -23,8 +23,8 @@ int container_get(struct ctl *c, const char *ref, struct container_copy *ret, st
 	r = client_call(&c->engine, MSG_container_inspect, &m, CLIENT_DEADLINE, &in, e);
 	if (r < 0)
 		return r;
-	return client_document(&schema_container, in.msg.inspected.record, &ret->arena, &ret->container,
-		&ret->buf, e);
+	return client_document(&schema_container, in.msg.inspected.record, &ret->arena,
+		&ret->container, &ret->buf, e);
 }
 
 int container_each(struct ctl *c, bool all, int (*fn)(void *arg, const struct container_row *row),
@@ -52,7 +52,8 @@ int container_each(struct ctl *c, bool all, int (*fn)(void *arg, const struct co
 	return r < 0 ? err_set(e, r, "out of memory") : 0;
 }
 
-int image_each(struct ctl *c, int (*fn)(void *arg, const struct image *image), void *arg, struct err *e)
+int image_each(
+	struct ctl *c, int (*fn)(void *arg, const struct image *image), void *arg, struct err *e)
 {
 	struct image_list m = {0};
 	bool more = true;

@@ -20,4 +20,5 @@ int container_get(struct ctl *c, const char *ref, struct container_copy *ret, st
 /* Calls fn for each row, newest first; fn returns 0 to go on. */
 int container_each(struct ctl *c, bool all, int (*fn)(void *arg, const struct container_row *row),
 	void *arg, struct err *e);
-int image_each(struct ctl *c, int (*fn)(void *arg, const struct image *image), void *arg, struct err *e);
+int image_each(
+	struct ctl *c, int (*fn)(void *arg, const struct image *image), void *arg, struct err *e);

@@ -135,7 +135,8 @@ static int store_bool(struct parse *p, const struct flag *f, const char *value, 
 	bool v = true;
 
 	if (value && flags_parse_bool(value, &v) < 0)
-		return err_set(e, EINVAL, "%s is true or false, not \"%s\"", spelled(f, buf), value);
+		return err_set(
+			e, EINVAL, "%s is true or false, not \"%s\"", spelled(f, buf), value);
 	v = v != (f->kind == FLAG_NOT);
 	memcpy((char *)p->options + f->offset, &v, sizeof(v));
 	return 0;
@@ -251,7 +252,7 @@ void flags_print(const struct flag *table)
 			snprintf(letter, sizeof(letter), "-%c%s", f->letter, f->name ? ", " : "  ");
 		snprintf(left, sizeof(left), "%s%s%s%s%s", letter, f->name ? "--" : "",
 			f->name ? f->name : "", f->value ? " " : "", f->value ? f->value : "");
-		printf("  %s%*s %s\n", left, (int)(HELP_COLUMN - MIN(table_width(left), HELP_COLUMN)), "",
-			f->help);
+		printf("  %s%*s %s\n", left,
+			(int)(HELP_COLUMN - MIN(table_width(left), HELP_COLUMN)), "", f->help);
 	}
 }

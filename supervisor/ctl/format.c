@@ -71,7 +71,8 @@ static void put_value(struct eval *v, json_t *j)
 		fputs(json_is_true(j) ? "true" : "false", v->out);
 	} else if (json_is_array(j)) {
 		fputc('[', v->out);
-		json_array_foreach (j, i, item) {
+		json_array_foreach(j, i, item)
+		{
 			fputs(gap, v->out);
 			put_value(v, item);
 			gap = " ";
@@ -79,7 +80,8 @@ static void put_value(struct eval *v, json_t *j)
 		fputc(']', v->out);
 	} else if (json_is_object(j)) {
 		fputs("map[", v->out);
-		json_object_foreach (j, key, item) {
+		json_object_foreach(j, key, item)
+		{
 			fprintf(v->out, "%s%s:", gap, key);
 			put_value(v, item);
 			gap = " ";
@@ -235,7 +237,7 @@ static int put_path(struct eval *v, json_t *dot, bool index, void (*put)(struct 
 
 static void put_length(struct eval *v, json_t *j)
 {
-	size_t n = json_is_array(j)  ? json_array_size(j)
+	size_t n = json_is_array(j)    ? json_array_size(j)
 		   : json_is_object(j) ? json_object_size(j)
 		   : json_is_string(j) ? json_string_length(j)
 				       : 0;
@@ -319,12 +321,14 @@ static int run_range(struct eval *v, json_t *dot)
 	if (r == 0)
 		r = close_action(v);
 	body = v->at;
-	json_array_foreach (list, i, item) {
+	json_array_foreach(list, i, item)
+	{
 		v->at = body;
 		if (r == 0)
 			r = run_branch(v, item, v->out != NULL, &stop);
 	}
-	json_object_foreach (list, key, item) {
+	json_object_foreach(list, key, item)
+	{
 		v->at = body;
 		if (r == 0)
 			r = run_branch(v, item, v->out != NULL, &stop);
@@ -333,7 +337,8 @@ static int run_range(struct eval *v, json_t *dot)
 		r = run_branch(v, dot, false, &stop);
 	if (r < 0)
 		return r;
-	return run_else(v, dot, v->out && json_array_size(list) + json_object_size(list) == 0, stop);
+	return run_else(
+		v, dot, v->out && json_array_size(list) + json_object_size(list) == 0, stop);
 }
 
 static int nested(struct eval *v, json_t *dot, int (*run)(struct eval *, json_t *))

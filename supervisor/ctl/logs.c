@@ -15,10 +15,10 @@
 #include "base/util.h"
 #include "parse.h"
 
-#define CHUNK    65536
+#define CHUNK	 65536
 #define LINE_MAX (64U << 10) /* of one record; the shim cuts at 16 KiB */
 #define HELD_MAX (1U << 20)  /* of a joined line; longer ones are printed piece by piece */
-#define FILES    3
+#define FILES	 3
 
 static const char *const names[FILES] = {"log.2", "log.1", "log"};
 
@@ -44,7 +44,8 @@ struct logs {
 	bool printing; /* false: they are only counted */
 	uint64_t lines;
 	bool unfinished[2]; /* the last line of each stream, when counting */
-	FILE *last; /* written to last: flushed before the other, so that both in one file keep their order */
+	FILE *last; /* written to last: flushed before the other, so that both in one file keep
+		       their order */
 };
 
 bool record_parse(const char *line, size_t n, struct record *ret)
@@ -173,7 +174,8 @@ static int take_bytes(struct logs *l, struct file *f, char *buf, size_t n)
 	while (n > 0 && r == 0) {
 		char *end = memchr(buf, '\n', n);
 		size_t part = end ? (size_t)(end - buf) : n;
-		char *p = f->rest_n + part <= LINE_MAX ? realloc(f->rest, f->rest_n + part + 1) : NULL;
+		char *p = f->rest_n + part <= LINE_MAX ? realloc(f->rest, f->rest_n + part + 1)
+						       : NULL;
 
 		if (p) {
 			f->rest = p;
@@ -211,8 +213,8 @@ static int read_file(struct logs *l, struct file *f, struct err *e)
 	}
 }
 
-/* -ENOENT when there is no such file. A container can't make files here, but what is opened is a file all
- * the same and no link. */
+/* -ENOENT when there is no such file. A container can't make files here, but what is opened is a
+ * file all the same and no link. */
 static int open_file(const struct logs *l, unsigned int i, struct file *ret, struct err *e)
 {
 	int fd = openat(l->dir, names[i], O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -228,7 +230,8 @@ static int open_file(const struct logs *l, unsigned int i, struct file *ret, str
 	return 0;
 }
 
-/* Where the file that is being read stands now, and so the next newer one: FILES when it is the newest. */
+/* Where the file that is being read stands now, and so the next newer one: FILES when it is the
+ * newest. */
 static unsigned int next_name(const struct logs *l)
 {
 	struct stat st;
@@ -236,7 +239,8 @@ static unsigned int next_name(const struct logs *l)
 	if (l->file.fd < 0)
 		return 0;
 	for (unsigned int i = 0; i < FILES; i++)
-		if (fstatat(l->dir, names[i], &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == l->file.inode)
+		if (fstatat(l->dir, names[i], &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+			st.st_ino == l->file.inode)
 			return i + 1;
 	return 0; /* rotated away: all there is is newer */
 }

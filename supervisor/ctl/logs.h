@@ -4,8 +4,8 @@
  *
  *	2026-11-22T19:00:00.123456789Z stdout F text
  *
- * P instead of F: the line goes on in the next record of the same stream. Written by the shim while this
- * reads; bytes of the container, so nothing of it is trusted.
+ * P instead of F: the line goes on in the next record of the same stream. Written by the shim while
+ *this reads; bytes of the container, so nothing of it is trusted.
  */
 #pragma once
 
@@ -16,7 +16,7 @@
 
 struct logs_setup {
 	uint64_t since, until; /* ns since 1970; 0: all */
-	uint64_t tail;         /* last lines; UINT64_MAX: all */
+	uint64_t tail;	       /* last lines; UINT64_MAX: all */
 	bool timestamps;
 };
 
@@ -26,7 +26,7 @@ struct record {
 	const char *stamp; /* the time as written */
 	const char *text;
 	size_t stamp_n, text_n;
-	bool err;     /* of stderr */
+	bool err; /* of stderr */
 	bool partial;
 };
 /* line[0..n) without its newline. False when it is no record. */
@@ -38,8 +38,8 @@ struct logs;
 struct logs *logs_open(int dir, const struct logs_setup *setup);
 void logs_free(struct logs *l);
 
-/* Prints what has been written since the last call, over rotations: records of stdout to stdout, of stderr to
- * stderr, partial ones joined. 1 when `until` has been reached. */
+/* Prints what has been written since the last call, over rotations: records of stdout to stdout, of
+ * stderr to stderr, partial ones joined. 1 when `until` has been reached. */
 int logs_print(struct logs *l, struct err *e);
 
 /* Nothing more will be written: what lacks its end is printed too. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ctl, the command line: a table of commands. Runs as whoever calls it, with that user's rights, until it
- * talks to the engine; from there on without any capability, for what comes back may be a container's.
+ * ctl, the command line: a table of commands. Runs as whoever calls it, with that user's rights,
+ * until it talks to the engine; from there on without any capability, for what comes back may be a
+ * container's.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -68,7 +69,8 @@ static int unknown_command(const char *name)
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
 		suggest_offer(&s, commands[i]->name);
 	if (s.best)
-		fprintf(stderr, "ctl: unknown command \"%s\", did you mean \"%s\"?\n", name, s.best);
+		fprintf(stderr, "ctl: unknown command \"%s\", did you mean \"%s\"?\n", name,
+			s.best);
 	else
 		fprintf(stderr, "ctl: unknown command \"%s\"; see ctl --help\n", name);
 	return EXIT_OBJECT;
@@ -148,7 +150,8 @@ static int flush(int code)
 	return code ? code : EXIT_OBJECT;
 }
 
-/* A closed standard stream would be the next descriptor to be opened: the container's output would go there. */
+/* A closed standard stream would be the next descriptor to be opened: the container's output would
+ * go there. */
 static void fill_streams(void)
 {
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)

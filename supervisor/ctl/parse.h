@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Values of flags, checked exactly before the engine is asked. Each returns 0 or -EINVAL (-ENOMEM, -ENOENT)
- * with a sentence that quotes what was typed. check_* only judge: they fit a flag's row. Text in results
- * points into the argument or the arena.
+ * Values of flags, checked exactly before the engine is asked. Each returns 0 or -EINVAL (-ENOMEM,
+ * -ENOENT) with a sentence that quotes what was typed. check_* only judge: they fit a flag's row.
+ * Text in results points into the argument or the arena.
  */
 #pragma once
 
 #include "messages.h"
 
-int check_name(const char *s, struct err *e);       /* [a-zA-Z0-9][a-zA-Z0-9_.-]* */
+int check_name(const char *s, struct err *e); /* [a-zA-Z0-9][a-zA-Z0-9_.-]* */
 int check_not_empty(const char *s, struct err *e);
 int check_absolute(const char *s, struct err *e);
 int check_hostname(const char *s, struct err *e);
@@ -88,6 +88,6 @@ struct detach_keys {
 int parse_detach_keys(const char *s, struct detach_keys *ret, struct err *e);
 int check_detach_keys(const char *s, struct err *e);
 
-/* RFC 3339 (with or without zone and fraction), a date, seconds[.fraction] since 1970, or a duration back from
- * now such as 1h30m: ns since 1970. */
+/* RFC 3339 (with or without zone and fraction), a date, seconds[.fraction] since 1970, or a
+ * duration back from now such as 1h30m: ns since 1970. */
 int parse_time(const char *s, uint64_t now_ns, uint64_t *ret, struct err *e);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Limits from the command line; see parse.h. Nothing is rounded: a value that can't be had exactly is refused.
+ * Limits from the command line; see parse.h. Nothing is rounded: a value that can't be had exactly
+ * is refused.
  */
 #include "parse.h"
 
@@ -13,11 +14,11 @@
 #include "base/util.h"
 
 #define MEMORY_MIN     (6U << 20) /* docker's: less can't hold a process */
-#define CPU_PERIOD_MIN 1000U      /* microseconds: the kernel's, kernel/sched/core.c */
+#define CPU_PERIOD_MIN 1000U	  /* microseconds: the kernel's, kernel/sched/core.c */
 #define CPU_PERIOD_MAX 1000000U
-#define CPU_PERIOD     100000U    /* of --cpus: the kernel's default */
+#define CPU_PERIOD     100000U /* of --cpus: the kernel's default */
 #define CPU_QUOTA_MIN  1000
-#define CPU_STEP       10000U     /* 0.01 in millionths */
+#define CPU_STEP       10000U /* 0.01 in millionths */
 
 int parse_i64(const char *s, int64_t min, int64_t max, int64_t *ret)
 {
@@ -114,7 +115,8 @@ int check_cpu_period(const char *s, struct err *e)
 	uint64_t v;
 
 	if (num_parse_u64(s, CPU_PERIOD_MIN, CPU_PERIOD_MAX, &v) < 0)
-		return err_set(e, EINVAL, "\"%.32s\" is no period: 1000 to 1000000 microseconds", s);
+		return err_set(
+			e, EINVAL, "\"%.32s\" is no period: 1000 to 1000000 microseconds", s);
 	return 0;
 }
 
@@ -123,7 +125,8 @@ int check_cpu_quota(const char *s, struct err *e)
 	int64_t v;
 
 	if (parse_i64(s, -1, INT64_MAX / 1000, &v) < 0 || (v >= 0 && v < CPU_QUOTA_MIN))
-		return err_set(e, EINVAL, "\"%.32s\" is no quota: at least 1000 microseconds, or -1", s);
+		return err_set(
+			e, EINVAL, "\"%.32s\" is no quota: at least 1000 microseconds, or -1", s);
 	return 0;
 }
 
@@ -173,7 +176,8 @@ int check_pids(const char *s, struct err *e)
 	int64_t v;
 
 	if (parse_i64(s, -1, 4194304, &v) < 0)
-		return err_set(e, EINVAL, "\"%.32s\" is no number of processes: 1 to 4194304, or -1", s);
+		return err_set(
+			e, EINVAL, "\"%.32s\" is no number of processes: 1 to 4194304, or -1", s);
 	return 0;
 }
 
@@ -215,8 +219,9 @@ static int parse_rlim(const char *s, uint64_t *ret)
 
 static bool is_rlimit(const char *name)
 {
-	static const char *const known[] = {"as", "core", "cpu", "data", "fsize", "locks", "memlock",
-		"msgqueue", "nice", "nofile", "nproc", "rss", "rtprio", "rttime", "sigpending", "stack"};
+	static const char *const known[] = {"as", "core", "cpu", "data", "fsize", "locks",
+		"memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio", "rttime",
+		"sigpending", "stack"};
 
 	for (size_t i = 0; i < ARRAY_LEN(known); i++)
 		if (strcmp(name, known[i]) == 0)
@@ -276,7 +281,8 @@ static int memory_limits(const struct limit_words *w, struct limits *ret, struct
 	}
 	(void)num_parse_size(w->memory_swap, &total);
 	if (total < ret->memory)
-		return err_set(e, EINVAL, "--memory-swap is memory and swap together: not less than --memory");
+		return err_set(e, EINVAL,
+			"--memory-swap is memory and swap together: not less than --memory");
 	ret->memory_swap = (int64_t)total;
 	return 0;
 }
@@ -286,7 +292,8 @@ static int cpu_limits(const struct limit_words *w, struct limits *ret, struct er
 	uint64_t hundredths = 0;
 
 	if (w->cpus && (w->cpu_period || w->cpu_quota))
-		return err_set(e, EINVAL, "--cpus already is a quota: not with --cpu-period or --cpu-quota");
+		return err_set(e, EINVAL,
+			"--cpus already is a quota: not with --cpu-period or --cpu-quota");
 	if (w->cpus && parse_cpus(w->cpus, &hundredths, e) < 0)
 		return -EINVAL;
 	if (hundredths) {
@@ -294,7 +301,8 @@ static int cpu_limits(const struct limit_words *w, struct limits *ret, struct er
 		ret->cpu_quota = (int64_t)(hundredths * (CPU_PERIOD / 100));
 	}
 	if (w->cpu_period)
-		(void)num_parse_u64(w->cpu_period, CPU_PERIOD_MIN, CPU_PERIOD_MAX, &ret->cpu_period);
+		(void)num_parse_u64(
+			w->cpu_period, CPU_PERIOD_MIN, CPU_PERIOD_MAX, &ret->cpu_period);
 	if (w->cpu_quota)
 		(void)parse_i64(w->cpu_quota, -1, INT64_MAX, &ret->cpu_quota);
 	if (w->cpu_shares)

@@ -43,7 +43,8 @@ static int bad_mount(const char *s, const char *why, struct err *e)
 	return err_set(e, EINVAL, "invalid mount \"%.120s\": %s", s, why);
 }
 
-static int set_target(struct mount *m, const char *target, const char *s, struct arena *a, struct err *e)
+static int set_target(
+	struct mount *m, const char *target, const char *s, struct arena *a, struct err *e)
 {
 	if (target[0] != '/')
 		return bad_mount(s, "the place in the container must be an absolute path", e);
@@ -66,7 +67,8 @@ static int set_source(struct mount *m, const char *source, const char *s, struct
 		return strlen(source) < 4096 ? 0 : bad_mount(s, "the path is too long", e);
 	}
 	if (check_name(source, NULL) == 0)
-		return bad_mount(s, "named volumes are not supported yet (a path starts with / or ./)", e);
+		return bad_mount(
+			s, "named volumes are not supported yet (a path starts with / or ./)", e);
 	return bad_mount(s, "the place on the host must be a path that starts with / or ./", e);
 }
 
@@ -128,7 +130,9 @@ int parse_volume(const char *s, struct arena *a, struct mount_list *list, struct
 		return err_set(e, ENOMEM, "out of memory");
 	target = strchr(copy, ':');
 	if (!target)
-		return bad_mount(s, "volumes without a name are not supported yet: /host/path:/container/path", e);
+		return bad_mount(s,
+			"volumes without a name are not supported yet: /host/path:/container/path",
+			e);
 	*target++ = '\0';
 	options = strchr(target, ':');
 	if (options)
@@ -145,7 +149,8 @@ int parse_volume(const char *s, struct arena *a, struct mount_list *list, struct
 static int check_tmpfs_option(const char *w, const char *s, struct err *e)
 {
 	static const char *const flags[] = {"ro", "rw", "exec", "noexec", "suid", "nosuid", "dev",
-		"nodev", "noatime", "relatime", "strictatime", "nodiratime", "sync", "async", "dirsync"};
+		"nodev", "noatime", "relatime", "strictatime", "nodiratime", "sync", "async",
+		"dirsync"};
 	static const char *const numbers[] = {"uid=", "gid=", "nr_inodes="};
 	uint64_t v;
 	uint32_t mode;
@@ -161,7 +166,8 @@ static int check_tmpfs_option(const char *w, const char *s, struct err *e)
 		return 0;
 	if (strncmp(w, "mode=", 5) == 0 && parse_octal(w + 5, 07777, &mode) == 0)
 		return 0;
-	return bad_mount(s, "unknown option or bad value (there are size=, mode=, uid=, gid=, ro, exec, …)", e);
+	return bad_mount(s,
+		"unknown option or bad value (there are size=, mode=, uid=, gid=, ro, exec, …)", e);
 }
 
 static int check_tmpfs_options(const char *options, const char *s, struct err *e)
@@ -243,10 +249,13 @@ static int mount_word(struct mount_words *w, char *word, const char *s, struct e
 		*keys[i].field = value;
 		return 0;
 	}
-	return bad_mount(s, "unknown key (there are type, source, target, readonly, bind-propagation, tmpfs-size, tmpfs-mode)", e);
+	return bad_mount(s,
+		"unknown key (there are type, source, target, readonly, bind-propagation, tmpfs-size, tmpfs-mode)",
+		e);
 }
 
-/* Fields of a CSV line: a field may stand in quotes, and then hold commas. Returns the next one, cut out. */
+/* Fields of a CSV line: a field may stand in quotes, and then hold commas. Returns the next one,
+ * cut out. */
 static char *csv_next(char **rest)
 {
 	char *field = *rest, *out, *in;
@@ -269,8 +278,8 @@ static char *csv_next(char **rest)
 	return field;
 }
 
-static int mount_tmpfs_words(const struct mount_words *w, const char *s, struct arena *a,
-	struct mount *m, struct err *e)
+static int mount_tmpfs_words(
+	const struct mount_words *w, const char *s, struct arena *a, struct mount *m, struct err *e)
 {
 	char *options = arena_alloc(a, 128);
 
@@ -284,7 +293,8 @@ static int mount_tmpfs_words(const struct mount_words *w, const char *s, struct 
 	return check_tmpfs_options(options, s, e);
 }
 
-static int mount_bind_words(const struct mount_words *w, const char *s, struct mount *m, struct err *e)
+static int mount_bind_words(
+	const struct mount_words *w, const char *s, struct mount *m, struct err *e)
 {
 	if (!w->source)
 		return bad_mount(s, "a bind mount needs source=", e);
@@ -311,13 +321,15 @@ int parse_mount(const char *s, struct arena *a, struct mount_list *list, struct 
 	m.kind = w.type ? w.type : "volume";
 	m.readonly = w.readonly;
 	if (strcmp(m.kind, "volume") == 0)
-		return bad_mount(s, "type=volume is not supported yet (there are bind and tmpfs)", e);
+		return bad_mount(
+			s, "type=volume is not supported yet (there are bind and tmpfs)", e);
 	if (strcmp(m.kind, "bind") != 0 && strcmp(m.kind, "tmpfs") != 0)
 		return bad_mount(s, "the type is bind or tmpfs", e);
 	if (!w.target)
 		return bad_mount(s, "target= is missing", e);
 	r = set_target(&m, w.target, s, a, e);
 	if (r == 0)
-		r = m.kind[0] == 't' ? mount_tmpfs_words(&w, s, a, &m, e) : mount_bind_words(&w, s, &m, e);
+		r = m.kind[0] == 't' ? mount_tmpfs_words(&w, s, a, &m, e)
+				     : mount_bind_words(&w, s, &m, e);
 	return r < 0 ? r : add_mount(list, &m, s, a, e);
 }

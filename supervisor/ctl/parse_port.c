@@ -44,11 +44,13 @@ int check_mac(const char *s, struct err *e)
 	unsigned int b[6];
 	int n = 0;
 
-	if (sscanf(s, "%2x:%2x:%2x:%2x:%2x:%2x%n", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5], &n) != 6 ||
+	if (sscanf(s, "%2x:%2x:%2x:%2x:%2x:%2x%n", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5], &n) !=
+			6 ||
 		n != 17 || s[17] || strspn(s, "0123456789abcdefABCDEF:") != 17)
 		return err_set(e, EINVAL, "\"%.32s\" is no MAC address", s);
 	if (b[0] & 1)
-		return err_set(e, EINVAL, "\"%.32s\" is a group's MAC address, not one interface's", s);
+		return err_set(
+			e, EINVAL, "\"%.32s\" is a group's MAC address, not one interface's", s);
 	return 0;
 }
 

@@ -18,7 +18,7 @@
 #define SIGNAL_MAX 64
 /* The kernel's range, which containers use; the C library hides the first two of it. */
 #define RT_FIRST 34U
-#define RT_LAST  64U
+#define RT_LAST	 64U
 
 const char *signal_name(uint32_t signal)
 {
@@ -56,7 +56,8 @@ int parse_signal(const char *s, uint32_t *ret, struct err *e)
 			return 0;
 		}
 	}
-	return err_set(e, EINVAL, "invalid signal \"%.32s\": a number from 1 to 64 or a name such as TERM", s);
+	return err_set(e, EINVAL,
+		"invalid signal \"%.32s\": a number from 1 to 64 or a name such as TERM", s);
 }
 
 int check_signal(const char *s, struct err *e)
@@ -92,7 +93,8 @@ int parse_detach_keys(const char *s, struct detach_keys *ret, struct err *e)
 		if (ret->n == ARRAY_LEN(ret->v) || (p[n] && p[n] != ',') ||
 			parse_key(p, n, &ret->v[ret->n]) < 0)
 			return err_set(e, EINVAL,
-				"invalid keys \"%.32s\": letters or ctrl-letters with commas between", s);
+				"invalid keys \"%.32s\": letters or ctrl-letters with commas between",
+				s);
 		ret->n++;
 		p += n;
 		if (!*p)
@@ -171,7 +173,8 @@ static int parse_zone(const char *s, struct tm *tm, time_t *ret)
 	*ret = timegm(tm);
 	if (strcmp(s, "Z") == 0 || strcmp(s, "z") == 0)
 		return 0;
-	if ((*s != '+' && *s != '-') || sscanf(s + 1, "%2u:%2u%n", &h, &m, &n) != 2 || n != 5 || s[6])
+	if ((*s != '+' && *s != '-') || sscanf(s + 1, "%2u:%2u%n", &h, &m, &n) != 2 || n != 5 ||
+		s[6])
 		return -EINVAL;
 	*ret += (time_t)(h * 3600 + m * 60) * (*s == '+' ? -1 : 1);
 	return 0;
@@ -217,5 +220,6 @@ int parse_time(const char *s, uint64_t now_ns, uint64_t *ret, struct err *e)
 		*ret = v * 1000000000U + ns;
 		return 0;
 	}
-	return err_set(e, EINVAL, "\"%.40s\" is no time: 2026-01-02T15:04:05Z, seconds since 1970, or 10m ago", s);
+	return err_set(e, EINVAL,
+		"\"%.40s\" is no time: 2026-01-02T15:04:05Z, seconds since 1970, or 10m ago", s);
 }

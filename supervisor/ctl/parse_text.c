@@ -27,7 +27,8 @@ int check_name(const char *s, struct err *e)
 
 	if (n > 127 || !is_word(s, n, "_.-") || !isalnum((unsigned char)s[0]))
 		return err_set(e, EINVAL,
-			"\"%.64s\" is no name: a letter or digit, then letters, digits, _ . or -", s);
+			"\"%.64s\" is no name: a letter or digit, then letters, digits, _ . or -",
+			s);
 	return 0;
 }
 
@@ -43,7 +44,8 @@ int check_absolute(const char *s, struct err *e)
 	return strlen(s) < 4096 ? 0 : err_set(e, EINVAL, "the path is too long");
 }
 
-/* Labels of letters, digits and hyphens, as RFC 1123 has them; underscores are common and harmless. */
+/* Labels of letters, digits and hyphens, as RFC 1123 has them; underscores are common and harmless.
+ */
 static bool is_host(const char *s, size_t max)
 {
 	size_t n = strlen(s);
@@ -143,8 +145,8 @@ int parse_env(const char *s, struct arena *a, struct strv *list, struct err *e)
 	return strv_append(a, list, both) < 0 ? err_set(e, ENOMEM, "too many variables") : 0;
 }
 
-static int env_line(
-	const char *line, unsigned int number, bool is_env, struct arena *a, struct strv *list, struct err *e)
+static int env_line(const char *line, unsigned int number, bool is_env, struct arena *a,
+	struct strv *list, struct err *e)
 {
 	size_t name = strcspn(line, "=");
 	int r;

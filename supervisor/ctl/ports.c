@@ -18,7 +18,8 @@ static int compare(const void *a, const void *b)
 	if (r == 0)
 		r = strcmp(x->host_ip ? x->host_ip : "", y->host_ip ? y->host_ip : "");
 	if (r == 0)
-		r = (x->container_port > y->container_port) - (x->container_port < y->container_port);
+		r = (x->container_port > y->container_port) -
+		    (x->container_port < y->container_port);
 	return r ? r : (x->host_port > y->host_port) - (x->host_port < y->host_port);
 }
 

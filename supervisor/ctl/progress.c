@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Progress of a pull; see progress.h. Digests come from a registry: only their hex digits are shown.
+ * Progress of a pull; see progress.h. Digests come from a registry: only their hex digits are
+ * shown.
  */
 #include "progress.h"
 
@@ -16,7 +17,7 @@
 #include "tty.h"
 
 #define REDRAW_NS 80000000U
-#define BAR_MAX   50U
+#define BAR_MAX	  50U
 
 void progress_open(struct progress *p, bool quiet)
 {
@@ -56,7 +57,8 @@ void progress_line(const struct progress_layer *l, uint32_t columns, char *out, 
 		bar[i] = i < filled ? '=' : i == filled ? '>' : ' ';
 	bar[width] = '\0';
 	snprintf(out, size, "%s: Downloading %s%s%s%s/%s", l->name, width ? "[" : "", bar,
-		width ? "] " : "", num_format_size(l->bytes, done), num_format_size(l->total, total));
+		width ? "] " : "", num_format_size(l->bytes, done),
+		num_format_size(l->total, total));
 }
 
 static uint64_t now_ns(void)
@@ -94,7 +96,8 @@ static struct progress_layer *find_layer(struct progress *p, const char *digest)
 	const char *hex = strchr(digest, ':');
 	char name[13] = "", shown[64];
 
-	snprintf(name, sizeof(name), "%s", table_visible(hex ? hex + 1 : digest, shown, sizeof(shown)));
+	snprintf(name, sizeof(name), "%s",
+		table_visible(hex ? hex + 1 : digest, shown, sizeof(shown)));
 	for (uint32_t i = 0; i < p->n; i++)
 		if (strcmp(p->layers[i].name, name) == 0)
 			return &p->layers[i];

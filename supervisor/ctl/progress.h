@@ -10,12 +10,12 @@
 
 struct progress {
 	bool quiet, terminal;
-	uint32_t n;     /* layers seen */
+	uint32_t n;	/* layers seen */
 	uint32_t drawn; /* lines on the terminal */
 	uint32_t columns;
 	uint64_t last_ns; /* of the last drawing */
 	struct progress_layer {
-		char name[13];  /* the first twelve digits */
+		char name[13]; /* the first twelve digits */
 		char state[16];
 		uint64_t bytes, total;
 	} layers[PROGRESS_LAYERS];

@@ -8,7 +8,7 @@
 
 struct pull {
 	const char *ref, *platform; /* platform: NULL for this host's */
-	const char *policy;         /* always, missing, never */
+	const char *policy;	    /* always, missing, never */
 	bool quiet;
 };
 

@@ -20,7 +20,8 @@ void reference_split(const char *ref, bool familiar, struct reference *ret)
 	n = strcspn(ref, "@");
 	slash = memrchr(ref, '/', n);
 	colon = memchr(slash ? slash : ref, ':', n - (size_t)((slash ? slash : ref) - ref));
-	snprintf(ret->name, sizeof(ret->name), "%.*s", (int)(colon ? colon - ref : (ptrdiff_t)n), ref);
-	snprintf(ret->tag, sizeof(ret->tag), "%.*s", colon ? (int)(n - (size_t)(colon + 1 - ref)) : 6,
-		colon ? colon + 1 : "<none>");
+	snprintf(ret->name, sizeof(ret->name), "%.*s", (int)(colon ? colon - ref : (ptrdiff_t)n),
+		ref);
+	snprintf(ret->tag, sizeof(ret->tag), "%.*s",
+		colon ? (int)(n - (size_t)(colon + 1 - ref)) : 6, colon ? colon + 1 : "<none>");
 }

@@ -8,7 +8,7 @@
 
 struct reference {
 	char name[513]; /* docker.io/library/busybox, or as people say it: busybox */
-	char tag[129];  /* "<none>" when there is none */
+	char tag[129];	/* "<none>" when there is none */
 };
 
 /* familiar: without docker.io/ and library/. Cut if too long. */

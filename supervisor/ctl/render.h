@@ -14,9 +14,10 @@ json_t *render_image(const struct image *im);
 /* Parts of the two. */
 json_t *render_host_config(const struct container *c);
 json_t *render_network(const struct container *c);
-json_t *render_strings(const struct strv *v);              /* null when empty, as docker has it */
-json_t *render_pairs(const struct strv *a, const struct strv *b); /* key=value lists, the later wins */
-json_t *render_keys(const struct strv *v);                 /* {"80/tcp": {}} */
+json_t *render_strings(const struct strv *v); /* null when empty, as docker has it */
+json_t *render_pairs(
+	const struct strv *a, const struct strv *b); /* key=value lists, the later wins */
+json_t *render_keys(const struct strv *v);	     /* {"80/tcp": {}} */
 
 /* Sets text, or "" for NULL. */
 void render_text(json_t *j, const char *key, const char *value);

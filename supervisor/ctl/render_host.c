@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * HostConfig and NetworkSettings of docker's inspect; see render.h. Limits are those that the kernel reports
- * while the container has a cgroup, else those asked for.
+ * HostConfig and NetworkSettings of docker's inspect; see render.h. Limits are those that the
+ * kernel reports while the container has a cgroup, else those asked for.
  */
 #include "render.h"
 
@@ -25,7 +25,8 @@ static const struct limits *limits_of(const struct container *c)
 
 static void put_limits(json_t *j, const struct limits *l)
 {
-	/* docker has the one or the other; here the kernel's pair and the same as a number of CPUs. */
+	/* docker has the one or the other; here the kernel's pair and the same as a number of CPUs.
+	 */
 	int64_t nano = l->cpu_quota > 0 && l->cpu_period
 			       ? l->cpu_quota * 1000000 / (int64_t)l->cpu_period * 1000 +
 					 l->cpu_quota * 1000000 % (int64_t)l->cpu_period * 1000 /

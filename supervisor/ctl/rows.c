@@ -51,9 +51,7 @@ static int print_table(const char *template, json_t *headers, json_t *rows, stru
 	size_t i;
 	int r = add_row(&table, template, headers, e);
 
-	json_array_foreach (rows, i, row)
-		if (r == 0)
-			r = add_row(&table, template, row, e);
+	json_array_foreach(rows, i, row) if (r == 0) r = add_row(&table, template, row, e);
 	if (r == 0)
 		table_print(&table);
 	return r;
@@ -64,8 +62,10 @@ static void print_json(json_t *rows)
 	json_t *row;
 	size_t i;
 
-	json_array_foreach (rows, i, row) {
-		json_dumpf(row, stdout, JSON_COMPACT | (isatty(STDOUT_FILENO) ? JSON_ENSURE_ASCII : 0));
+	json_array_foreach(rows, i, row)
+	{
+		json_dumpf(row, stdout,
+			JSON_COMPACT | (isatty(STDOUT_FILENO) ? JSON_ENSURE_ASCII : 0));
 		putchar('\n');
 	}
 }
@@ -83,7 +83,8 @@ int rows_print(const struct rows_setup *setup, json_t *rows, struct err *e)
 		print_json(rows);
 		return 0;
 	}
-	json_array_foreach (rows, i, row) {
+	json_array_foreach(rows, i, row)
+	{
 		int r = format_print(setup->format, row, visible, stdout, e);
 
 		if (r < 0)

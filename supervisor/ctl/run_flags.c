@@ -11,7 +11,8 @@
 
 static int check_attach(const char *s, struct err *e)
 {
-	if (strcasecmp(s, "stdin") == 0 || strcasecmp(s, "stdout") == 0 || strcasecmp(s, "stderr") == 0)
+	if (strcasecmp(s, "stdin") == 0 || strcasecmp(s, "stdout") == 0 ||
+		strcasecmp(s, "stderr") == 0)
 		return 0;
 	return err_set(e, EINVAL, "\"%.32s\" is none of stdin, stdout and stderr", s);
 }
@@ -31,66 +32,90 @@ static int check_security(const char *s, struct err *e)
 	for (size_t i = 0; i < ARRAY_LEN(known); i++)
 		if (strcmp(s, known[i]) == 0)
 			return 0;
-	return err_set(e, EINVAL, "\"%.64s\" is not supported yet: only no-new-privileges[=false]", s);
+	return err_set(
+		e, EINVAL, "\"%.64s\" is not supported yet: only no-new-privileges[=false]", s);
 }
 
-#define AT(field)                       offsetof(struct run_options, field)
-#define SWITCH(name, letter, field, help) {name, letter, FLAG_BOOL, AT(field), NULL, NULL, help}
+#define AT(field) offsetof(struct run_options, field)
+#define SWITCH(name, letter, field, help)                                                          \
+	{                                                                                          \
+		name, letter, FLAG_BOOL, AT(field), NULL, NULL, help                               \
+	}
 #define VALUE(name, letter, field, check, word, help)                                              \
-	{name, letter, FLAG_STRING, AT(field), check, word, help}
+	{                                                                                          \
+		name, letter, FLAG_STRING, AT(field), check, word, help                            \
+	}
 #define MANY(name, letter, field, check, word, help)                                               \
-	{name, letter, FLAG_LIST, AT(field), check, word, help}
-#define LATER(name) {name, 0, FLAG_LATER, 0, NULL, NULL, NULL}
+	{                                                                                          \
+		name, letter, FLAG_LIST, AT(field), check, word, help                              \
+	}
+#define LATER(name)                                                                                \
+	{                                                                                          \
+		name, 0, FLAG_LATER, 0, NULL, NULL, NULL                                           \
+	}
 
 const struct flag run_flags[] = {
 	SWITCH("detach", 'd', detach, "leave it running and print its id"),
 	SWITCH("interactive", 'i', interactive, "keep its stdin open"),
 	SWITCH("tty", 't', tty, "give it a terminal"),
-	MANY("attach", 'a', attach, check_attach, "STREAM", "stdin, stdout or stderr; repeat for more"),
+	MANY("attach", 'a', attach, check_attach, "STREAM",
+		"stdin, stdout or stderr; repeat for more"),
 	SWITCH("rm", 0, rm, "remove it when it has ended"),
 	VALUE("name", 0, name, check_name, "NAME", "its name"),
 	SWITCH("init", 0, init, "run an init as pid 1 that forwards signals and reaps"),
-	VALUE("detach-keys", 0, detach_keys, check_detach_keys, "KEYS", "keys that detach (ctrl-p,ctrl-q)"),
-	{"sig-proxy", 0, FLAG_NOT, AT(no_proxy), NULL, NULL, "forward signals to it (on; not with -t)"},
+	VALUE("detach-keys", 0, detach_keys, check_detach_keys, "KEYS",
+		"keys that detach (ctrl-p,ctrl-q)"),
+	{"sig-proxy", 0, FLAG_NOT, AT(no_proxy), NULL, NULL,
+		"forward signals to it (on; not with -t)"},
 	VALUE("cidfile", 0, cidfile, check_not_empty, "FILE", "write its id to a new file"),
 	VALUE("pull", 0, pull, check_pull, "WHEN", "always, missing (default) or never"),
 	SWITCH("quiet", 'q', quiet, "no progress while pulling"),
 	VALUE("platform", 0, platform, check_platform, "OS/ARCH", "which image of several to pull"),
 
-	VALUE("entrypoint", 0, entrypoint, NULL, "COMMAND", "instead of the image's; \"\" for none"),
+	VALUE("entrypoint", 0, entrypoint, NULL, "COMMAND",
+		"instead of the image's; \"\" for none"),
 	VALUE("workdir", 'w', workdir, check_absolute, "DIR", "where it starts; made if missing"),
 	VALUE("user", 'u', user, NULL, "USER[:GROUP]", "who it runs as, by name or number"),
 	MANY("group-add", 0, group_add, check_not_empty, "GROUP", "one more group"),
 	MANY("env", 'e', env, check_env, "NAME[=VALUE]", "a variable; NAME alone takes yours"),
 	MANY("env-file", 0, env_file, check_not_empty, "FILE", "variables, one a line"),
-	VALUE("hostname", 'h', hostname, check_hostname, "NAME", "its host name (first 12 of the id)"),
+	VALUE("hostname", 'h', hostname, check_hostname, "NAME",
+		"its host name (first 12 of the id)"),
 	VALUE("domainname", 0, domainname, check_domain, "NAME", "its NIS domain name"),
 	VALUE("stop-signal", 0, stop_signal, check_signal, "SIGNAL", "what stop sends"),
-	VALUE("stop-timeout", 0, stop_timeout, check_stop_timeout, "SECONDS", "what stop waits (10)"),
+	VALUE("stop-timeout", 0, stop_timeout, check_stop_timeout, "SECONDS",
+		"what stop waits (10)"),
 	MANY("ulimit", 0, ulimit, check_ulimit, "NAME=SOFT[:HARD]", "a resource limit"),
 	VALUE("umask", 0, umask, check_umask, "OCTAL", "its umask (0022)"),
 	VALUE("oom-score-adj", 0, oom_score_adj, check_oom_score, "N", "-1000 to 1000"),
 
 	VALUE("memory", 'm', limits.memory, check_memory, "BYTES", "memory limit, such as 512m"),
-	VALUE("memory-swap", 0, limits.memory_swap, check_memory_swap, "BYTES", "memory and swap; -1: no limit"),
-	VALUE("memory-reservation", 0, limits.memory_reservation, check_memory, "BYTES", "soft limit"),
+	VALUE("memory-swap", 0, limits.memory_swap, check_memory_swap, "BYTES",
+		"memory and swap; -1: no limit"),
+	VALUE("memory-reservation", 0, limits.memory_reservation, check_memory, "BYTES",
+		"soft limit"),
 	VALUE("cpus", 0, limits.cpus, check_cpus, "N", "CPU time, in steps of 0.01"),
-	VALUE("cpu-shares", 'c', limits.cpu_shares, check_cpu_shares, "N", "weight, 2 to 262144 (1024)"),
-	VALUE("cpu-period", 0, limits.cpu_period, check_cpu_period, "US", "period of the quota (100000)"),
+	VALUE("cpu-shares", 'c', limits.cpu_shares, check_cpu_shares, "N",
+		"weight, 2 to 262144 (1024)"),
+	VALUE("cpu-period", 0, limits.cpu_period, check_cpu_period, "US",
+		"period of the quota (100000)"),
 	VALUE("cpu-quota", 0, limits.cpu_quota, check_cpu_quota, "US", "CPU time a period"),
 	VALUE("cpuset-cpus", 0, limits.cpuset_cpus, check_cpuset, "LIST", "CPUs to run on: 0-2,5"),
 	VALUE("cpuset-mems", 0, limits.cpuset_mems, check_cpuset, "LIST", "memory nodes"),
 	VALUE("pids-limit", 0, limits.pids, check_pids, "N", "processes (2048); -1: no limit"),
 
-	MANY("volume", 'v', volume, check_not_empty, "HOST:DIR[:ro]", "a directory or file of the host"),
-	MANY("mount", 0, mount, check_not_empty, "KEY=VALUE,…", "type=bind or tmpfs, source, target, readonly"),
+	MANY("volume", 'v', volume, check_not_empty, "HOST:DIR[:ro]",
+		"a directory or file of the host"),
+	MANY("mount", 0, mount, check_not_empty, "KEY=VALUE,…",
+		"type=bind or tmpfs, source, target, readonly"),
 	MANY("tmpfs", 0, tmpfs, check_not_empty, "DIR[:OPTIONS]", "an empty directory in memory"),
 	SWITCH("read-only", 0, readonly, "its root filesystem can't be written"),
 	VALUE("shm-size", 0, shm_size, check_shm_size, "BYTES", "size of /dev/shm (64m)"),
 
 	VALUE("network", 0, network, check_network, "NETWORK", "bridge (default), none or host"),
 	VALUE("net", 0, network, check_network, "NETWORK", NULL),
-	MANY("publish", 'p', publish, check_publish, "[IP:][HOST:]PORT[/udp]", "a port on the host"),
+	MANY("publish", 'p', publish, check_publish, "[IP:][HOST:]PORT[/udp]",
+		"a port on the host"),
 	SWITCH("publish-all", 'P', publish_all, "every port the image exposes, on free ports"),
 	VALUE("ip", 0, ip, check_ip4, "ADDRESS", "its IPv4 address"),
 	VALUE("ip6", 0, ip6, check_ip6, "ADDRESS", "its IPv6 address"),
@@ -101,27 +126,62 @@ const struct flag run_flags[] = {
 	MANY("dns-option", 0, dns_opt, check_not_empty, "OPTION", NULL),
 	MANY("add-host", 0, add_host, check_add_host, "NAME:ADDRESS", "a line in /etc/hosts"),
 
-	MANY("cap-add", 0, cap_add, check_capability, "NAME", "a capability in its user namespace; ALL"),
+	MANY("cap-add", 0, cap_add, check_capability, "NAME",
+		"a capability in its user namespace; ALL"),
 	MANY("cap-drop", 0, cap_drop, check_capability, "NAME", "the other way"),
-	SWITCH("privileged", 0, privileged, "all capabilities and no masked paths, in its user namespace"),
+	SWITCH("privileged", 0, privileged,
+		"all capabilities and no masked paths, in its user namespace"),
 	MANY("security-opt", 0, security_opt, check_security, "OPTION", "no-new-privileges=false"),
-	MANY("sysctl", 0, sysctl, check_sysctl, "NAME=VALUE", "a kernel parameter of its namespaces"),
+	MANY("sysctl", 0, sysctl, check_sysctl, "NAME=VALUE",
+		"a kernel parameter of its namespaces"),
 
-	VALUE("rootfs", 0, rootfs, check_not_empty, "DIR", "run on this directory, without an image"),
+	VALUE("rootfs", 0, rootfs, check_not_empty, "DIR",
+		"run on this directory, without an image"),
 	MANY("label", 'l', label, check_label, "KEY[=VALUE]", "a label"),
 	MANY("label-file", 0, label_file, check_not_empty, "FILE", "labels, one a line"),
 
-	LATER("annotation"), LATER("blkio-weight"), LATER("blkio-weight-device"), LATER("cgroup-parent"),
-	LATER("cgroupns"), LATER("cpu-rt-period"), LATER("cpu-rt-runtime"), LATER("device"),
-	LATER("device-cgroup-rule"), LATER("device-read-bps"), LATER("device-read-iops"),
-	LATER("device-write-bps"), LATER("device-write-iops"), LATER("disable-content-trust"),
-	LATER("expose"), LATER("gpus"), LATER("health-cmd"), LATER("health-interval"),
-	LATER("health-on-failure"), LATER("health-retries"), LATER("health-start-period"),
-	LATER("health-timeout"), LATER("ipc"), LATER("isolated-layers"), LATER("isolation"),
-	LATER("kernel-memory"), LATER("link"), LATER("log-driver"), LATER("log-opt"),
-	LATER("memory-swappiness"), LATER("network-alias"), LATER("no-healthcheck"),
-	LATER("oom-kill-disable"), LATER("pid"), LATER("restart"), LATER("runtime"),
-	LATER("storage-opt"), LATER("time-offset"), LATER("trace"), LATER("userns"), LATER("uts"),
-	LATER("volume-driver"), LATER("volumes-from"),
+	LATER("annotation"),
+	LATER("blkio-weight"),
+	LATER("blkio-weight-device"),
+	LATER("cgroup-parent"),
+	LATER("cgroupns"),
+	LATER("cpu-rt-period"),
+	LATER("cpu-rt-runtime"),
+	LATER("device"),
+	LATER("device-cgroup-rule"),
+	LATER("device-read-bps"),
+	LATER("device-read-iops"),
+	LATER("device-write-bps"),
+	LATER("device-write-iops"),
+	LATER("disable-content-trust"),
+	LATER("expose"),
+	LATER("gpus"),
+	LATER("health-cmd"),
+	LATER("health-interval"),
+	LATER("health-on-failure"),
+	LATER("health-retries"),
+	LATER("health-start-period"),
+	LATER("health-timeout"),
+	LATER("ipc"),
+	LATER("isolated-layers"),
+	LATER("isolation"),
+	LATER("kernel-memory"),
+	LATER("link"),
+	LATER("log-driver"),
+	LATER("log-opt"),
+	LATER("memory-swappiness"),
+	LATER("network-alias"),
+	LATER("no-healthcheck"),
+	LATER("oom-kill-disable"),
+	LATER("pid"),
+	LATER("restart"),
+	LATER("runtime"),
+	LATER("storage-opt"),
+	LATER("time-offset"),
+	LATER("trace"),
+	LATER("userns"),
+	LATER("uts"),
+	LATER("volume-driver"),
+	LATER("volumes-from"),
 	{.kind = FLAG_END},
 };

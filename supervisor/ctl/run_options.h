@@ -11,8 +11,10 @@
 
 struct run_options {
 	bool detach, interactive, tty, rm, init, quiet, readonly, privileged, publish_all, no_proxy;
-	struct strv attach, env, env_file, label, label_file, group_add, ulimit, volume, mount, tmpfs;
-	struct strv publish, dns, dns_search, dns_opt, add_host, cap_add, cap_drop, security_opt, sysctl;
+	struct strv attach, env, env_file, label, label_file, group_add, ulimit, volume, mount,
+		tmpfs;
+	struct strv publish, dns, dns_search, dns_opt, add_host, cap_add, cap_drop, security_opt,
+		sysctl;
 	const char *name, *detach_keys, *cidfile, *pull, *entrypoint, *workdir, *user, *hostname;
 	const char *domainname, *stop_signal, *stop_timeout, *umask, *oom_score_adj, *shm_size;
 	const char *network, *ip, *ip6, *mac, *rootfs, *platform;
@@ -25,15 +27,15 @@ extern const struct flag run_flags[];
 struct run_plan {
 	struct create create;
 	struct limits limits;
-	const char *image;   /* NULL with --rootfs */
-	int sources[64];     /* O_PATH, one a bind mount, in order */
+	const char *image; /* NULL with --rootfs */
+	int sources[64];   /* O_PATH, one a bind mount, in order */
 	uint32_t n_sources;
-	int rootfs;          /* -1: none */
+	int rootfs; /* -1: none */
 };
 
 /* Checks the flags against each other, reads the files they name and opens bind sources, all as the
- * caller. operands: [IMAGE] [COMMAND…]. ret points into options, operands and the arena, and is to be
- * freed by run_plan_free in any case. */
+ * caller. operands: [IMAGE] [COMMAND…]. ret points into options, operands and the arena, and is to
+ * be freed by run_plan_free in any case. */
 int run_plan(const struct run_options *o, const struct strv *operands, struct arena *a,
 	struct run_plan *ret, struct err *e);
 /* Variables of --env-file and -e, in that order: the later entry wins. */

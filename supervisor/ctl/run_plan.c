@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From the flags of run and create to what the engine gets; see run_options.h. Runs as the caller, before
- * the engine is contacted: files and bind sources are opened with the caller's rights alone.
+ * From the flags of run and create to what the engine gets; see run_options.h. Runs as the caller,
+ * before the engine is contacted: files and bind sources are opened with the caller's rights alone.
  */
 #include "run_options.h"
 
@@ -41,11 +41,13 @@ static int check_together(const struct run_options *o, struct err *e)
 	if (no_bridge && (o->publish.n > 0 || o->publish_all))
 		return err_set(e, EINVAL, "ports can't be published with --network %s", o->network);
 	if (no_bridge && (o->ip || o->ip6 || o->mac))
-		return err_set(e, EINVAL, "addresses can't be chosen with --network %s", o->network);
+		return err_set(
+			e, EINVAL, "addresses can't be chosen with --network %s", o->network);
 	if (is_network(o, "host"))
 		for (uint32_t i = 0; i < o->sysctl.n; i++)
 			if (strncmp(o->sysctl.v[i], "net.", 4) == 0)
-				return err_set(e, EINVAL, "--sysctl %.64s belongs to the host with --network host",
+				return err_set(e, EINVAL,
+					"--sysctl %.64s belongs to the host with --network host",
 					o->sysctl.v[i]);
 	return 0;
 }
@@ -88,7 +90,8 @@ int plan_env(const struct strv *files, const struct strv *given, struct arena *a
 	return 0;
 }
 
-static int plan_labels(const struct run_options *o, struct arena *a, struct create *c, struct err *e)
+static int plan_labels(
+	const struct run_options *o, struct arena *a, struct create *c, struct err *e)
 {
 	for (uint32_t i = 0; i < o->label_file.n; i++) {
 		int r = read_lines(o->label_file.v[i], false, a, &c->labels, e);
@@ -121,7 +124,8 @@ static int open_source(struct mount *m, struct arena *a, int *ret, struct err *e
 	return 0;
 }
 
-static int plan_mounts(const struct run_options *o, struct arena *a, struct run_plan *p, struct err *e)
+static int plan_mounts(
+	const struct run_options *o, struct arena *a, struct run_plan *p, struct err *e)
 {
 	const struct {
 		const struct strv *words;
@@ -158,7 +162,8 @@ static int plan_rootfs(const struct run_options *o, struct run_plan *p, struct e
 	return 0;
 }
 
-static int plan_network(const struct run_options *o, struct arena *a, struct create *c, struct err *e)
+static int plan_network(
+	const struct run_options *o, struct arena *a, struct create *c, struct err *e)
 {
 	struct port_list ports = {0};
 
@@ -179,7 +184,8 @@ static int plan_network(const struct run_options *o, struct arena *a, struct cre
 	return 0;
 }
 
-static int plan_limits(const struct run_options *o, struct arena *a, struct run_plan *p, struct err *e)
+static int plan_limits(
+	const struct run_options *o, struct arena *a, struct run_plan *p, struct err *e)
 {
 	struct create *c = &p->create;
 	bool any;

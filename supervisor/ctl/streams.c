@@ -40,7 +40,8 @@ int streams_open(struct streams *s, const struct streams_setup *setup, struct er
 	*s = STREAMS_NONE;
 	s->setup = *setup;
 	if (setup->tty)
-		r = parse_detach_keys(setup->detach_keys ? setup->detach_keys : "", &s->detach.keys, e);
+		r = parse_detach_keys(
+			setup->detach_keys ? setup->detach_keys : "", &s->detach.keys, e);
 	if (r == 0 && setup->in) {
 		r = make_pipe(&s->far_in, &s->in.to, e);
 		s->in.from = STDIN_FILENO;
@@ -53,7 +54,8 @@ int streams_open(struct streams *s, const struct streams_setup *setup, struct er
 		r = make_pipe(&s->err.from, &s->far_err, e);
 		s->err.to = STDERR_FILENO;
 	}
-	/* Never for the input: it would hand the host's cached pages of a file to the other side. */
+	/* Never for the input: it would hand the host's cached pages of a file to the other side.
+	 */
 	s->out.splice = s->err.splice = true;
 	s->setup.proxy = setup->proxy && !setup->tty;
 	return r < 0 ? r : s->in.to >= 0 ? fd_set_nonblock(s->in.to, true) : 0;
@@ -79,8 +81,8 @@ void streams_free(struct streams *s)
 	fd_close(&s->signals);
 }
 
-/* Proxied: whatever a program may be told. On a terminal the keys do that; there only what would kill ctl is
- * caught, so that the terminal is restored. */
+/* Proxied: whatever a program may be told. On a terminal the keys do that; there only what would
+ * kill ctl is caught, so that the terminal is restored. */
 static void wanted_signals(const struct streams_setup *setup, sigset_t *ret)
 {
 	static const int proxied[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM,
@@ -141,8 +143,8 @@ static void pump_end(struct streams *s, struct pump *p)
 	p->held_n = 0;
 }
 
-/* A reader of our output that has gone ends ctl, as it ends every filter; a workload that no longer reads
- * its input is common and no error. */
+/* A reader of our output that has gone ends ctl, as it ends every filter; a workload that no longer
+ * reads its input is common and no error. */
 static void write_failed(struct streams *s, struct pump *p, int code)
 {
 	if (code == EPIPE && p != &s->in)
@@ -254,7 +256,8 @@ static void take_signal(struct streams *s, struct client *c, const struct worklo
 		die_of(s, (int)info.ssi_signo);
 	else
 		(void)client_send(c, MSG_container_kill,
-			&(struct container_kill){.ref = w->ref, .signal = info.ssi_signo}, &id, NULL);
+			&(struct container_kill){.ref = w->ref, .signal = info.ssi_signo}, &id,
+			NULL);
 }
 
 /* 1 when the answer to wait_id was read. */
@@ -277,8 +280,8 @@ static int take_answer(struct client *c, uint32_t wait_id, uint32_t *ret_code, s
 
 enum { AT_ENGINE, AT_SIGNALS, AT_IN, AT_OUT, AT_ERR, AT_COUNT };
 
-static void fill_poll(const struct streams *s, const struct client *c, bool ended,
-	struct pollfd ret[AT_COUNT])
+static void fill_poll(
+	const struct streams *s, const struct client *c, bool ended, struct pollfd ret[AT_COUNT])
 {
 	const struct pollfd none = {.fd = -1};
 
@@ -292,7 +295,8 @@ static void fill_poll(const struct streams *s, const struct client *c, bool ende
 /* Once the workload has ended its output is in the pipes; a reader of ours may take its time. */
 static int patience(bool ended, const struct pollfd p[AT_COUNT])
 {
-	return ended && p[AT_OUT].events != POLLOUT && p[AT_ERR].events != POLLOUT ? SILENCE_MS : -1;
+	return ended && p[AT_OUT].events != POLLOUT && p[AT_ERR].events != POLLOUT ? SILENCE_MS
+										   : -1;
 }
 
 static void turn(struct streams *s, const struct pollfd p[AT_COUNT], struct client *c,

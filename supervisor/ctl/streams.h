@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The caller's standard streams, joined to a workload's by pipes: the far ends go to the engine, the near
- * ends are pumped here until the workload has ended.
+ * The caller's standard streams, joined to a workload's by pipes: the far ends go to the engine,
+ * the near ends are pumped here until the workload has ended.
  */
 #pragma once
 
@@ -10,16 +10,16 @@
 
 struct streams_setup {
 	bool in, out, err;
-	bool tty;             /* raw mode, one output, detach keys, no signal proxy */
-	bool proxy;           /* signals of ours go to the workload */
+	bool tty;		 /* raw mode, one output, detach keys, no signal proxy */
+	bool proxy;		 /* signals of ours go to the workload */
 	const char *detach_keys; /* NULL: the default */
 };
 
 struct pump {
-	int from, to;       /* -1 when done */
-	bool to_full;       /* wait for room, not for data */
-	bool splice;        /* both ends can */
-	uint8_t *held;      /* read, not yet written */
+	int from, to;  /* -1 when done */
+	bool to_full;  /* wait for room, not for data */
+	bool splice;   /* both ends can */
+	uint8_t *held; /* read, not yet written */
 	size_t held_n, held_at;
 };
 
@@ -30,12 +30,17 @@ struct streams {
 	struct tty tty;
 	struct detach detach;
 	bool detached;
-	int signals;          /* signalfd, -1: none */
+	int signals; /* signalfd, -1: none */
 };
 
 #define STREAMS_NONE                                                                               \
-	((struct streams){.far_in = -1, .far_out = -1, .far_err = -1, .in = {.from = -1, .to = -1}, \
-		.out = {.from = -1, .to = -1}, .err = {.from = -1, .to = -1}, .tty = {.fd = -1},   \
+	((struct streams){.far_in = -1,                                                            \
+		.far_out = -1,                                                                     \
+		.far_err = -1,                                                                     \
+		.in = {.from = -1, .to = -1},                                                      \
+		.out = {.from = -1, .to = -1},                                                     \
+		.err = {.from = -1, .to = -1},                                                     \
+		.tty = {.fd = -1},                                                                 \
 		.signals = -1})
 
 /* Makes the pipes. *s is to be freed by streams_free in any case. */
@@ -55,7 +60,7 @@ struct workload {
 	uint32_t exec; /* 0: the container's own process */
 };
 
-/* Pumps until the answer `wait_id` (container_waited) has come and all output is written. *ret_code is
- * the workload's exit code, or 0 after the detach keys. */
+/* Pumps until the answer `wait_id` (container_waited) has come and all output is written. *ret_code
+ * is the workload's exit code, or 0 after the detach keys. */
 int streams_run(struct streams *s, struct client *c, const struct workload *w, uint32_t wait_id,
 	uint32_t *ret_code, struct err *e);

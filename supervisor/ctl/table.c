@@ -10,10 +10,11 @@
 #include <string.h>
 
 #define WIDTH_MIN 10
-#define GAP       3
+#define GAP	  3
 
-/* Length of a well-formed UTF-8 sequence of printable text at s, 0 if there is none. C1 controls (U+0080 to
- * U+009F) and the marks that reorder text (U+202A to U+202E, U+2066 to U+2069) are none. */
+/* Length of a well-formed UTF-8 sequence of printable text at s, 0 if there is none. C1 controls
+ * (U+0080 to U+009F) and the marks that reorder text (U+202A to U+202E, U+2066 to U+2069) are none.
+ */
 static size_t printable_length(const unsigned char *s)
 {
 	size_t n = s[0] < 0x80 ? 1 : s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
@@ -31,7 +32,8 @@ static size_t printable_length(const unsigned char *s)
 	}
 	if (c < 0xa0 || (n == 3 && c < 0x800) || (n == 4 && (c < 0x10000 || c > 0x10ffff)))
 		return 0;
-	if ((c >= 0xd800 && c < 0xe000) || (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069))
+	if ((c >= 0xd800 && c < 0xe000) || (c >= 0x202a && c <= 0x202e) ||
+		(c >= 0x2066 && c <= 0x2069))
 		return 0;
 	return n;
 }

@@ -40,7 +40,8 @@ void tty_size(int fd, uint32_t *ret_rows, uint32_t *ret_cols)
 	*ret_cols = w.ws_col;
 }
 
-/* The sequence broke at `byte`: some end of what was held back may begin it anew. Emits what can't. */
+/* The sequence broke at `byte`: some end of what was held back may begin it anew. Emits what can't.
+ */
 static size_t fall_back(struct detach *d, uint8_t byte, uint8_t *out)
 {
 	uint8_t held[sizeof(d->keys.v) + 1];
@@ -56,7 +57,8 @@ static size_t fall_back(struct detach *d, uint8_t byte, uint8_t *out)
 	return skip;
 }
 
-size_t detach_filter(struct detach *d, const uint8_t *in, size_t n, uint8_t *out, bool *ret_detached)
+size_t detach_filter(
+	struct detach *d, const uint8_t *in, size_t n, uint8_t *out, bool *ret_detached)
 {
 	size_t used = 0;
 

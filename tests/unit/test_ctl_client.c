@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ctl's end of the socket against an engine that answers well, badly, late or not at all, and streams
- * against a workload made of pipes.
+ * ctl's end of the socket against an engine that answers well, badly, late or not at all, and
+ * streams against a workload made of pipes.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -104,8 +104,11 @@ static int call_after(struct pair *p, const void *bytes, size_t n, struct err *e
 
 static void test_rogue_bytes(void **state)
 {
-	static const char *const frames[] = {"\x93", "garbage", "\xdd\x04", "\x93\x01\x01\xdf\xff\xff\xff\xff",
-		"\x93\xcc\xa9\x01\x81\xa9" "exit_code\xa1x", "\x93\xcc\xa9\x01\x80"};
+	static const char *const frames[] = {"\x93", "garbage", "\xdd\x04",
+		"\x93\x01\x01\xdf\xff\xff\xff\xff",
+		"\x93\xcc\xa9\x01\x81\xa9"
+		"exit_code\xa1x",
+		"\x93\xcc\xa9\x01\x80"};
 
 	for (size_t i = 0; i < ARRAY_LEN(frames); i++) {
 		struct err e = {0};
@@ -164,7 +167,8 @@ static void test_no_engine(void **state)
 
 static void test_documents(void **state)
 {
-	const struct container_row row = {.id = "i", .name = "n", .created_at = 1, .status = "created"};
+	const struct container_row row = {
+		.id = "i", .name = "n", .created_at = 1, .status = "created"};
 	_cleanup_arena_ struct arena a = {0};
 	_cleanup_free_ uint8_t *buf = NULL;
 	_cleanup_fd_ int fd = -1, open_one = memfd_create("x", 0);
@@ -178,7 +182,8 @@ static void test_documents(void **state)
 	assert_int_equal(client_document(&schema_container_row, fd, &a, &back, &buf, &e), 0);
 	assert_string_equal(back.status, "created");
 	assert_int_equal(write(open_one, "\x80", 1), 1);
-	assert_int_equal(client_document(&schema_container_row, open_one, &a, &back, &none, &e), -EPERM);
+	assert_int_equal(
+		client_document(&schema_container_row, open_one, &a, &back, &none, &e), -EPERM);
 	free(none);
 }
 
@@ -186,8 +191,8 @@ static void test_documents(void **state)
 
 struct stage {
 	pid_t pid;
-	int engine;             /* the child's engine socket */
-	int stdin_w, stdout_r;  /* the child's own streams */
+	int engine;		/* the child's engine socket */
+	int stdin_w, stdout_r;	/* the child's own streams */
 	int in_r, out_w, err_w; /* the workload's ends */
 };
 

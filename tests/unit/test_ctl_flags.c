@@ -61,7 +61,8 @@ static void test_spellings(void **state)
 	struct result x = {0};
 
 	(void)state;
-	PARSE(&x, true, "-it", "--name=web", "-p8080:80", "-p", "1", "--publish", "2", "image", "-q", "--");
+	PARSE(&x, true, "-it", "--name=web", "-p8080:80", "-p", "1", "--publish", "2", "image",
+		"-q", "--");
 	assert_int_equal(x.r, 0);
 	assert_true(x.o.tty && x.o.interactive && !x.o.quiet);
 	assert_string_equal(x.o.name, "web");
@@ -147,7 +148,8 @@ static void test_long_lists(void **state)
 
 static const char *nearest(const char *typed)
 {
-	static const char *const words[] = {"run", "rm", "rmi", "ps", "images", "inspect", "stop", "start"};
+	static const char *const words[] = {
+		"run", "rm", "rmi", "ps", "images", "inspect", "stop", "start"};
 	struct suggest s;
 
 	suggest_start(&s, typed);

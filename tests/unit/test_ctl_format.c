@@ -20,9 +20,9 @@
 
 static json_t *sample(void)
 {
-	return json_pack("{s:s, s:{s:i, s:b, s:{s:s, s:s}}, s:[s,s], s:[{s:s},{s:s}], s:[], s:n}", "Name",
-		"web\x1b[31m", "State", "Pid", 42, "Running", 1, "Labels", "a", "1", "b.c", "2", "List", "x",
-		"y", "Mounts", "Source", "/s", "Source", "/t", "Empty", "None");
+	return json_pack("{s:s, s:{s:i, s:b, s:{s:s, s:s}}, s:[s,s], s:[{s:s},{s:s}], s:[], s:n}",
+		"Name", "web\x1b[31m", "State", "Pid", 42, "Running", 1, "Labels", "a", "1", "b.c",
+		"2", "List", "x", "y", "Mounts", "Source", "/s", "Source", "/t", "Empty", "None");
 }
 
 static void expect(const char *template, const char *want)
@@ -97,10 +97,12 @@ static void test_refused(void **state)
 
 static void test_broken_text(void **state)
 {
-	json_t *j = json_text("a\xff" "b");
+	json_t *j = json_text("a\xff"
+			      "b");
 
 	(void)state;
-	assert_string_equal(json_string_value(j), "a\xef\xbf\xbd" "b");
+	assert_string_equal(json_string_value(j), "a\xef\xbf\xbd"
+						  "b");
 	json_decref(j);
 }
 
@@ -109,12 +111,21 @@ static void test_visible(void **state)
 	char out[32];
 
 	(void)state;
-	assert_string_equal(table_visible("a\x1b[2J\n\x7f", out, sizeof(out)), "a\\x1b[2J\\x0a\\x7f");
+	assert_string_equal(
+		table_visible("a\x1b[2J\n\x7f", out, sizeof(out)), "a\\x1b[2J\\x0a\\x7f");
 	assert_string_equal(table_visible("grün…", out, sizeof(out)), "grün…");
-	assert_string_equal(table_visible("\xc2\x9b" "31m", out, sizeof(out)), "\\xc2\\x9b31m");
-	assert_string_equal(table_visible("\xe2\x80\xae" "x", out, sizeof(out)), "\\xe2\\x80\\xaex");
-	assert_string_equal(table_visible("\xc0\xaf\xff\xe2\x80", out, sizeof(out)), "\\xc0\\xaf\\xff\\xe2\\x80");
-	assert_true(strlen(table_visible("012345678901234567890123456789012345", out, sizeof(out))) < sizeof(out));
+	assert_string_equal(table_visible("\xc2\x9b"
+					  "31m",
+				    out, sizeof(out)),
+		"\\xc2\\x9b31m");
+	assert_string_equal(table_visible("\xe2\x80\xae"
+					  "x",
+				    out, sizeof(out)),
+		"\\xe2\\x80\\xaex");
+	assert_string_equal(table_visible("\xc0\xaf\xff\xe2\x80", out, sizeof(out)),
+		"\\xc0\\xaf\\xff\\xe2\\x80");
+	assert_true(strlen(table_visible("012345678901234567890123456789012345", out,
+			    sizeof(out))) < sizeof(out));
 	assert_int_equal(table_width("grün…"), 5);
 }
 
@@ -123,9 +134,10 @@ static void test_durations(void **state)
 	static const struct {
 		uint64_t s;
 		const char *words;
-	} rows[] = {{0, "Less than a second"}, {1, "1 second"}, {59, "59 seconds"}, {60, "About a minute"},
-		{119, "About a minute"}, {120, "2 minutes"}, {3599, "59 minutes"}, {3600, "About an hour"},
-		{5400, "2 hours"}, {86400, "24 hours"}, {172800, "2 days"}, {1209600, "2 weeks"},
+	} rows[] = {{0, "Less than a second"}, {1, "1 second"}, {59, "59 seconds"},
+		{60, "About a minute"}, {119, "About a minute"}, {120, "2 minutes"},
+		{3599, "59 minutes"}, {3600, "About an hour"}, {5400, "2 hours"},
+		{86400, "24 hours"}, {172800, "2 days"}, {1209600, "2 weeks"},
 		{5184000, "2 months"}, {94608000, "3 years"}};
 
 	(void)state;
@@ -152,7 +164,8 @@ static void test_times(void **state)
 
 static void test_ports(void **state)
 {
-	struct port v[] = {{.host_ip = "127.0.0.1", .host_port = 8001, .container_port = 81, .proto = "tcp"},
+	struct port v[] = {
+		{.host_ip = "127.0.0.1", .host_port = 8001, .container_port = 81, .proto = "tcp"},
 		{.container_port = 443, .proto = "tcp"},
 		{.host_ip = "127.0.0.1", .host_port = 8000, .container_port = 80, .proto = "tcp"},
 		{.host_ip = "::1", .host_port = 9, .container_port = 9, .proto = "udp"}};
@@ -168,8 +181,8 @@ static void test_ports(void **state)
 
 static void test_references(void **state)
 {
-	static const char *const rows[][4] = {
-		{"docker.io/library/busybox:latest", "busybox", "latest", "docker.io/library/busybox"},
+	static const char *const rows[][4] = {{"docker.io/library/busybox:latest", "busybox",
+						      "latest", "docker.io/library/busybox"},
 		{"127.0.0.1:5000/a/b:1", "127.0.0.1:5000/a/b", "1", "127.0.0.1:5000/a/b"},
 		{"127.0.0.1:5000/a", "127.0.0.1:5000/a", "<none>", "127.0.0.1:5000/a"},
 		{"docker.io/me/x@sha256:00", "me/x", "<none>", "docker.io/me/x"},

@@ -18,8 +18,8 @@
 #include "base/util.h"
 #include "supervisor/ctl/logs.h"
 
-#define T(n) "2026-11-22T19:00:0" #n ".000000000Z "
-#define SECOND(n) (1795374000000000000U + (n) * 1000000000U)
+#define T(n)	  "2026-11-22T19:00:0" #n ".000000000Z "
+#define SECOND(n) (1795374000000000000U + (n)*1000000000U)
 
 struct fixture {
 	char path[64];

@@ -26,7 +26,7 @@ static void expect(check_fn *fn, int want, const char *const *words)
 			fail_msg("\"%s\": refused without a word", *words);
 	}
 }
-#define TAKES(fn, ...)   expect(fn, 0, (const char *const[]){__VA_ARGS__, NULL})
+#define TAKES(fn, ...)	 expect(fn, 0, (const char *const[]){__VA_ARGS__, NULL})
 #define REFUSES(fn, ...) expect(fn, -EINVAL, (const char *const[]){__VA_ARGS__, NULL})
 
 static void test_words(void **state)
@@ -42,7 +42,8 @@ static void test_words(void **state)
 	TAKES(check_capability, "NET_ADMIN", "net_admin", "CAP_SYS_PTRACE", "ALL", "all");
 	REFUSES(check_capability, "", "CAP_", "NET_ADMINN", "cap_cap_chown", "*");
 	TAKES(check_sysctl, "net.ipv4.ip_forward=1", "kernel.msgmax=1", "fs.mqueue.msg_max=1");
-	REFUSES(check_sysctl, "kernel.panic=1", "net.ipv4.ip_forward", "vm.swappiness=1", "net..x=1", "");
+	REFUSES(check_sysctl, "kernel.panic=1", "net.ipv4.ip_forward", "vm.swappiness=1",
+		"net..x=1", "");
 	TAKES(check_platform, "linux/amd64", "linux/arm/v7");
 	REFUSES(check_platform, "linux", "linux/", "a b/c");
 }
@@ -61,8 +62,8 @@ static void test_signals(void **state)
 		assert_int_equal(parse_signal(good[i].word, &v, NULL), 0);
 		assert_int_equal(v, good[i].signal);
 	}
-	REFUSES(check_signal, "0", "SIGBAD", "", "65", "99999", "-9", "+9", "9 ", "SIG", "RTMIN+31", "RTMAX+1",
-		"SIG9", "09");
+	REFUSES(check_signal, "0", "SIGBAD", "", "65", "99999", "-9", "+9", "9 ", "SIG", "RTMIN+31",
+		"RTMAX+1", "SIG9", "09");
 	assert_string_equal(signal_name(15), "TERM");
 }
 
@@ -88,8 +89,9 @@ static void test_ports(void **state)
 	assert_int_equal(l.v[5].host_port, 0);
 	assert_int_equal(parse_publish("[::1]:81:90", &a, &l, NULL), -EINVAL);
 	TAKES(check_publish, "1:65535", "0:80", ":80", "80/TCP", "65535", "5-6:7-8");
-	REFUSES(check_publish, "", "0", "65536", "a", "80:", "1:2:3:4", "80/sctp", "80/", "1-2:3", "2-1:2-1",
-		"::1:80:80", "[::1]80", "1.2.3:80:80", "-1", "80-", "08080:80", "1:2-1", "1-300:1-300", " 80");
+	REFUSES(check_publish, "", "0", "65536", "a", "80:", "1:2:3:4", "80/sctp", "80/", "1-2:3",
+		"2-1:2-1", "::1:80:80", "[::1]80", "1.2.3:80:80", "-1", "80-", "08080:80", "1:2-1",
+		"1-300:1-300", " 80");
 }
 
 static void test_mounts(void **state)
@@ -106,7 +108,9 @@ static void test_mounts(void **state)
 	assert_string_equal(l.v[0].options, "rslave");
 	assert_int_equal(parse_mount("type=bind,src=./x,dst=/y,ro=false", &a, &l, NULL), 0);
 	assert_false(l.v[1].readonly);
-	assert_int_equal(parse_mount("type=tmpfs,target=/t,tmpfs-size=64m,tmpfs-mode=1777", &a, &l, NULL), 0);
+	assert_int_equal(
+		parse_mount("type=tmpfs,target=/t,tmpfs-size=64m,tmpfs-mode=1777", &a, &l, NULL),
+		0);
 	assert_string_equal(l.v[2].options, "size=64m,mode=1777");
 	assert_int_equal(parse_mount("type=bind,\"src=/a,b\",dst=/q", &a, &l, NULL), 0);
 	assert_string_equal(l.v[3].source, "/a,b");
@@ -148,13 +152,15 @@ static int check_tmpfs_word(const char *s, struct err *e)
 static void test_bad_mounts(void **state)
 {
 	(void)state;
-	REFUSES(check_volume_word, "", "/c", ":/c", "/h:", "/h:c", "/h:/", "/h:/..", "/h:/c:rx", "h/x:/c",
-		"/h:/c:rslave,rprivate", "~/x:/c");
-	REFUSES(check_mount_word, "", "type=bind", "type=bind,src=/a", "type=bind,dst=/a", "type=nfs,src=/a,dst=/b",
-		"type=bind,src=/a,dst=/b,foo=1", "type=volume,src=x,dst=/b", "type=tmpfs,src=/a,dst=/b",
+	REFUSES(check_volume_word, "", "/c", ":/c", "/h:", "/h:c", "/h:/", "/h:/..", "/h:/c:rx",
+		"h/x:/c", "/h:/c:rslave,rprivate", "~/x:/c");
+	REFUSES(check_mount_word, "", "type=bind", "type=bind,src=/a", "type=bind,dst=/a",
+		"type=nfs,src=/a,dst=/b", "type=bind,src=/a,dst=/b,foo=1",
+		"type=volume,src=x,dst=/b", "type=tmpfs,src=/a,dst=/b",
 		"type=bind,src=/a,dst=/b,tmpfs-size=1m", "type=bind,src=,dst=/b", "src=/a,dst=/b",
 		"type=tmpfs,dst=/b,tmpfs-size=x", "type=bind,src=/a,dst=/b,ro=perhaps");
-	REFUSES(check_tmpfs_word, "", "run", "/", "/run:sizee=1", "/run:mode=9", "/run:uid=-1", "/run:size=");
+	REFUSES(check_tmpfs_word, "", "run", "/", "/run:sizee=1", "/run:mode=9", "/run:uid=-1",
+		"/run:size=");
 	TAKES(check_tmpfs_word, "/run", "/run:", "/run:mode=755,uid=1,noexec");
 }
 
@@ -181,13 +187,16 @@ static void test_single_limits(void **state)
 	REFUSES(check_umask, "8", "01000", "", "-1");
 	TAKES(check_oom_score, "-1000", "1000", "0");
 	REFUSES(check_oom_score, "1001", "-1001", "--1");
-	TAKES(check_ulimit, "nofile=1024", "nofile=10:20", "core=-1", "nproc=unlimited", "core=0:unlimited");
-	REFUSES(check_ulimit, "nofile", "files=1", "nofile=20:10", "nofile=", "nofile=-1:10", "=1", "nofile=1:2:3");
+	TAKES(check_ulimit, "nofile=1024", "nofile=10:20", "core=-1", "nproc=unlimited",
+		"core=0:unlimited");
+	REFUSES(check_ulimit, "nofile", "files=1", "nofile=20:10", "nofile=", "nofile=-1:10", "=1",
+		"nofile=1:2:3");
 }
 
 static void test_limits(void **state)
 {
-	struct limit_words w = {.memory = "128m", .memory_swap = "128m", .cpus = "2.5", .pids = "0"};
+	struct limit_words w = {
+		.memory = "128m", .memory_swap = "128m", .cpus = "2.5", .pids = "0"};
 	struct limits l;
 	bool any;
 	struct err e;
@@ -220,8 +229,8 @@ static void test_network(void **state)
 {
 	(void)state;
 	TAKES(check_mac, "02:42:ac:11:00:02", "AA:00:00:00:00:01");
-	REFUSES(check_mac, "01:00:00:00:00:01", "02:42:ac:11:00", "02:42:ac:11:00:02:03", "2:42:ac:11:00:02",
-		"02-42-ac-11-00-02", "", " 2:42:ac:11:00:02");
+	REFUSES(check_mac, "01:00:00:00:00:01", "02:42:ac:11:00", "02:42:ac:11:00:02:03",
+		"2:42:ac:11:00:02", "02-42-ac-11-00-02", "", " 2:42:ac:11:00:02");
 	TAKES(check_add_host, "db:10.0.0.1", "db:::1", "gw:host-gateway");
 	REFUSES(check_add_host, "db", "db:", ":1.2.3.4", "db:1.2.3", "d b:1.2.3.4");
 	TAKES(check_network, "bridge", "none", "host");
@@ -273,12 +282,14 @@ static void test_times(void **state)
 	assert_true(at("1795374000.000000001") == 1795374000000000001U);
 	assert_true(at("1h30m") == 10000000000000000000U - 5400000000000U);
 	assert_true(at("1.5s") == 10000000000000000000U - 1500000000U);
-	REFUSES(check_moment, "", "yesterday", "10x", "2026-13-01T00:00:00Z", "2026-01-01T00:00:00.Z", "-5m");
+	REFUSES(check_moment, "", "yesterday", "10x", "2026-13-01T00:00:00Z",
+		"2026-01-01T00:00:00.Z", "-5m");
 }
 
 static void test_env_lines(void **state)
 {
-	char text[] = "# no\n\nA=1\r\n  B=x y=z \nPARSE_TEST_VARIABLE\nPARSE_TEST_UNSET\n", bad[] = "A=1\nB C=2\n";
+	char text[] = "# no\n\nA=1\r\n  B=x y=z \nPARSE_TEST_VARIABLE\nPARSE_TEST_UNSET\n",
+	     bad[] = "A=1\nB C=2\n";
 	_cleanup_arena_ struct arena a = {0};
 	struct strv l = {0};
 	struct err e;

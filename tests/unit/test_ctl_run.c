@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From the flags of run to the document that the engine gets, and from the engine's record to docker's JSON.
+ * From the flags of run to the document that the engine gets, and from the engine's record to
+ * docker's JSON.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -71,11 +72,12 @@ static void test_everything(void **state)
 
 	(void)state;
 	setenv("PLAN_TEST", "v", 1);
-	PLAN(&x, "-itd", "--name", "web", "--entrypoint", "", "-w", "/w", "-u", "1:2", "-e", "PLAN_TEST", "-e",
-		"A=1", "-h", "host", "--stop-signal", "INT", "--stop-timeout", "-1", "--umask", "077", "-m",
-		"64m", "--cpus", "0.5", "-v", "/etc/../etc:/e:ro", "--tmpfs", "/t:size=1m", "-p", "80:80",
-		"--cap-add", "ALL", "--security-opt", "no-new-privileges=false", "--oom-score-adj", "-5",
-		"--ulimit", "nofile=10", "--shm-size", "1m", "--network", "bridge", "-l", "a=b", "img");
+	PLAN(&x, "-itd", "--name", "web", "--entrypoint", "", "-w", "/w", "-u", "1:2", "-e",
+		"PLAN_TEST", "-e", "A=1", "-h", "host", "--stop-signal", "INT", "--stop-timeout",
+		"-1", "--umask", "077", "-m", "64m", "--cpus", "0.5", "-v", "/etc/../etc:/e:ro",
+		"--tmpfs", "/t:size=1m", "-p", "80:80", "--cap-add", "ALL", "--security-opt",
+		"no-new-privileges=false", "--oom-score-adj", "-5", "--ulimit", "nofile=10",
+		"--shm-size", "1m", "--network", "bridge", "-l", "a=b", "img");
 	if (x.r < 0)
 		fail_msg("%s", x.e.text);
 	assert_true(c->tty && c->stdin_open && c->detach && c->entrypoint_set && c->new_privs);
@@ -157,7 +159,8 @@ static void test_container_json(void **state)
 {
 	const char *argv[] = {"sh", "-c", "x"}, *env[] = {"A=\xff"}, *labels[] = {"k=v=w", "only"};
 	const char *image_labels[] = {"k=old", "m=1"};
-	struct port port = {.host_ip = "127.0.0.1", .host_port = 81, .container_port = 80, .proto = "tcp"};
+	struct port port = {
+		.host_ip = "127.0.0.1", .host_port = 81, .container_port = 80, .proto = "tcp"};
 	struct create create = {.image = "busybox", .labels = {labels, 2}, .entrypoint_set = true};
 	struct image_config config = {.labels = {image_labels, 2}};
 	struct spec spec = {.argv = {argv, 3}, .env = {env, 1}, .hostname = "h"};
@@ -183,8 +186,10 @@ static void test_container_json(void **state)
 	assert_string_equal(json_string_value(at(j, "Config.Labels.k")), "v=w");
 	assert_string_equal(json_string_value(at(j, "Config.Labels.m")), "1");
 	assert_string_equal(json_string_value(at(j, "Config.Labels.only")), "");
-	assert_string_equal(json_string_value(json_array_get(at(j, "Config.Env"), 0)), "A=\xef\xbf\xbd");
-	assert_string_equal(json_string_value(at(j, "NetworkSettings.Networks.bridge.IPAddress")), "10.0.0.2");
+	assert_string_equal(
+		json_string_value(json_array_get(at(j, "Config.Env"), 0)), "A=\xef\xbf\xbd");
+	assert_string_equal(
+		json_string_value(at(j, "NetworkSettings.Networks.bridge.IPAddress")), "10.0.0.2");
 	assert_true(json_is_array(at(j, "NetworkSettings.Ports.80/tcp")));
 	json_decref(j);
 }

@@ -29,7 +29,8 @@ static void types(const char *keys, const char *in, const char *want, bool want_
 
 		assert_int_equal(parse_detach_keys(keys, &d.keys, NULL), 0);
 		for (size_t i = 0; i < strlen(in) && !detached; i += step)
-			n += detach_filter(&d, (const uint8_t *)in + i, MIN(step, strlen(in) - i), out + n, &detached);
+			n += detach_filter(&d, (const uint8_t *)in + i, MIN(step, strlen(in) - i),
+				out + n, &detached);
 		assert_int_equal(n, strlen(want));
 		assert_memory_equal(out, want, n);
 		assert_int_equal(detached, want_detached);
@@ -39,8 +40,16 @@ static void types(const char *keys, const char *in, const char *want, bool want_
 static void test_detach(void **state)
 {
 	(void)state;
-	types("", "ab\x10\x11" "cd", "ab", true);
-	types("", "a\x10" "b", "a\x10" "b", false);
+	types("",
+		"ab\x10\x11"
+		"cd",
+		"ab", true);
+	types("",
+		"a\x10"
+		"b",
+		"a\x10"
+		"b",
+		false);
 	types("", "a\x10\x10\x11", "a\x10", true);
 	types("", "a\x10", "a", false);
 	types("a,a,b", "aaab", "a", true);
@@ -52,7 +61,8 @@ static void test_registry_names(void **state)
 {
 	static const char *const rows[][2] = {{"busybox", "docker.io"}, {"me/x", "docker.io"},
 		{"localhost/x", "localhost"}, {"127.0.0.1:5000/x", "127.0.0.1:5000"},
-		{"quay.io/a/b:c", "quay.io"}, {"index.docker.io/a/b", "docker.io"}, {"x.y", "docker.io"}};
+		{"quay.io/a/b:c", "quay.io"}, {"index.docker.io/a/b", "docker.io"},
+		{"x.y", "docker.io"}};
 	char name[64];
 
 	(void)state;
@@ -64,9 +74,10 @@ static void test_registry_names(void **state)
 
 static void test_passwords(void **state)
 {
-	const char *text = "{\"auths\": {\"https://index.docker.io/v1/\": {\"auth\": \"bWU6cGE6c3M=\"},"
-			   "\"127.0.0.1:5000\": {\"username\": \"u\", \"password\": \"p\"}, \"quay.io\": {},"
-			   "\"bad\": {\"auth\": \"!!!\"}}}";
+	const char *text =
+		"{\"auths\": {\"https://index.docker.io/v1/\": {\"auth\": \"bWU6cGE6c3M=\"},"
+		"\"127.0.0.1:5000\": {\"username\": \"u\", \"password\": \"p\"}, \"quay.io\": {},"
+		"\"bad\": {\"auth\": \"!!!\"}}}";
 	struct credentials c = {0};
 	struct err e;
 
@@ -122,7 +133,8 @@ static void test_password_files(void **state)
 
 static void test_progress(void **state)
 {
-	struct progress_layer l = {.name = "0123456789ab", .state = "pulling", .bytes = 50, .total = 100};
+	struct progress_layer l = {
+		.name = "0123456789ab", .state = "pulling", .bytes = 50, .total = 100};
 	char out[160];
 
 	(void)state;
