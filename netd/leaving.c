@@ -37,22 +37,32 @@ void leaving_forget(struct netd *d, const char *link)
 	}
 }
 
-void leaving_finish(struct netd *d)
+static void finish_one(struct netd *d)
 {
-	while (d->leaving) {
-		struct leaving *l = d->leaving;
-		struct err e = {0};
+	struct leaving *l = d->leaving;
+	struct err e = {0};
 
-		if (if_nametoindex(l->link) && veth_delete(d->rtnl, l->link, &e) < 0)
-			log_warn("link %s", e.text);
-		d->leaving = l->next;
-		free(l);
-	}
+	if (if_nametoindex(l->link) && veth_delete(d->rtnl, l->link, &e) < 0)
+		log_warn("link %s", e.text);
+	d->leaving = l->next;
+	free(l);
 }
 
+void leaving_finish(struct netd *d)
+{
+	while (d->leaving)
+		finish_one(d);
+}
+
+/* One at a time: requests that have come in meanwhile are served in between. */
 static void on_time(void *arg)
 {
-	leaving_finish(arg);
+	struct netd *d = arg;
+
+	if (d->leaving)
+		finish_one(d);
+	if (d->leaving)
+		timer_again(d->reaper, 0);
 }
 
 void leaving_add(struct netd *d, const char *link)

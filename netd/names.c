@@ -48,15 +48,21 @@ void names_bridge(const char *engine, const char *network, char ret[IFNAMSIZ])
 		snprintf(ret, IFNAMSIZ, "br-%012llx", h & 0xffffffffffffULL);
 }
 
-void names_link(const char *engine, const char *network, const char *container, char ret[IFNAMSIZ])
+void names_link_hashed(
+	const char *engine, const char *network, const char *container, char ret[IFNAMSIZ])
 {
 	unsigned long long h = hash(engine, network, container);
 
+	snprintf(ret, IFNAMSIZ, "bh%012llx", h & 0xffffffffffffULL);
+}
+
+void names_link(const char *engine, const char *network, const char *container, char ret[IFNAMSIZ])
+{
 	if (strcmp(network, NAMES_DEFAULT_NETWORK) == 0 &&
 		strspn(container, "0123456789abcdef") >= 10)
 		snprintf(ret, IFNAMSIZ, "bh%.10s", container);
 	else
-		snprintf(ret, IFNAMSIZ, "bh%012llx", h & 0xffffffffffffULL);
+		names_link_hashed(engine, network, container, ret);
 }
 
 void names_bridge_alias(const char *engine, const char *network, char ret[NAMES_ALIAS_MAX])

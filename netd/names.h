@@ -24,9 +24,12 @@ int names_check(const char *what, const char *id, struct err *e);
 
 /* "bulkhead0" for the default network of the engine "bulkhead". */
 void names_bridge(const char *engine, const char *network, char ret[IFNAMSIZ]);
-/* "bh" and the first ten digits of a container's id; of a hash where the id isn't hex or the
- * network isn't the default one. */
+/* "bh" and the first ten digits of a container's id. */
 void names_link(const char *engine, const char *network, const char *container, char ret[IFNAMSIZ]);
+/* "bh" and a hash: where the id isn't hex, the network isn't the default one, or the name is taken.
+ * names_link falls back to it for the first two. */
+void names_link_hashed(
+	const char *engine, const char *network, const char *container, char ret[IFNAMSIZ]);
 
 void names_bridge_alias(const char *engine, const char *network, char ret[NAMES_ALIAS_MAX]);
 void names_link_alias(const char *engine, const char *container, uint32_t ip4,

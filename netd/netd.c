@@ -59,13 +59,12 @@ static void fail(struct chan *c, uint32_t id, struct err *e)
 	chan_fail(c, id, e);
 }
 
-/* Ports of an earlier run, where their containers are still on the network; each is held again. */
-static int read_book(struct netd *d, struct err *e)
+/* Of the rows that an earlier run left in the firewall those whose containers are still on a
+ * network come into the book, and their ports are held again. */
+static void adopt_ports(struct netd *d, struct published *rows)
 {
-	struct published *rows, *next;
+	struct published *next;
 
-	if (fw_read(d->fw, &rows, e) < 0)
-		return -e->code;
 	for (; rows; rows = next) {
 		bool known = false;
 
@@ -81,7 +80,6 @@ static int read_book(struct netd *d, struct err *e)
 		ports_append(&d->book, rows);
 	}
 	d->book_read = true;
-	return 0;
 }
 
 /* In place of what was known of the network: the kernel has been asked anew. */
@@ -116,23 +114,57 @@ static int check_port_ip(const char *text, struct err *e)
 	return 0;
 }
 
+static void forget(struct netd *d, struct network *n)
+{
+	struct network **at = &d->networks;
+
+	while (*at && *at != n)
+		at = &(*at)->next;
+	if (*at)
+		*at = n->next;
+	network_free(n);
+}
+
+/* Sysctls and firewall of a network whose bridge stands. */
+static int finish(struct netd *d, struct network *n, struct published *found, struct err *e)
+{
+	int r;
+
+	adopt(d, n);
+	adopt_ports(d, found);
+	r = sysctls_bridge(d->sysctls, n->bridge, e);
+	if (r == 0)
+		r = fw_load(d->fw, d->networks, d->book, e);
+	if (r < 0 && n->made) {
+		network_remove(n, d->rtnl, NULL);
+		forget(d, n);
+	}
+	return r;
+}
+
 static int setup(struct netd *d, const struct net_setup *m, struct network **ret, struct err *e)
 {
 	struct network_want want = {m->subnet4, m->subnet6, m->mtu};
 	const char *port_ip = m->port_ip ? m->port_ip : PORT_IP_DEFAULT;
+	struct published *found = NULL;
 	struct network *n;
+	int r = 0;
 
 	if (names_check("network", m->network, e) < 0 || check_port_ip(port_ip, e) < 0)
 		return -e->code;
-	if (sysctls_forward(d->sysctls, e) < 0)
-		return -e->code;
-	if (network_ensure(d->engine, m->network, &want, d->rtnl, &n, e) < 0)
+	if (!d->book_read)
+		r = fw_read(d->fw, &found, e);
+	if (r == 0)
+		r = sysctls_forward(d->sysctls, e);
+	if (r == 0)
+		r = network_ensure(d->engine, m->network, &want, d->rtnl, &n, e);
+	if (r < 0) {
+		ports_free(found);
 		return err_prefix(e, "network %s", m->network);
+	}
 	snprintf(n->port_ip, sizeof(n->port_ip), "%s", port_ip);
-	adopt(d, n);
-	if (sysctls_bridge(d->sysctls, n->bridge, e) < 0 ||
-		(!d->book_read && read_book(d, e) < 0) ||
-		fw_load(d->fw, d->networks, d->book, e) < 0)
+	r = finish(d, n, found, e);
+	if (r < 0)
 		return err_prefix(e, "network %s", m->network);
 	*ret = n;
 	return 0;

@@ -170,7 +170,6 @@ static int ensure(struct network *n, const char *engine, const struct network_wa
 	_cleanup_host_ struct host h = {0};
 	struct adoption a = {n, engine};
 	char alias[NAMES_ALIAS_MAX];
-	bool made;
 	int r;
 
 	names_bridge_alias(engine, n->name, alias);
@@ -181,12 +180,12 @@ static int ensure(struct network *n, const char *engine, const struct network_wa
 		r = choose(n, &h, want, e);
 	if (r < 0)
 		return r;
-	made = !n->ifindex;
-	if (made)
+	n->made = !n->ifindex;
+	if (n->made)
 		r = make_bridge(n, engine, rtnl, e);
 	if (r == 0)
 		r = set_addresses(n, alias, &h, rtnl, e);
-	if (r < 0 && made && n->ifindex)
+	if (r < 0 && n->made && n->ifindex)
 		network_remove(n, rtnl, NULL);
 	if (r == 0)
 		host_each_port(&h, n->ifindex, adopt, &a);
@@ -302,6 +301,14 @@ static int claim_both(
 	return err_set(e, EADDRNOTAVAIL, "no address is free");
 }
 
+static bool link_taken(const struct network *n, const char *link)
+{
+	for (const struct member *m = n->members; m; m = m->next)
+		if (strcmp(m->link, link) == 0)
+			return true;
+	return false;
+}
+
 int network_join(struct network *n, const char *engine, const char *id, const char *ip4,
 	const char *ip6, struct member **ret, struct err *e)
 {
@@ -317,6 +324,8 @@ int network_join(struct network *n, const char *engine, const char *id, const ch
 	}
 	snprintf(m->id, sizeof(m->id), "%s", id);
 	names_link(engine, n->name, id, m->link);
+	if (link_taken(n, m->link))
+		names_link_hashed(engine, n->name, id, m->link);
 	m->next = n->members;
 	n->members = m;
 	*ret = m;

@@ -22,6 +22,7 @@ struct network {
 	char name[NAMES_ID_MAX + 1];
 	char bridge[IFNAMSIZ];
 	int ifindex;
+	bool made;    /* the bridge wasn't there before */
 	uint32_t mtu; /* 0: the kernel's default */
 	struct cidr4 net4;
 	struct cidr6 net6;

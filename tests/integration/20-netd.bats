@@ -265,6 +265,7 @@ links_have()
 	in_ns "$HOST" nft add table inet tnet
 	refused "net_setup network=bridge" "nft table inet tnet exists and is not this engine's"
 	[ "$(in_ns "$HOST" nft list ruleset)" = "$(printf 'table inet tnet {\n}')" ]
+	[ "$(links)" = "$(printf 'lo\nuplink')" ]
 }
 
 @test "attach: eth0 inside with addresses, routes and MAC; the two reach each other, the gateway and the host" {
@@ -316,6 +317,17 @@ links_have()
 	attach "$peer"
 	[ "$(value endpoint.ip4)" != 10.77.0.40 ]
 	[ "$(value endpoint.ip6)" != fd77::abc ]
+}
+
+@test "attach: two ids that begin alike get links of their own" {
+	set_up
+	attach "net_attach container=0123456789aaaaaa network=bridge netns=@fd:10 rtnl=@fd:11"
+	attach "net_attach container=0123456789bbbbbb network=bridge netns=@fd:12 rtnl=@fd:13"
+	[ "$(in_ns "$HOST" ip -o link show type veth | grep -c 'master tnet0')" = 2 ]
+	in_ns "$WEB" ping -c 1 -W 2 172.20.0.3
+	say "net_detach container=0123456789bbbbbb"
+	sleep 0.5
+	in_ns "$WEB" ping -c 1 -W 2 172.20.0.1
 }
 
 @test "attach: a socket that isn't the container's own netlink socket is refused" {
