@@ -76,6 +76,30 @@ static int send_create(struct ctl *c, struct run_plan *p, struct incoming *in, s
 	return client_call(&c->engine, MSG_container_create, &m, CLIENT_DEADLINE, in, e);
 }
 
+/* An image that is here may be another platform's than the one asked for; nothing would say so
+ * later. */
+static int check_image(struct ctl *c, const struct run_options *o, const char *image, struct err *e)
+{
+	const struct image_inspect m = {.ref = image};
+	_cleanup_incoming_ struct incoming in = {0};
+	const struct image_config *k;
+	char have[140];
+	size_t n;
+	int r = client_call(&c->engine, MSG_image_inspect, &m, CLIENT_DEADLINE, &in, e);
+
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return r;
+	k = in.msg.image.image->config;
+	n = (size_t)snprintf(have, sizeof(have), "%s/%s", k && k->os ? k->os : "",
+		k && k->architecture ? k->architecture : "");
+	if (strncmp(o->platform, have, n) == 0 && (o->platform[n] == '/' || !o->platform[n]))
+		return 0;
+	return err_set(e, ENOEXEC, "image %.120s is here for %.64s, not for %s; use --pull always",
+		image, have, o->platform);
+}
+
 /* Asks at once: mostly the image is there. Returns the new id in the arena. */
 static int create(struct ctl *c, const struct run_options *o, struct run_plan *p,
 	const char **ret_id, struct err *e)
@@ -85,6 +109,8 @@ static int create(struct ctl *c, const struct run_options *o, struct run_plan *p
 
 	if (p->image && o->pull && strcmp(o->pull, "always") == 0)
 		r = pull_for(c, o, p->image, "always", e);
+	else if (p->image && o->platform)
+		r = check_image(c, o, p->image, e);
 	if (r == 0)
 		r = send_create(c, p, &in, e);
 	if (r == -ENOENT && p->image && (!o->pull || strcmp(o->pull, "missing") == 0)) {

@@ -89,34 +89,56 @@ static int add_mount(struct mount_list *list, const struct mount *m, const char 
 	return 0;
 }
 
-static int set_propagation(struct mount *m, const char *word, const char *s, struct err *e)
+static bool is_one_of(const char *word, const char *const *known, size_t n)
 {
-	static const char *const known[] = {
-		"private", "rprivate", "slave", "rslave", "shared", "rshared"};
-
-	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
-		if (strcmp(word, known[i]) != 0)
-			continue;
-		if (m->options)
-			return bad_mount(s, "one propagation is enough", e);
-		m->options = word;
-		return 0;
-	}
-	return bad_mount(s, "unknown option (there are ro, rw, rprivate, rslave and kin)", e);
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(word, known[i]) == 0)
+			return true;
+	return false;
 }
 
-static int volume_options(struct mount *m, char *words, const char *s, struct err *e)
+static int check_propagation(const char *word, const char *s, struct err *e)
 {
-	char *save = NULL;
+	static const char *const known[] = {"private", "rprivate", "slave", "rslave"};
 
+	if (strcmp(word, "shared") == 0 || strcmp(word, "rshared") == 0)
+		return bad_mount(s, "a container's mounts never reach the host: not shared", e);
+	if (!is_one_of(word, known, ARRAY_LEN(known)))
+		return bad_mount(s, "the propagation is rprivate or rslave", e);
+	return 0;
+}
+
+/* z and Z are for SELinux labels; without SELinux there is nothing to do, as in docker. */
+static int check_bind_word(const char *word, const char *s, struct err *e)
+{
+	static const char *const known[] = {"nosuid", "nodev", "noexec", "bind", "rbind", "z", "Z"};
+
+	if (is_one_of(word, known, ARRAY_LEN(known)) || check_propagation(word, s, NULL) == 0)
+		return 0;
+	if (strstr(word, "shared"))
+		return check_propagation(word, s, e);
+	return bad_mount(
+		s, "unknown option (there are ro, rw, rprivate, rslave, noexec and kin)", e);
+}
+
+/* What is neither ro nor rw goes on as it is. */
+static int volume_options(
+	struct mount *m, char *words, const char *s, struct arena *a, struct err *e)
+{
+	char *save = NULL, *out = arena_alloc(a, strlen(words) + 1), *p = out;
+
+	if (!out)
+		return err_set(e, ENOMEM, "out of memory");
 	for (char *w = strtok_r(words, ",", &save); w; w = strtok_r(NULL, ",", &save)) {
-		if (strcmp(w, "ro") == 0)
-			m->readonly = true;
-		else if (strcmp(w, "rw") == 0)
-			m->readonly = false;
-		else if (set_propagation(m, w, s, e) < 0)
+		if (strcmp(w, "ro") == 0 || strcmp(w, "rw") == 0) {
+			m->readonly = w[1] == 'o';
+			continue;
+		}
+		if (check_bind_word(w, s, e) < 0)
 			return -EINVAL;
+		p = stpcpy(stpcpy(p, p > out ? "," : ""), w);
 	}
+	m->options = *out ? out : NULL;
 	return 0;
 }
 
@@ -141,16 +163,15 @@ int parse_volume(const char *s, struct arena *a, struct mount_list *list, struct
 	if (r == 0)
 		r = set_target(&m, target, s, a, e);
 	if (r == 0 && options)
-		r = volume_options(&m, options, s, e);
+		r = volume_options(&m, options, s, a, e);
 	return r < 0 ? r : add_mount(list, &m, s, a, e);
 }
 
 /* Options of a tmpfs that change nothing but itself. */
 static int check_tmpfs_option(const char *w, const char *s, struct err *e)
 {
-	static const char *const flags[] = {"ro", "rw", "exec", "noexec", "suid", "nosuid", "dev",
-		"nodev", "noatime", "relatime", "strictatime", "nodiratime", "sync", "async",
-		"dirsync"};
+	static const char *const flags[] = {
+		"ro", "rw", "exec", "noexec", "suid", "nosuid", "dev", "nodev", "noatime"};
 	static const char *const numbers[] = {"uid=", "gid=", "nr_inodes="};
 	uint64_t v;
 	uint32_t mode;
@@ -302,7 +323,8 @@ static int mount_bind_words(
 		return bad_mount(s, "tmpfs-size and tmpfs-mode are for type=tmpfs", e);
 	if (set_source(m, w->source, s, e) < 0)
 		return -EINVAL;
-	return w->propagation ? set_propagation(m, w->propagation, s, e) : 0;
+	m->options = w->propagation;
+	return w->propagation ? check_propagation(w->propagation, s, e) : 0;
 }
 
 int parse_mount(const char *s, struct arena *a, struct mount_list *list, struct err *e)

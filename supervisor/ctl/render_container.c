@@ -52,6 +52,11 @@ static json_t *render_state(const struct container *c)
 	return j;
 }
 
+static const char *propagation_of(const struct mount *m)
+{
+	return m->options && strstr(m->options, "slave") ? "rslave" : "rprivate";
+}
+
 static json_t *render_mounts(const struct create *o)
 {
 	json_t *list = json_array();
@@ -66,7 +71,7 @@ static json_t *render_mounts(const struct create *o)
 		render_text(j, "Destination", m->target);
 		render_text(j, "Mode", bind ? (m->readonly ? "ro" : "") : m->options);
 		render_bool(j, "RW", !m->readonly);
-		render_text(j, "Propagation", bind ? (m->options ? m->options : "rprivate") : "");
+		render_text(j, "Propagation", bind ? propagation_of(m) : "");
 		json_array_append_new(list, j);
 	}
 	return list;

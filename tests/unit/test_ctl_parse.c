@@ -101,11 +101,11 @@ static void test_mounts(void **state)
 	struct err e;
 
 	(void)state;
-	assert_int_equal(parse_volume("/a b:/c//d/../e/:ro,rslave", &a, &l, NULL), 0);
+	assert_int_equal(parse_volume("/a b:/c//d/../e/:ro,rslave,Z", &a, &l, NULL), 0);
 	assert_string_equal(l.v[0].source, "/a b");
 	assert_string_equal(l.v[0].target, "/c/e");
 	assert_true(l.v[0].readonly);
-	assert_string_equal(l.v[0].options, "rslave");
+	assert_string_equal(l.v[0].options, "rslave,Z");
 	assert_int_equal(parse_mount("type=bind,src=./x,dst=/y,ro=false", &a, &l, NULL), 0);
 	assert_false(l.v[1].readonly);
 	assert_int_equal(
@@ -153,14 +153,14 @@ static void test_bad_mounts(void **state)
 {
 	(void)state;
 	REFUSES(check_volume_word, "", "/c", ":/c", "/h:", "/h:c", "/h:/", "/h:/..", "/h:/c:rx",
-		"h/x:/c", "/h:/c:rslave,rprivate", "~/x:/c");
+		"h/x:/c", "/h:/c:rshared", "~/x:/c");
 	REFUSES(check_mount_word, "", "type=bind", "type=bind,src=/a", "type=bind,dst=/a",
 		"type=nfs,src=/a,dst=/b", "type=bind,src=/a,dst=/b,foo=1",
 		"type=volume,src=x,dst=/b", "type=tmpfs,src=/a,dst=/b",
 		"type=bind,src=/a,dst=/b,tmpfs-size=1m", "type=bind,src=,dst=/b", "src=/a,dst=/b",
 		"type=tmpfs,dst=/b,tmpfs-size=x", "type=bind,src=/a,dst=/b,ro=perhaps");
 	REFUSES(check_tmpfs_word, "", "run", "/", "/run:sizee=1", "/run:mode=9", "/run:uid=-1",
-		"/run:size=");
+		"/run:size=", "/run:nodiratime");
 	TAKES(check_tmpfs_word, "/run", "/run:", "/run:mode=755,uid=1,noexec");
 }
 
