@@ -6,8 +6,8 @@
 #include <endian.h>
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "erofs_read.h"
 
@@ -16,51 +16,67 @@ static int damaged(struct err *e)
 	return err_set(e, EBADMSG, "damaged layer image");
 }
 
-static const uint8_t *bytes_at(const struct erofs_map *m, uint64_t at, uint64_t n)
+static int read_at(struct erofs_map *m, uint64_t at, void *p, size_t n, struct err *e)
 {
-	return at > m->size || n > m->size - at ? NULL : m->p + at;
+	ssize_t r;
+
+	if (at > m->size || n > m->size - at)
+		return damaged(e);
+	do {
+		r = pread(m->fd, p, n, (off_t)at);
+	} while (r < 0 && errno == EINTR);
+	if (r < 0)
+		return err_errno(e, errno, "layer image");
+	return (size_t)r == n ? 0 : damaged(e);
 }
 
 int erofs_map_open(int fd, struct erofs_map *ret, struct err *e)
 {
 	struct erofs_super_block sb;
 	struct stat st;
-	void *p;
+	int r;
 
 	if (fstat(fd, &st) < 0)
 		return err_errno(e, errno, "layer image");
-	if (st.st_size < (off_t)EROFS_BLOCK)
+	*ret = (struct erofs_map){.fd = fd, .size = (uint64_t)st.st_size};
+	r = read_at(ret, EROFS_SUPER_OFFSET, &sb, sizeof(sb), e);
+	if (r)
+		return r;
+	if (le32toh(sb.magic) != EROFS_MAGIC)
 		return damaged(e);
-	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
-	if (p == MAP_FAILED)
-		return err_errno(e, errno, "layer image");
-	memcpy(&sb, (const uint8_t *)p + EROFS_SUPER_OFFSET, sizeof(sb));
-	*ret = (struct erofs_map){
-		.p = p, .size = (uint64_t)st.st_size, .root = le16toh(sb.root_nid)};
-	if (le32toh(sb.magic) == EROFS_MAGIC)
-		return 0;
-	erofs_map_close(ret);
-	return damaged(e);
+	ret->root = le16toh(sb.root_nid);
+	ret->xattrs = malloc(EROFS_XATTRS_MAX);
+	return ret->xattrs ? 0 : err_errno(e, ENOMEM, "layer image");
 }
 
 void erofs_map_close(struct erofs_map *m)
 {
-	if (m->p)
-		munmap((void *)(uintptr_t)m->p, m->size);
-	m->p = NULL;
+	free(m->xattrs);
+	m->xattrs = NULL;
 }
 
-int erofs_map_inode(const struct erofs_map *m, uint64_t nid, struct erofs_found *ret, struct err *e)
+static uint64_t xattrs_at(const struct erofs_found *i)
 {
-	const uint8_t *p =
-		nid > m->size ? NULL : bytes_at(m, nid * EROFS_SLOT, sizeof(struct erofs_inode));
-	struct erofs_inode d;
-	uint32_t units;
+	return i->nid * EROFS_SLOT + sizeof(struct erofs_inode);
+}
 
-	if (!p)
+int erofs_map_xattrs(struct erofs_map *m, const struct erofs_found *found, struct erofs_xattrs *ret,
+	struct err *e)
+{
+	if (found->xattr_size > EROFS_XATTRS_MAX)
 		return damaged(e);
-	memcpy(&d, p, sizeof(d));
-	units = le16toh(d.xattr_count);
+	*ret = (struct erofs_xattrs){.body = m->xattrs, .size = found->xattr_size};
+	return read_at(m, xattrs_at(found), m->xattrs, found->xattr_size, e);
+}
+
+int erofs_map_inode(struct erofs_map *m, uint64_t nid, struct erofs_found *ret, struct err *e)
+{
+	struct erofs_xattrs xattrs;
+	struct erofs_inode d;
+	int r = nid > m->size ? damaged(e) : read_at(m, nid * EROFS_SLOT, &d, sizeof(d), e);
+
+	if (r)
+		return r;
 	*ret = (struct erofs_found){
 		.nid = nid,
 		.size = le64toh(d.size),
@@ -75,23 +91,37 @@ int erofs_map_inode(const struct erofs_map *m, uint64_t nid, struct erofs_found 
 				.mtime_nsec = le32toh(d.mtime_nsec),
 			},
 	};
-	if (!units)
+	if (!d.xattr_count)
 		return 0;
-	ret->xattrs.size = (uint32_t)sizeof(struct erofs_xattr_header) + 4 * (units - 1);
-	ret->xattrs.body = bytes_at(m, nid * EROFS_SLOT + sizeof(d), ret->xattrs.size);
-	return ret->xattrs.body ? 0 : damaged(e);
+	ret->xattr_size =
+		(uint32_t)sizeof(struct erofs_xattr_header) + 4 * (le16toh(d.xattr_count) - 1u);
+	r = erofs_map_xattrs(m, ret, &xattrs, e);
+	if (r)
+		return r;
+	ret->opaque = erofs_xattr_has_user(xattrs, EROFS_MARK_OPAQUE);
+	ret->implied = erofs_xattr_has_user(xattrs, EROFS_MARK_IMPLIED);
+	return 0;
 }
 
-/* The block of a directory that begins at offset `at` of its content, and its length. */
-static const uint8_t *dir_block(
-	const struct erofs_map *m, const struct erofs_found *dir, uint64_t at, size_t *ret_len)
+/* The block of a directory that begins at offset `at` of its content is m->block then. */
+static int load_block(
+	struct erofs_map *m, const struct erofs_found *dir, uint64_t at, struct err *e)
 {
-	*ret_len = (size_t)MIN(EROFS_BLOCK, dir->size - at);
-	if (dir->tail_inline && *ret_len < EROFS_BLOCK)
-		return bytes_at(m,
-			dir->nid * EROFS_SLOT + sizeof(struct erofs_inode) + dir->xattrs.size,
-			*ret_len);
-	return bytes_at(m, dir->data_at + at, *ret_len);
+	size_t len = (size_t)MIN(EROFS_BLOCK, dir->size - at);
+	uint64_t from = dir->data_at + at;
+	int r;
+
+	if (dir->tail_inline && len < EROFS_BLOCK)
+		from = xattrs_at(dir) + dir->xattr_size;
+	if (m->block_at == from && m->block_len == len)
+		return 0;
+	m->block_len = 0;
+	r = read_at(m, from, m->block, len, e);
+	if (r)
+		return r;
+	m->block_at = from;
+	m->block_len = len;
+	return 0;
 }
 
 static int parse_entry(
@@ -124,24 +154,26 @@ static int parse_entry(
 	return 0;
 }
 
-int erofs_map_next(const struct erofs_map *m, const struct erofs_found *dir, uint64_t *at,
+int erofs_map_next(struct erofs_map *m, const struct erofs_found *dir, uint64_t *at,
 	struct erofs_map_name *ret, struct err *e)
 {
 	/* *at counts blocks in its high part, entries of the block in its low bits */
 	uint64_t start = *at / EROFS_BLOCK * EROFS_BLOCK;
-	const uint8_t *block;
-	size_t len, count;
+	size_t count;
+	int r;
 
 	if (start >= dir->size)
 		return 0;
-	block = dir_block(m, dir, start, &len);
-	if (!block || parse_entry(block, len, (size_t)(*at % EROFS_BLOCK), ret, &count) < 0)
+	r = load_block(m, dir, start, e);
+	if (r)
+		return r;
+	if (parse_entry(m->block, m->block_len, (size_t)(*at % EROFS_BLOCK), ret, &count) < 0)
 		return damaged(e);
 	*at = *at % EROFS_BLOCK + 1 < count ? *at + 1 : start + EROFS_BLOCK;
 	return 1;
 }
 
-int erofs_map_lookup(const struct erofs_map *m, const struct erofs_found *dir, const char *name,
+int erofs_map_lookup(struct erofs_map *m, const struct erofs_found *dir, const char *name,
 	size_t len, struct erofs_found *ret, struct err *e)
 {
 	struct erofs_map_name entry;

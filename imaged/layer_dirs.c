@@ -31,19 +31,9 @@ enum sight {
 	SIGHT_EXPLICIT,
 };
 
-static bool is_opaque(const struct erofs_found *d)
-{
-	return erofs_xattr_has_user(d->xattrs, EROFS_MARK_OPAQUE);
-}
-
-static bool is_implied(const struct erofs_found *d)
-{
-	return erofs_xattr_has_user(d->xattrs, EROFS_MARK_IMPLIED);
-}
-
 /* What a layer has at a path. *ret_last: layers below it don't count there. */
-static int look(const struct erofs_map *m, const char *path, enum sight *ret,
-	struct erofs_found *found, bool *ret_last, struct err *e)
+static int look(struct erofs_map *m, const char *path, enum sight *ret, struct erofs_found *found,
+	bool *ret_last, struct err *e)
 {
 	int r = erofs_map_inode(m, m->root, found, e);
 
@@ -62,20 +52,22 @@ static int look(const struct erofs_map *m, const char *path, enum sight *ret,
 			*ret = SIGHT_HIDDEN;
 			return 0;
 		}
-		*ret_last = *ret_last || is_opaque(found);
+		*ret_last = *ret_last || found->opaque;
 		path += len + (path[len] == '/');
 	}
-	*ret = is_implied(found) ? SIGHT_IMPLIED : SIGHT_EXPLICIT;
+	*ret = found->implied ? SIGHT_IMPLIED : SIGHT_EXPLICIT;
 	return r;
 }
 
-/* The topmost description of a directory; *ret_below: a layer above it only implies it. */
-static int resolve(struct stack *s, const char *path, bool *ret_found, bool *ret_below,
+/* The topmost description of a directory, and the layer that has it (NULL if none); *ret_below: a
+ * layer above it only implies it. */
+static int resolve(struct stack *s, const char *path, struct erofs_map **ret_layer, bool *ret_below,
 	struct erofs_found *found, struct err *e)
 {
 	bool last = false;
 
-	*ret_found = *ret_below = false;
+	*ret_layer = NULL;
+	*ret_below = false;
 	for (size_t i = s->n; i-- > 0 && !last;) {
 		enum sight sight;
 		int r = look(&s->layers[i], path, &sight, found, &last, e);
@@ -83,7 +75,7 @@ static int resolve(struct stack *s, const char *path, bool *ret_found, bool *ret
 		if (r)
 			return r;
 		if (sight == SIGHT_EXPLICIT) {
-			*ret_found = true;
+			*ret_layer = &s->layers[i];
 			return 0;
 		}
 		if (sight == SIGHT_HIDDEN)
@@ -95,15 +87,19 @@ static int resolve(struct stack *s, const char *path, bool *ret_found, bool *ret
 }
 
 static int repeat_dir(
-	struct stack *s, const char *path, const struct erofs_found *found, struct err *e)
+	struct stack *s, struct erofs_map *layer, const struct erofs_found *found, struct err *e)
 {
+	struct erofs_xattrs xattrs;
 	struct erofs_place at;
-	int r = erofs_tree_place(s->tree, path, &at, e);
+	int r = erofs_tree_place(s->tree, s->path, &at, e);
 
 	if (!r)
-		r = erofs_xattr_copy_plain(&s->xattrs, found->xattrs, e);
-	return r ? r
-		 : erofs_tree_put_dir(s->tree, at, &found->attr, erofs_xattr_view(&s->xattrs), e);
+		r = erofs_map_xattrs(layer, found, &xattrs, e);
+	if (!r)
+		r = erofs_xattr_copy_plain(&s->xattrs, xattrs, e);
+	if (r)
+		return r;
+	return erofs_tree_put_dir(s->tree, at, &found->attr, erofs_xattr_view(&s->xattrs), e);
 }
 
 /* The directory and all above it, for the new layer is now the topmost to have them. */
@@ -114,15 +110,16 @@ static int repeat_path(struct stack *s, struct err *e)
 
 	for (; !r; end++) {
 		struct erofs_found found;
-		bool is_found, below;
+		struct erofs_map *layer;
+		bool below;
 
 		if (*end && *end != '/' && end != s->path)
 			continue;
 		old = *end;
 		*end = '\0';
-		r = resolve(s, s->path, &is_found, &below, &found, e);
-		if (!r && is_found)
-			r = repeat_dir(s, s->path, &found, e);
+		r = resolve(s, s->path, &layer, &below, &found, e);
+		if (!r && layer)
+			r = repeat_dir(s, layer, &found, e);
 		*end = old;
 		if (!old)
 			break;
@@ -134,14 +131,15 @@ static int repeat_path(struct stack *s, struct err *e)
 static int check_dir(struct stack *s, const struct erofs_found *d, struct err *e)
 {
 	struct erofs_found found;
-	bool is_found, below;
+	struct erofs_map *layer;
+	bool below;
 	int r;
 
 	/* The root is the mounter's: it shows that of the writable layer above. */
-	if (!*s->path || !is_implied(d))
+	if (!*s->path || !d->implied)
 		return 0;
-	r = resolve(s, s->path, &is_found, &below, &found, e);
-	return r || !is_found || !below ? r : repeat_path(s, e);
+	r = resolve(s, s->path, &layer, &below, &found, e);
+	return r || !layer || !below ? r : repeat_path(s, e);
 }
 
 static bool is_dots(const struct erofs_map_name *name)
@@ -150,8 +148,8 @@ static bool is_dots(const struct erofs_map_name *name)
 }
 
 /* Recursion is bounded by EROFS_DEPTH_MAX through the length of a path. */
-static int walk_dir(struct stack *s, const struct erofs_map *m, const struct erofs_found *d,
-	size_t len, struct err *e)
+static int walk_dir(struct stack *s, struct erofs_map *m, const struct erofs_found *d, size_t len,
+	struct err *e)
 {
 	struct erofs_map_name name;
 	struct erofs_found child;
