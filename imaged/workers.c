@@ -181,6 +181,9 @@ static void none_came(struct workers *w, enum worker_kind kind)
 	if (w->wanted[kind] == 0)
 		return;
 	w->wanted[kind] = 0;
+	for (const struct worker *i = w->first; i; i = i->next)
+		if (i->kind == kind)
+			return; /* fewer than asked for will do */
 	w->setup.missing(w->setup.arg, kind);
 }
 
