@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Challenges, Basic and bearer tokens; see auth.h. The challenge comes from any server and is trusted in
- * nothing: where a realm may point is checked by who asks there (registry.c).
+ * Challenges, Basic and bearer tokens; see auth.h. The challenge comes from any server and is
+ * trusted in nothing: where a realm may point is checked by who asks there (registry.c).
  */
 #include "auth.h"
 
@@ -89,12 +89,14 @@ static bool read_param(const char **p, size_t name_len, struct challenge *c)
 		return false;
 	if (name_len == 5 && strncasecmp(name, "realm", 5) == 0)
 		strcpy(c->realm, value);
-	if (name_len == 7 && strncasecmp(name, "service", 7) == 0 && strlen(value) < sizeof(c->service))
+	if (name_len == 7 && strncasecmp(name, "service", 7) == 0 &&
+		strlen(value) < sizeof(c->service))
 		strcpy(c->service, value);
 	return true;
 }
 
-/* A word followed by = is a parameter of the scheme before it; any other word is the next scheme. */
+/* A word followed by = is a parameter of the scheme before it; any other word is the next scheme.
+ */
 void challenge_read(const char *header, struct challenge *best)
 {
 	struct challenge now = {0};
@@ -151,7 +153,8 @@ static bool add_query(CURLU *u, const char *name, const char *value)
 	if (!*value)
 		return true;
 	return asprintf(&pair, "%s=%s", name, value) >= 0 &&
-	       curl_url_set(u, CURLUPART_QUERY, pair, CURLU_APPENDQUERY | CURLU_URLENCODE) == CURLUE_OK;
+	       curl_url_set(u, CURLUPART_QUERY, pair, CURLU_APPENDQUERY | CURLU_URLENCODE) ==
+		       CURLUE_OK;
 }
 
 int auth_token_url(const struct challenge *c, const char *scope, char **ret, struct err *e)
@@ -174,7 +177,8 @@ int auth_token_url(const struct challenge *c, const char *scope, char **ret, str
 /* b64token of RFC 6750, 2.1: nothing that could end the header. */
 static bool token_ok(const char *t)
 {
-	static const char chars[] = "-._~+/=0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	static const char chars[] =
+		"-._~+/=0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 	size_t n = strspn(t, chars);
 
 	return n > 0 && n <= TOKEN_MAX && t[n] == '\0';

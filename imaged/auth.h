@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What registries ask for and what is sent back: WWW-Authenticate challenges (RFC 9110, 11.6.1), Basic, and
- * bearer tokens as docker's registries give them out. Text in, text out; no I/O. Every header value made
- * here holds a secret: free it with auth_free().
+ * What registries ask for and what is sent back: WWW-Authenticate challenges (RFC 9110, 11.6.1),
+ * Basic, and bearer tokens as docker's registries give them out. Text in, text out; no I/O. Every
+ * header value made here holds a secret: free it with auth_free().
  */
 #pragma once
 
@@ -18,8 +18,8 @@ struct challenge {
 	char service[256]; /* "" when not named */
 };
 
-/* Reads one WWW-Authenticate header into *best (zero it first; there may be several headers). Bearer with a realm
- * beats Basic; what is malformed or unknown is passed over. */
+/* Reads one WWW-Authenticate header into *best (zero it first; there may be several headers).
+ * Bearer with a realm beats Basic; what is malformed or unknown is passed over. */
 void challenge_read(const char *header, struct challenge *best);
 
 /* "Basic …". The user name may hold no colon. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Blobs: registry to pipe; see blob.h. The registry is trusted in nothing, the reader only to read or be gone.
+ * Blobs: registry to pipe; see blob.h. The registry is trusted in nothing, the reader only to read
+ * or be gone.
  */
 #include "blob.h"
 
@@ -24,10 +25,11 @@ struct blob {
 	uint64_t received;
 	uint64_t told_ns;   /* when progress was last reported */
 	struct watch *room; /* waits for room in the pipe */
-	bool paused;        /* the get waits for it too */
+	bool paused;	    /* the get waits for it too */
 	struct err failure;
-	size_t at, left;    /* of pending: taken from the get, not yet in the pipe */
-	char pending[HTTP_CHUNK_MAX];
+	char pending[HTTP_CHUNK_MAX]; /* taken from the get, not yet in the pipe: `left` bytes from
+					 `at` */
+	size_t at, left;
 };
 
 static void blob_free(struct blob *b)
@@ -162,7 +164,8 @@ static size_t on_data(void *arg, const char *p, size_t n)
 		return HTTP_PAUSE;
 	}
 	if (n > b->q.size - b->received || n > sizeof(b->pending)) {
-		err_set(&b->failure, EBADMSG, "more bytes than the %lu that its manifest says", b->q.size);
+		err_set(&b->failure, EBADMSG, "more bytes than the %lu that its manifest says",
+			b->q.size);
 		return HTTP_ABORT;
 	}
 	sha256_add(b->sum, p, n);
@@ -179,7 +182,8 @@ static void check(struct blob *b)
 
 	sha256_finish(b->sum, got);
 	if (b->received != b->q.size)
-		err_set(&b->failure, EBADMSG, "%lu bytes, its manifest says %lu", b->received, b->q.size);
+		err_set(&b->failure, EBADMSG, "%lu bytes, its manifest says %lu", b->received,
+			b->q.size);
 	else if (strcmp(got, b->digest) != 0)
 		err_set(&b->failure, EBADMSG, "digest mismatch: got %s", got);
 }
@@ -202,7 +206,8 @@ struct blob *blob_start(struct loop *l, const struct blob_request *q, struct err
 {
 	char path[sizeof("blobs/") + DIGEST_TEXT_MAX];
 	struct blob *b = calloc(1, sizeof(*b));
-	struct get_request want = {.path = path, .on_data = on_data, .on_done = on_get_done, .arg = b};
+	struct get_request want = {
+		.path = path, .on_data = on_data, .on_done = on_get_done, .arg = b};
 	int out = q->out;
 
 	if (!b) {
@@ -215,7 +220,8 @@ struct blob *blob_start(struct loop *l, const struct blob_request *q, struct err
 	digest_copy(b->digest, q->digest);
 	b->sum = sha256_new();
 	fd_set_nonblock(out, true);
-	(void)fcntl(out, F_SETPIPE_SZ, PIPE_BYTES); /* only faster: fails on what is no pipe, or over a user's share */
+	/* Only faster; fails on what is no pipe, or over the user's share (pipe(7)). */
+	(void)fcntl(out, F_SETPIPE_SZ, PIPE_BYTES);
 	snprintf(path, sizeof(path), "blobs/%s", b->digest);
 	want.size = q->size;
 	if (!b->sum)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One blob on its way from a registry into a pipe, without ever blocking the loop: a full pipe pauses the
- * transfer. Runs in `imaged --fetch`. The bytes are summed as they pass; whoever reads the pipe must not trust
- * them before on_done has said that size and digest hold.
+ * One blob on its way from a registry into a pipe, without ever blocking the loop: a full pipe
+ * pauses the transfer. Runs in `imaged --fetch`. The bytes are summed as they pass; whoever reads
+ * the pipe must not trust them before on_done has said that size and digest hold.
  */
 #pragma once
 
@@ -13,8 +13,8 @@ struct blob;
 struct blob_request {
 	struct session *session;
 	const char *digest; /* valid; copied */
-	uint64_t size;      /* not 0 */
-	int out;            /* taken over; made non-blocking */
+	uint64_t size;	    /* not 0 */
+	int out;	    /* taken over; made non-blocking */
 	/* Bytes handed on so far; at most BLOB_PROGRESS_MS apart. */
 	void (*on_progress)(void *arg, uint64_t bytes);
 	/* Once; the pipe has been closed, the blob is freed after this returns. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads a registry's certificates directory; see certs.h. The files are the operator's and trusted; only their
- * size is bounded.
+ * Reads a registry's certificates directory; see certs.h. The files are the operator's and trusted;
+ * only their size is bounded.
  */
 #include "certs.h"
 

@@ -13,6 +13,6 @@
 
 #define CERTS_BYTES_MAX (1U << 20) /* of all files of one kind together */
 
-/* `domain` is a parsed reference's: it can't leave the directory. No directory is no failure. *ret is to be cleared
- * with http_tls_clear. */
+/* `domain` is a parsed reference's: it can't leave the directory. No directory is no failure. *ret
+ * is to be cleared with http_tls_clear. */
 int certs_load(const char *certs_dir, const char *domain, struct http_tls *ret, struct err *e);

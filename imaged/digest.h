@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#define DIGEST_PREFIX   "sha256:"
+#define DIGEST_PREFIX	"sha256:"
 #define DIGEST_TEXT_LEN 71
 #define DIGEST_TEXT_MAX (DIGEST_TEXT_LEN + 1) /* with the NUL */
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `imaged --fetch`: the registry client, alone in its process. Owns sessions and the transfers in them; trusts
- * the mounter on the other end of its channel to say what to fetch, and no byte from the network.
+ * `imaged --fetch`: the registry client, alone in its process. Owns sessions and the transfers in
+ * them; trusts the mounter on the other end of its channel to say what to fetch, and no byte from
+ * the network.
  */
 #include "imaged.h"
 
@@ -14,12 +15,12 @@
 #include "daemon.h"
 #include "resolve.h"
 
-#define SESSIONS_MAX      64
-#define RESOLVES_MAX      8 /* each may hold one document in memory */
-#define BLOBS_MAX         32
-#define INSECURE_MAX      64
+#define SESSIONS_MAX	  64
+#define RESOLVES_MAX	  8 /* each may hold one document in memory */
+#define BLOBS_MAX	  32
+#define INSECURE_MAX	  64
 #define DEFAULT_CERTS_DIR "/etc/bulkhead/certs.d"
-#define STALL_SECONDS     "30"
+#define STALL_SECONDS	  "30"
 
 struct fetch {
 	struct registry_setup registry;
@@ -162,8 +163,8 @@ static void on_resolved(void *arg, const struct image *image, const struct err *
 		entry_close(n, NULL); /* it had this one job */
 }
 
-static int start_resolve(struct fetch *f, struct chan *c, uint32_t id, const struct fetch_image *m,
-	struct err *e)
+static int start_resolve(
+	struct fetch *f, struct chan *c, uint32_t id, const struct fetch_image *m, struct err *e)
 {
 	struct platform want;
 	struct reference ref;
@@ -301,14 +302,20 @@ struct options {
 static void parse(int argc, char **argv, struct options *o)
 {
 	const struct daemon_option own[] = {
-		{.name = "certs-dir", .value = &o->certs_dir,
+		{.name = "certs-dir",
+			.value = &o->certs_dir,
 			.help = "certificates, by HOST:PORT/*.crt (" DEFAULT_CERTS_DIR ")"},
-		{.name = "insecure-registry", .list = o->insecure, .list_max = INSECURE_MAX + 1,
+		{.name = "insecure-registry",
+			.list = o->insecure,
+			.list_max = INSECURE_MAX + 1,
 			.help = "HOST[:PORT] that may be spoken to in plain http"},
-		{.name = "proxy", .value = &o->proxy,
+		{.name = "proxy",
+			.value = &o->proxy,
 			.help = "URL of a proxy for other hosts; the environment is not asked"},
-		{.name = "stall-seconds", .value = &o->stall,
-			.help = "less than 1 KB/s for so long counts as broken (" STALL_SECONDS ")"},
+		{.name = "stall-seconds",
+			.value = &o->stall,
+			.help = "less than 1 KB/s for so long counts as broken (" STALL_SECONDS
+				")"},
 		{0},
 	};
 
@@ -335,7 +342,8 @@ static int serve(const struct options *o, struct fetch *f, struct err *e)
 static int run(const struct options *o, struct loop *l, struct err *e)
 {
 	struct http_setup http = {.proxy = o->proxy};
-	struct fetch f = {.registry = {.loop = l, .certs_dir = o->certs_dir, .insecure = o->insecure}};
+	struct fetch f = {
+		.registry = {.loop = l, .certs_dir = o->certs_dir, .insecure = o->insecure}};
 	int r = num_parse_u32(o->stall, 1, 3600, &http.stall_seconds);
 
 	if (r < 0)

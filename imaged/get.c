@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One thing asked of a registry, until it is there or can't be had; see registry.h. Every answer is foreign: how
- * often, how long and where to is bounded here.
+ * One thing asked of a registry, until it is there or can't be had; see registry.h. Every answer is
+ * foreign: how often, how long and where to is bounded here.
  */
 #include "registry_impl.h"
 
@@ -11,11 +11,11 @@
 
 #include "base/num.h"
 
-#define CONNECT_MS       10000
-#define CONNECT_PROBE_MS 3000  /* where plain http is the next thing to try */
-#define DOCUMENT_MS      120000
-#define ERROR_BODY_MAX   4096
-#define TOKEN_BODY_MAX   65536
+#define CONNECT_MS	 10000
+#define CONNECT_PROBE_MS 3000 /* where plain http is the next thing to try */
+#define DOCUMENT_MS	 120000
+#define ERROR_BODY_MAX	 4096
+#define TOKEN_BODY_MAX	 65536
 
 /* ---- names in sentences ---- */
 
@@ -121,7 +121,8 @@ static int secrets_for(struct get *g, const char **ret, char **ret_made, struct 
 static int start_call(struct get *g, struct err *e)
 {
 	struct session *s = g->session;
-	bool blob = g->phase == GET_CONTENT && g->q.on_data, home = origin_equal(&g->at, &s->origin);
+	bool blob = g->phase == GET_CONTENT && g->q.on_data;
+	bool home = origin_equal(&g->at, &s->origin);
 	_cleanup_(auth_free) char *made = NULL;
 	struct http_request q = {
 		.url = g->url,
@@ -161,7 +162,8 @@ static int aim(struct get *g, struct err *e)
 	_cleanup_free_ char *url = NULL;
 	char origin[ORIGIN_TEXT_MAX];
 
-	if (asprintf(&url, "%s/v2/%s/%s", origin_text(&s->origin, origin), s->ref.path, g->path) < 0)
+	if (asprintf(&url, "%s/v2/%s/%s", origin_text(&s->origin, origin), s->ref.path, g->path) <
+		0)
 		return err_set(e, ENOMEM, "out of memory");
 	g->phase = GET_CONTENT;
 	g->redirects = 0;
@@ -210,13 +212,20 @@ static size_t refuse_body(struct get *g, int code, const char *words)
 	return HTTP_ABORT;
 }
 
+static size_t body_max(const struct get *g, bool good)
+{
+	if (g->phase == GET_TOKEN)
+		return TOKEN_BODY_MAX;
+	return good ? g->q.max_body : ERROR_BODY_MAX;
+}
+
 static size_t collect(struct get *g, const char *p, size_t n)
 {
-	unsigned int status = http_status(g->call);
-	size_t max = g->phase == GET_TOKEN ? TOKEN_BODY_MAX : status == 200 ? g->q.max_body : ERROR_BODY_MAX;
+	bool good = http_status(g->call) == 200;
+	size_t max = body_max(g, good);
 	char words[64], *more;
 
-	if (n > max - g->body_len && status == 200) {
+	if (n > max - g->body_len && good) {
 		snprintf(words, sizeof(words), "sends a document of more than %zu bytes", max);
 		return refuse_body(g, EFBIG, words);
 	}
@@ -257,7 +266,8 @@ static size_t stream(struct get *g, const char *p, size_t n)
 
 	if (!g->started) {
 		if (first_byte(g, &first) < 0)
-			return refuse_body(g, EPROTO, "sends another part of the blob than was asked for");
+			return refuse_body(
+				g, EPROTO, "sends another part of the blob than was asked for");
 		g->started = true;
 		g->skip = g->received - first;
 	}

@@ -11,10 +11,10 @@
 #include "base/log.h"
 #include "base/num.h"
 
-#define REDIRECTS_MAX    5
-#define TRIES_MAX        6  /* the first, and five again */
-#define BACKOFF_MS       250 /* doubles */
-#define RETRY_AFTER_MAX  30 /* seconds; who asks for more is asked again after so long all the same */
+#define REDIRECTS_MAX	5
+#define TRIES_MAX	6   /* the first, and five again */
+#define BACKOFF_MS	250 /* doubles */
+#define RETRY_AFTER_MAX 30  /* seconds, however many are asked for */
 
 static void fail(struct get *g, int code, const char *words)
 {
@@ -95,7 +95,8 @@ static void on_untrusted(struct get *g, const char *why)
 	const struct session *s = g->session;
 	struct err e;
 
-	err_set(&e, EACCES, "registry %s: TLS certificate of %.60s not trusted: %.90s; is its CA in %.40s/%s/?",
+	err_set(&e, EACCES,
+		"registry %s: TLS certificate of %.60s not trusted: %.90s; is its CA in %.40s/%s/?",
 		s->ref.domain, g->at.host, why, s->setup->certs_dir, s->ref.domain);
 	get_finish(g, &e);
 }
@@ -109,7 +110,7 @@ static bool may_try_again(const struct get *g, enum http_trouble trouble)
 		return g->progress || g->tries == 1;
 	case HTTP_NO_CONNECT:
 	case HTTP_NO_TLS:
-		return g->received > 0;
+		return g->session->answered;
 	case HTTP_UNTRUSTED:
 	case HTTP_REFUSED:
 		return false;
@@ -214,6 +215,7 @@ void get_on_answer(void *arg, const struct http_failure *failure)
 		return;
 	}
 	g->session->may_be_plain = false;
+	g->session->answered = true;
 	if (!token && status < 400)
 		g->auth_tries = 0;
 	if (status >= 300 && status < 400 && status != 304)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a get answers "401": by Basic, or by a token from the server that the registry names. The challenge is the
- * registry's word alone; secrets go only where registry.h says.
+ * How a get answers "401": by Basic, or by a token from the server that the registry names. The
+ * challenge is the registry's word alone; secrets go only where registry.h says.
  */
 #include "registry_impl.h"
 
@@ -33,12 +33,14 @@ static void denied(struct get *g, enum auth_scheme scheme)
 	struct err e;
 
 	if (!s->user)
-		err_set(&e, EACCES, "registry %s: authentication required, or there is no image \"%.100s\"",
+		err_set(&e, EACCES,
+			"registry %s: authentication required, or there is no image \"%.100s\"",
 			s->ref.domain, reference_short(&s->ref, name));
 	else if (scheme == AUTH_BASIC)
 		err_set(&e, EACCES, "registry %s: user name or password refused", s->ref.domain);
 	else
-		err_set(&e, EACCES, "registry %s: access to %.100s denied", s->ref.domain, s->ref.path);
+		err_set(&e, EACCES, "registry %s: access to %.100s denied", s->ref.domain,
+			s->ref.path);
 	refuse(g, &e);
 }
 
@@ -98,7 +100,8 @@ void get_on_unauthorized(struct get *g)
 
 	read_challenges(g, &c);
 	if (!origin_equal(&g->at, &s->origin) || c.scheme == AUTH_NONE) {
-		err_set(&e, EACCES, "registry %s: authentication required, in no way that is known here",
+		err_set(&e, EACCES,
+			"registry %s: authentication required, in no way that is known here",
 			s->ref.domain);
 		refuse(g, &e);
 	} else if (g->auth_tries++ >= AUTH_TRIES_MAX) {
@@ -134,6 +137,7 @@ void get_on_token(struct get *g)
 	else if (status == 401 || status == 403)
 		err_set(&e, EACCES, "registry %s: authentication required", s->ref.domain);
 	else
-		err_set(&e, EPROTO, "registry %s: its token server answers %u", s->ref.domain, status);
+		err_set(&e, EPROTO, "registry %s: its token server answers %u", s->ref.domain,
+			status);
 	refuse(g, &e);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One libcurl multi handle driven by the event loop: libcurl says which sockets and which timer it wants
- * watched. Runs in `imaged --fetch`; trusts nothing that a server says.
+ * One libcurl multi handle driven by the event loop: libcurl says which sockets and which timer it
+ * wants watched. Runs in `imaged --fetch`; trusts nothing that a server says.
  */
 #include "http.h"
 
@@ -13,9 +13,9 @@
 
 #include "base/log.h"
 
-#define BUFFER_BYTES    524288L /* READBUFFER_MAX: the most that libcurl takes */
+#define BUFFER_BYTES	524288L /* READBUFFER_MAX: the most that libcurl takes */
 #define CONNECTIONS_MAX 64L
-#define NEVER_MS        (1ULL << 32) /* libcurl shrugs at a timer that nobody asked for */
+#define NEVER_MS	(1ULL << 32) /* libcurl shrugs at a timer that nobody asked for */
 
 struct http {
 	struct loop *loop;
@@ -110,11 +110,26 @@ static const char *describe_timeout(struct http_call *c, struct http_failure *f)
 	return "no answer";
 }
 
+/* A proxy that opens no tunnel is to libcurl a connection that broke. */
+static bool proxy_refused(struct http_call *c, struct http_failure *f)
+{
+	long status = 0;
+
+	if (curl_easy_getinfo(c->easy, CURLINFO_HTTP_CONNECTCODE, &status) != CURLE_OK ||
+		status < 300)
+		return false;
+	f->trouble = HTTP_REFUSED;
+	snprintf(f->text, sizeof(f->text), "the proxy answers %ld", status);
+	return true;
+}
+
 static void describe(struct http_call *c, CURLcode code, struct http_failure *f)
 {
 	const char *words = c->error[0] ? c->error : curl_easy_strerror(code);
 	long sys = 0;
 
+	if (proxy_refused(c, f))
+		return;
 	f->trouble = trouble_of(code);
 	if (f->trouble == HTTP_STALLED)
 		words = describe_timeout(c, f);
@@ -125,7 +140,8 @@ static void describe(struct http_call *c, CURLcode code, struct http_failure *f)
 		words = "its name can't be resolved";
 	else if (f->trouble == HTTP_BROKEN)
 		words = "connection broken off";
-	snprintf(f->text, sizeof(f->text), "%.*s", (int)sizeof(f->text) - 1, words ? words : "failed");
+	snprintf(f->text, sizeof(f->text), "%.*s", (int)sizeof(f->text) - 1,
+		words ? words : "failed");
 	clean(f->text);
 }
 
@@ -179,12 +195,14 @@ static void on_socket(void *arg, int what)
 	struct http_socket *s = arg;
 
 	act(s->http, s->fd,
-		(what & LOOP_READ ? CURL_CSELECT_IN : 0) | (what & LOOP_WRITE ? CURL_CSELECT_OUT : 0));
+		(what & LOOP_READ ? CURL_CSELECT_IN : 0) |
+			(what & LOOP_WRITE ? CURL_CSELECT_OUT : 0));
 }
 
 static int want_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *known)
 {
-	int events = (what & CURL_POLL_IN ? LOOP_READ : 0) | (what & CURL_POLL_OUT ? LOOP_WRITE : 0);
+	int events =
+		(what & CURL_POLL_IN ? LOOP_READ : 0) | (what & CURL_POLL_OUT ? LOOP_WRITE : 0);
 	struct http_socket *s = known;
 	struct http *h = arg;
 
@@ -292,8 +310,8 @@ static CURLcode set_blob(CURL *easy, CURLoption option, const char *pem)
 	return curl_easy_setopt(easy, option, &blob);
 }
 
-/* A CA given replaces libcurl's default bundle; the system's CAs stay trusted through its hashed directory,
- * which Debian's libcurl has as default too. */
+/* A CA given replaces libcurl's default bundle; the system's CAs stay trusted through its hashed
+ * directory, which Debian's libcurl has as default too. */
 static bool set_tls(struct http_call *c, const struct http_tls *t)
 {
 	return !t || (set_blob(c->easy, CURLOPT_CAINFO_BLOB, t->ca) == CURLE_OK &&
@@ -317,7 +335,8 @@ static bool set_manners(struct http_call *c)
 	const char *proxy = c->http->setup->proxy;
 
 	return SET(CURLOPT_PROTOCOLS_STR, "http,https") && SET(CURLOPT_NOSIGNAL, 1L) &&
-	       SET(CURLOPT_FOLLOWLOCATION, 0L) && SET(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1) &&
+	       SET(CURLOPT_FOLLOWLOCATION, 0L) &&
+	       SET(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1) &&
 	       SET(CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2) && SET(CURLOPT_TCP_KEEPALIVE, 1L) &&
 	       SET(CURLOPT_PROXY, proxy ? proxy : "") &&
 	       SET(CURLOPT_NOPROXY, "localhost,127.0.0.0/8,::1") &&
@@ -328,9 +347,9 @@ static bool set_up(struct http_call *c, const struct http_request *q)
 {
 	if (q->offset)
 		snprintf(c->range, sizeof(c->range), "%lu-", q->offset);
-	return SET(CURLOPT_URL, q->url) && SET(CURLOPT_PRIVATE, c) && SET(CURLOPT_ERRORBUFFER, c->error) &&
-	       SET(CURLOPT_WRITEFUNCTION, on_body) && SET(CURLOPT_WRITEDATA, c) &&
-	       SET(CURLOPT_RANGE, q->offset ? c->range : NULL) &&
+	return SET(CURLOPT_URL, q->url) && SET(CURLOPT_PRIVATE, c) &&
+	       SET(CURLOPT_ERRORBUFFER, c->error) && SET(CURLOPT_WRITEFUNCTION, on_body) &&
+	       SET(CURLOPT_WRITEDATA, c) && SET(CURLOPT_RANGE, q->offset ? c->range : NULL) &&
 	       add_header(c, "Accept", q->accept) == 0 &&
 	       add_header(c, "Authorization", q->authorization) == 0 &&
 	       SET(CURLOPT_HTTPHEADER, c->headers) && set_manners(c) && set_limits(c, q) &&
@@ -360,7 +379,8 @@ fail:
 	return NULL;
 }
 
-/* curl_easy_pause hands over what it kept, and when that is refused returns the error and does nothing else. */
+/* curl_easy_pause hands over what it kept, and when that is refused returns the error and does
+ * nothing else. */
 void http_resume(struct http_call *c)
 {
 	CURLcode code = curl_easy_pause(c->easy, CURLPAUSE_CONT);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The image config, strictly typed: from JSON to struct image. Labels and everything else in it are data
- * that select nothing on the host. How many strings there may be, and how long, is proto/documents.def's to
- * say: encoding the reply checks it.
+ * The image config, strictly typed: from JSON to struct image. Labels and everything else in it are
+ * data that select nothing on the host. How many strings there may be, and how long, is
+ * proto/documents.def's to say: encoding the reply checks it.
  */
 #include "manifest.h"
 
@@ -55,7 +55,8 @@ static int read_strings(struct reader *rd, const json_t *obj, const char *key, s
 		const char *text = json_string_value(json_array_get(list, i));
 
 		if (!text)
-			return err_set(rd->e, EBADMSG, "\"%s\" holds something that is not a string", key);
+			return err_set(
+				rd->e, EBADMSG, "\"%s\" holds something that is not a string", key);
 		r = keep(rd, text, &ret->v[ret->n++]);
 	}
 	return r;
@@ -72,7 +73,8 @@ static int read_keys(struct reader *rd, const json_t *obj, const char *key, stru
 		r = strv_alloc(rd, json_object_size(set), ret);
 	if (r < 0)
 		return r;
-	json_object_foreach((json_t *)(uintptr_t)set, name, value) {
+	json_object_foreach((json_t *)(uintptr_t)set, name, value)
+	{
 		if (!json_is_object(value) && !json_is_null(value))
 			return err_set(rd->e, EBADMSG, "\"%s\" is not a set of names", key);
 		r = keep(rd, name, &ret->v[ret->n++]);
@@ -93,12 +95,14 @@ static int read_pairs(struct reader *rd, const json_t *obj, const char *key, str
 		r = strv_alloc(rd, json_object_size(map), ret);
 	if (r < 0)
 		return r;
-	json_object_foreach((json_t *)(uintptr_t)map, name, value) {
+	json_object_foreach((json_t *)(uintptr_t)map, name, value)
+	{
 		size_t n = strlen(name);
 		char *pair;
 
 		if (!json_is_string(value))
-			return err_set(rd->e, EBADMSG, "\"%s\" holds something that is not a string", key);
+			return err_set(
+				rd->e, EBADMSG, "\"%s\" holds something that is not a string", key);
 		pair = arena_alloc(rd->arena, n + 1 + json_string_length(value) + 1);
 		if (!pair)
 			return no_memory(rd);
@@ -116,7 +120,8 @@ static int check_env(const struct strv *env, struct err *e)
 		const char *eq = strchr(env->v[i], '=');
 
 		if (!eq || eq == env->v[i])
-			return err_set(e, EBADMSG, "\"Env\" holds something that is not NAME=value");
+			return err_set(
+				e, EBADMSG, "\"Env\" holds something that is not NAME=value");
 	}
 	return 0;
 }
@@ -124,7 +129,8 @@ static int check_env(const struct strv *env, struct err *e)
 static int read_settings(struct reader *rd, const json_t *c, struct image_config *ret)
 {
 	if (read_strings(rd, c, "Entrypoint", &ret->entrypoint) < 0 ||
-		read_strings(rd, c, "Cmd", &ret->cmd) < 0 || read_strings(rd, c, "Env", &ret->env) < 0 ||
+		read_strings(rd, c, "Cmd", &ret->cmd) < 0 ||
+		read_strings(rd, c, "Env", &ret->env) < 0 ||
 		read_string(rd, c, "User", &ret->user) < 0 ||
 		read_string(rd, c, "WorkingDir", &ret->workdir) < 0 ||
 		read_string(rd, c, "StopSignal", &ret->stop_signal) < 0 ||
@@ -136,7 +142,8 @@ static int read_settings(struct reader *rd, const json_t *c, struct image_config
 }
 
 /* One diff id a layer, in the same order. */
-static int read_layers(struct reader *rd, const json_t *root, const struct manifest *m, struct image *ret)
+static int read_layers(
+	struct reader *rd, const json_t *root, const struct manifest *m, struct image *ret)
 {
 	const json_t *rootfs, *ids;
 	struct layer *layers;
@@ -147,7 +154,8 @@ static int read_layers(struct reader *rd, const json_t *root, const struct manif
 	if (r < 0)
 		return r;
 	if (json_array_size(ids) != m->n_layers)
-		return err_set(rd->e, EBADMSG, "%zu diff_ids for %u layers", json_array_size(ids), m->n_layers);
+		return err_set(rd->e, EBADMSG, "%zu diff_ids for %u layers", json_array_size(ids),
+			m->n_layers);
 	layers = arena_alloc(rd->arena, m->n_layers * sizeof(*layers));
 	if (!layers)
 		return no_memory(rd);
@@ -155,7 +163,8 @@ static int read_layers(struct reader *rd, const json_t *root, const struct manif
 		const char *id = json_string_value(json_array_get(ids, i));
 
 		if (!digest_valid(id))
-			return err_set(rd->e, EBADMSG, "diff_id %u is not sha256: and 64 hex digits", i + 1);
+			return err_set(rd->e, EBADMSG,
+				"diff_id %u is not sha256: and 64 hex digits", i + 1);
 		layers[i].size = m->layers[i].size;
 		if (keep(rd, id, &layers[i].diff_id) < 0 ||
 			keep(rd, m->layers[i].digest, &layers[i].digest) < 0)
@@ -173,14 +182,15 @@ static int check_platform(const json_t *root, const struct platform *want, struc
 	const char *os, *arch, *variant;
 	struct platform p;
 
-	if (json_get_string(root, "os", &os, e) < 0 || json_get_string(root, "architecture", &arch, e) < 0 ||
+	if (json_get_string(root, "os", &os, e) < 0 ||
+		json_get_string(root, "architecture", &arch, e) < 0 ||
 		json_get_string(root, "variant", &variant, e) < 0)
 		return -EBADMSG;
 	if (platform_set(&p, os, arch, variant) < 0)
 		return err_set(e, EBADMSG, "it doesn't say what platform it is for");
 	if (!platform_score(want, &p))
-		return err_set(e, ENOEXEC, "the image is for %s, not for %s", platform_text(&p, have),
-			platform_text(want, wanted));
+		return err_set(e, ENOEXEC, "the image is for %s, not for %s",
+			platform_text(&p, have), platform_text(want, wanted));
 	return 0;
 }
 
@@ -196,8 +206,8 @@ static int read_config(struct reader *rd, const json_t *root, struct image_confi
 	return settings ? read_settings(rd, settings, ret) : 0;
 }
 
-int manifest_read_config(const char *buf, size_t n, const struct manifest *m, const struct platform *want,
-	struct arena *a, struct image *ret, struct err *e)
+int manifest_read_config(const char *buf, size_t n, const struct manifest *m,
+	const struct platform *want, struct arena *a, struct image *ret, struct err *e)
 {
 	_cleanup_json_ json_t *root = json_read("the image config", buf, n, e);
 	struct reader rd = {a, e};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bounds around jansson, which by itself limits nesting to 2048 and the number of values not at all.
+ * Bounds around jansson, which by itself limits nesting to 2048 and the number of values not at
+ * all.
  */
 #include "json.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Manifests and indexes. A document is what its Content-Type says and nothing else beside it: one that could
- * be read in two ways is refused (CVE-2021-41190).
+ * Manifests and indexes. A document is what its Content-Type says and nothing else beside it: one
+ * that could be read in two ways is refused (CVE-2021-41190).
  */
 #include "manifest.h"
 
@@ -15,11 +15,11 @@
 #define OCI    "application/vnd.oci.image."
 #define DOCKER "application/vnd.docker."
 
-#define OCI_MANIFEST    OCI "manifest.v1+json"
-#define OCI_INDEX       OCI "index.v1+json"
+#define OCI_MANIFEST	OCI "manifest.v1+json"
+#define OCI_INDEX	OCI "index.v1+json"
 #define DOCKER_MANIFEST DOCKER "distribution.manifest.v2+json"
-#define DOCKER_LIST     DOCKER "distribution.manifest.list.v2+json"
-#define SCHEMA_1        DOCKER "distribution.manifest.v1+"
+#define DOCKER_LIST	DOCKER "distribution.manifest.list.v2+json"
+#define SCHEMA_1	DOCKER "distribution.manifest.v1+"
 
 const char manifest_accept[] = OCI_INDEX ", " OCI_MANIFEST ", " DOCKER_LIST ", " DOCKER_MANIFEST;
 
@@ -75,14 +75,15 @@ static void bare_type(const char *header, char ret[MEDIA_TYPE_MAX + 1])
 	if (n > MEDIA_TYPE_MAX)
 		return;
 	for (size_t i = 0; i < n; i++)
-		ret[i] = header[i] >= 'A' && header[i] <= 'Z' ? (char)(header[i] - 'A' + 'a') : header[i];
+		ret[i] = header[i] >= 'A' && header[i] <= 'Z' ? (char)(header[i] - 'A' + 'a')
+							      : header[i];
 	ret[n] = '\0';
 }
 
 /* ---- descriptors ---- */
 
-static int read_descriptor(const json_t *obj, const char *what, uint64_t max, struct descriptor *ret,
-	struct err *e)
+static int read_descriptor(
+	const json_t *obj, const char *what, uint64_t max, struct descriptor *ret, struct err *e)
 {
 	const char *digest, *type;
 	struct err why = {0};
@@ -94,11 +95,13 @@ static int read_descriptor(const json_t *obj, const char *what, uint64_t max, st
 		json_get_u64(obj, "size", &ret->size, &why) < 0)
 		return err_set(e, EBADMSG, "%s: %s", what, why.text);
 	if (!digest || !digest_copy(ret->digest, digest))
-		return err_set(e, EBADMSG, "%s has no digest of the form sha256: and 64 hex digits", what);
+		return err_set(
+			e, EBADMSG, "%s has no digest of the form sha256: and 64 hex digits", what);
 	if (!type || strlen(type) > MEDIA_TYPE_MAX)
 		return err_set(e, EBADMSG, "%s has no media type", what);
 	if (ret->size == 0 || ret->size > max)
-		return err_set(e, EBADMSG, "%s is said to be of %lu bytes; 1 to %lu can be", what, ret->size, max);
+		return err_set(e, EBADMSG, "%s is said to be of %lu bytes; 1 to %lu can be", what,
+			ret->size, max);
 	strcpy(ret->media_type, type);
 	return 0;
 }
@@ -131,12 +134,14 @@ static int read_image(const json_t *root, struct manifest *ret, struct err *e)
 
 	if (json_object_get(root, "manifests"))
 		return err_set(e, EBADMSG, "a manifest that lists other manifests too");
-	r = read_descriptor(json_object_get(root, "config"), "the config", CONFIG_MAX, &ret->next, e);
+	r = read_descriptor(
+		json_object_get(root, "config"), "the config", CONFIG_MAX, &ret->next, e);
 	if (r < 0)
 		return r;
 	if (strcmp(ret->next.media_type, config_types[0]) != 0 &&
 		strcmp(ret->next.media_type, config_types[1]) != 0)
-		return err_set(e, ENOTSUP, "not an image to run: its config is %s", ret->next.media_type);
+		return err_set(
+			e, ENOTSUP, "not an image to run: its config is %s", ret->next.media_type);
 	r = json_get_array(root, "layers", &layers, e);
 	if (r < 0)
 		return r;
@@ -188,7 +193,8 @@ static int entry_score(const json_t *entry, const struct platform *want, struct 
 	*ret = 1;
 	if (r < 0 || !obj)
 		return r;
-	if (json_get_string(obj, "os", &os, e) < 0 || json_get_string(obj, "architecture", &arch, e) < 0 ||
+	if (json_get_string(obj, "os", &os, e) < 0 ||
+		json_get_string(obj, "architecture", &arch, e) < 0 ||
 		json_get_string(obj, "variant", &variant, e) < 0)
 		return err_prefix(e, "a platform in the index");
 	*ret = 0;
@@ -208,7 +214,8 @@ static bool is_manifest_entry(const json_t *entry)
 	return type && kind_of(type, &kind) == 0;
 }
 
-static int read_index(const json_t *root, const struct platform *want, struct manifest *ret, struct err *e)
+static int read_index(
+	const json_t *root, const struct platform *want, struct manifest *ret, struct err *e)
 {
 	char wanted[PLATFORM_TEXT_MAX];
 	unsigned int score, best = 0;
@@ -235,7 +242,8 @@ static int read_index(const json_t *root, const struct platform *want, struct ma
 		}
 	}
 	if (!found)
-		return err_set(e, ENOENT, "nothing for %s; there is %s", platform_text(want, wanted),
+		return err_set(e, ENOENT, "nothing for %s; there is %s",
+			platform_text(want, wanted),
 			offers.text[0] ? offers.text : "no image in it at all");
 	return read_descriptor(found, "the manifest in the index", MANIFEST_MAX, &ret->next, e);
 }
@@ -253,11 +261,13 @@ static int check_types(const json_t *root, const char *outside, struct err *e)
 	if (r < 0)
 		return r;
 	if (version == 1 || json_object_get(root, "fsLayers"))
-		return err_set(e, ENOTSUP, "a manifest of Docker's schema 1, which is no longer read");
+		return err_set(
+			e, ENOTSUP, "a manifest of Docker's schema 1, which is no longer read");
 	if (version != 2)
 		return err_set(e, EBADMSG, "the manifest's schemaVersion is not 2");
 	if (inside ? strcmp(inside, outside) != 0 : strncmp(outside, DOCKER, strlen(DOCKER)) == 0)
-		return err_set(e, EBADMSG, "the manifest calls itself %.80s, the registry calls it %s",
+		return err_set(e, EBADMSG,
+			"the manifest calls itself %.80s, the registry calls it %s",
 			inside ? inside : "nothing", outside);
 	return 0;
 }
@@ -274,7 +284,8 @@ int manifest_read(const char *buf, size_t n, const char *content_type, const str
 		return err_set(e, EFBIG, "the manifest is larger than %u bytes", MANIFEST_MAX);
 	bare_type(content_type, type);
 	if (strncmp(type, SCHEMA_1, strlen(SCHEMA_1)) == 0)
-		return err_set(e, ENOTSUP, "a manifest of Docker's schema 1, which is no longer read");
+		return err_set(
+			e, ENOTSUP, "a manifest of Docker's schema 1, which is no longer read");
 	if (kind_of(type, &ret->kind) < 0)
 		return err_set(e, EBADMSG, "the registry sent %s, not an image manifest",
 			type[0] ? type : "something without a type");
@@ -284,5 +295,6 @@ int manifest_read(const char *buf, size_t n, const char *content_type, const str
 	r = check_types(root, type, e);
 	if (r < 0)
 		return r;
-	return ret->kind == MANIFEST_IMAGE ? read_image(root, ret, e) : read_index(root, want, ret, e);
+	return ret->kind == MANIFEST_IMAGE ? read_image(root, ret, e)
+					   : read_index(root, want, ret, e);
 }

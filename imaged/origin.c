@@ -117,8 +117,8 @@ bool origin_may_be_plain(const struct origin *o, const char *const *insecure)
 	return false;
 }
 
-int origin_check_step(const struct origin *from, const struct origin *to, const char *const *insecure,
-	struct err *e)
+int origin_check_step(const struct origin *from, const struct origin *to,
+	const char *const *insecure, struct err *e)
 {
 	if (to->tls)
 		return 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where a request goes: scheme, host and port; and which origins it may go to. Used in `imaged --fetch`
- * for registries, token servers and redirects alike. Pure but for libcurl's URL parser, the one that
- * makes the connection too, so that both read a URL the same way.
+ * Where a request goes: scheme, host and port; and which origins it may go to. Used in `imaged
+ * --fetch` for registries, token servers and redirects alike. Pure but for libcurl's URL parser,
+ * the one that makes the connection too, so that both read a URL the same way.
  */
 #pragma once
 
@@ -32,11 +32,11 @@ const char *origin_text(const struct origin *o, char buf[ORIGIN_TEXT_MAX]); /* h
 /* 127.0.0.0/8, ::1 or localhost. */
 bool origin_is_loopback(const struct origin *o);
 
-/* May plain HTTP be spoken to it? To loopback, and to what the operator listed as HOST[:PORT] (NULL-terminated;
- * without a port: any). */
+/* May plain HTTP be spoken to it? To loopback, and to what the operator listed as HOST[:PORT]
+ * (NULL-terminated; without a port: any). */
 bool origin_may_be_plain(const struct origin *o, const char *const *insecure);
 
-/* May a server at `from` send us on to `to`? Never from https to http, nor to plain HTTP on a host where it isn't
- * allowed. 0 or -EPERM. */
-int origin_check_step(const struct origin *from, const struct origin *to, const char *const *insecure,
-	struct err *e);
+/* May a server at `from` send us on to `to`? Never from https to http, nor to plain HTTP on a host
+ * where it isn't allowed. 0 or -EPERM. */
+int origin_check_step(const struct origin *from, const struct origin *to,
+	const char *const *insecure, struct err *e);

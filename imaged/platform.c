@@ -58,7 +58,9 @@ static unsigned int level_of(const struct platform *p)
 
 	if (!*v)
 		return usual_level(p->arch);
-	return v[0] == 'v' && v[1] >= '1' && v[1] <= '9' && v[2] == '\0' ? (unsigned int)(v[1] - '0') : 0;
+	return v[0] == 'v' && v[1] >= '1' && v[1] <= '9' && v[2] == '\0'
+		       ? (unsigned int)(v[1] - '0')
+		       : 0;
 }
 
 int platform_set(struct platform *ret, const char *os, const char *arch, const char *variant)
@@ -96,13 +98,15 @@ int platform_parse(const char *text, struct platform *ret, struct err *e)
 	char words[PLATFORM_TEXT_MAX], *p = words, *os, *arch, *variant;
 
 	if (strlen(text) >= sizeof(words))
-		return err_set(e, EINVAL, "the platform is too long: it is os/arch or os/arch/variant");
+		return err_set(
+			e, EINVAL, "the platform is too long: it is os/arch or os/arch/variant");
 	strcpy(words, text);
 	os = strsep(&p, "/");
 	arch = strsep(&p, "/");
 	variant = strsep(&p, "/");
 	if (p || platform_set(ret, os, arch, variant) < 0)
-		return err_set(e, EINVAL, "not a platform: it is os/arch or os/arch/variant, as linux/amd64");
+		return err_set(e, EINVAL,
+			"not a platform: it is os/arch or os/arch/variant, as linux/amd64");
 	return 0;
 }
 
@@ -119,6 +123,7 @@ unsigned int platform_score(const struct platform *want, const struct platform *
 
 const char *platform_text(const struct platform *p, char buf[PLATFORM_TEXT_MAX])
 {
-	snprintf(buf, PLATFORM_TEXT_MAX, "%s/%s%s%s", p->os, p->arch, *p->variant ? "/" : "", p->variant);
+	snprintf(buf, PLATFORM_TEXT_MAX, "%s/%s%s%s", p->os, p->arch, *p->variant ? "/" : "",
+		p->variant);
 	return buf;
 }

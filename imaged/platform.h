@@ -21,8 +21,9 @@ void platform_host(struct platform *ret);
 /* "linux/arm/v7". -EINVAL with a sentence. */
 int platform_parse(const char *text, struct platform *ret, struct err *e);
 
-/* From separate words, as an index or config has them; spellings are made one (x86_64 is amd64). -EINVAL when a
- * word is missing, too long or holds anything but lower-case letters, digits and, inside, . _ and -. */
+/* From separate words, as an index or config has them; spellings are made one (x86_64 is amd64).
+ * -EINVAL when a word is missing, too long or holds anything but lower-case letters, digits and,
+ * inside, . _ and -. */
 int platform_set(struct platform *ret, const char *os, const char *arch, const char *variant);
 
 /* How well code for `offer` runs on `want`: 0 not at all, else more is better. */

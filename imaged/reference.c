@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads image references. The text comes from a user or from a peer's message and is trusted in nothing.
- * Owns nothing; linked by several programs.
+ * Reads image references. The text comes from a user or from a peer's message and is trusted in
+ * nothing. Owns nothing; linked by several programs.
  */
 #include "reference.h"
 
@@ -99,8 +99,8 @@ static bool domain_ok(struct piece d)
 		if (!bracket || !host_v6_ok((struct piece){d.p + 1, (size_t)(bracket - d.p) - 1}))
 			return false;
 		colon = bracket + 1;
-		return colon == end ||
-		       (*colon == ':' && port_ok((struct piece){colon + 1, (size_t)(end - colon) - 1}));
+		return colon == end || (*colon == ':' && port_ok((struct piece){colon + 1,
+								 (size_t)(end - colon) - 1}));
 	}
 	colon = memchr(d.p, ':', d.n);
 	if (!colon)
@@ -178,11 +178,15 @@ static int parse_name(const char *text, struct piece name, struct reference *ret
 
 	split_domain(name, &domain, &path);
 	if (!domain_ok(domain))
-		return refuse(text, "the registry is not a host name or address with an optional port", e);
-	if (span(path, 0, LOWER UPPER DIGIT "._-/") == path.n && span(path, 0, LOWER DIGIT "._-/") != path.n)
+		return refuse(text,
+			"the registry is not a host name or address with an optional port", e);
+	if (span(path, 0, LOWER UPPER DIGIT "._-/") == path.n &&
+		span(path, 0, LOWER DIGIT "._-/") != path.n)
 		return refuse(text, "the repository must be in lower case", e);
 	if (!path_ok(path))
-		return refuse(text, "the repository is not letters and digits with single . _ / or - between", e);
+		return refuse(text,
+			"the repository is not letters and digits with single . _ / or - between",
+			e);
 	if (name.n == 64 && span(name, 0, HEX) == 64)
 		return refuse(text, "64 hex digits are an id, not a name", e);
 	official = domain.n == strlen(DEFAULT_DOMAIN) &&
@@ -190,7 +194,8 @@ static int parse_name(const char *text, struct piece name, struct reference *ret
 	if (domain.n + 1 + (official ? strlen(OFFICIAL) : 0) + path.n > REFERENCE_NAME_MAX)
 		return refuse(text, "the name is longer than 255 bytes", e);
 	snprintf(ret->domain, sizeof(ret->domain), "%.*s", (int)domain.n, domain.p);
-	snprintf(ret->path, sizeof(ret->path), "%s%.*s", official ? OFFICIAL : "", (int)path.n, path.p);
+	snprintf(ret->path, sizeof(ret->path), "%s%.*s", official ? OFFICIAL : "", (int)path.n,
+		path.p);
 	return 0;
 }
 

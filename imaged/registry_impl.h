@@ -13,11 +13,13 @@ struct session {
 	struct reference ref;
 	struct origin origin;  /* of the registry */
 	bool may_be_plain;     /* nobody has answered yet, and plain http is allowed */
+	bool answered;	       /* somebody has: a connection that fails later may come back */
 	char *user, *password; /* NULL: anonymous */
 	char *authorization;   /* header value that the registry wants now; NULL: none yet */
 	unsigned int renewed;  /* how often authorization has changed */
 	struct http_tls tls;
-	struct http_tls tls_elsewhere; /* the same CAs, borrowed; without this client's certificate */
+	/* The same CAs, borrowed; without this client's certificate. */
+	struct http_tls tls_elsewhere;
 	struct get *gets;
 };
 
@@ -33,39 +35,40 @@ struct get {
 	char *path;
 
 	enum get_phase phase;
-	char *url;        /* asked now */
+	char *url;	  /* asked now */
 	struct origin at; /* of url */
 	struct origin token_origin;
 	struct http_call *call;
-	bool live;           /* the call has not ended */
+	bool live;	     /* the call has not ended */
 	struct watch *pause; /* before the next try */
 
-	unsigned int redirects;  /* of this try */
+	unsigned int redirects; /* of this try */
 	unsigned int tries;
 	unsigned int auth_tries; /* since the registry was last content */
-	unsigned int used;       /* session.renewed when the call was made */
+	unsigned int used;	 /* session.renewed when the call was made */
 
 	uint64_t received; /* bytes of a blob handed on */
-	uint64_t skip;     /* of this answer, still to be dropped: it starts before `received` */
-	bool started;      /* this answer's first body byte has been seen */
-	bool progress;     /* this try has handed on something */
+	uint64_t skip;	   /* of this answer, still to be dropped: it starts before `received` */
+	bool started;	   /* this answer's first body byte has been seen */
+	bool progress;	   /* this try has handed on something */
 
 	char *body;
 	size_t body_len;
 	struct err refusal; /* why on_body aborted */
 };
 
-/* get.c */
-void get_aim(struct get *g);           /* at the thing itself, from the start */
-void get_ask(struct get *g);           /* makes the call for g->url */
-void get_finish(struct get *g, const struct err *failure); /* frees g */
+/* get.c: aim at the thing itself, from the start; make the call for g->url; end and free g. */
+void get_aim(struct get *g);
+void get_ask(struct get *g);
+void get_finish(struct get *g, const struct err *failure);
 int get_set_url(struct get *g, const char *url, struct err *e);
-int get_sentence(const struct get *g, int code, const char *words, struct err *e); /* "registry X: words" */
+/* "registry X: words" */
+int get_sentence(const struct get *g, int code, const char *words, struct err *e);
 
 /* get_answer.c */
 void get_on_answer(void *get, const struct http_failure *failure);
 
-/* get_auth.c: deals with a 401 of the registry, and with the token server's answer. Each either goes on asking or
- * finishes the get. */
+/* get_auth.c: deals with a 401 of the registry, and with the token server's answer. Each either
+ * goes on asking or finishes the get. */
 void get_on_unauthorized(struct get *g);
 void get_on_token(struct get *g);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The steps of resolving; see resolve.h. What is asked for by digest must have it; what is asked for by tag must
- * have the digest that the registry announces.
+ * The steps of resolving; see resolve.h. What is asked for by digest must have it; what is asked
+ * for by tag must have the digest that the registry announces.
  */
 #include "resolve.h"
 
@@ -17,8 +17,9 @@ struct resolve {
 	struct session *session;
 	struct get *get; /* the one under way */
 	struct platform want;
-	unsigned int depth;        /* indexes gone through */
-	struct descriptor asked;   /* what the current manifest must be; digest "" when asked by tag */
+	unsigned int depth; /* indexes gone through */
+	/* What the current manifest must be; no digest when asked by tag. */
+	struct descriptor asked;
 	char digest[DIGEST_TEXT_MAX]; /* of the first manifest: what the reference means now */
 	struct manifest manifest;
 	struct arena arena;
@@ -61,7 +62,8 @@ static void get_failed(struct resolve *v, const struct err *why, bool first)
 	if (e.code != ENOENT) {
 		give_up(v, &e);
 	} else if (first) {
-		err_set(&e, ENOENT, "image \"%.140s\" not found on %s", image_name(v, name), ref->domain);
+		err_set(&e, ENOENT, "image \"%.140s\" not found on %s", image_name(v, name),
+			ref->domain);
 		give_up(v, &e);
 	} else {
 		err_set(&e, ENOENT, "a part of it is missing on %s", ref->domain);
@@ -77,7 +79,8 @@ static int check_digest(const char *what, const char *buf, size_t n, const struc
 	if (want->digest[0] && strcmp(want->digest, ret_digest) != 0)
 		return err_set(e, EBADMSG, "digest mismatch of %s: got %s", what, ret_digest);
 	if (want->size && want->size != n)
-		return err_set(e, EBADMSG, "%s has %zu bytes, its descriptor says %lu", what, n, want->size);
+		return err_set(e, EBADMSG, "%s has %zu bytes, its descriptor says %lu", what, n,
+			want->size);
 	return 0;
 }
 
@@ -99,7 +102,8 @@ static int take_config(struct resolve *v, const struct get *g, struct image *ret
 		return r;
 	ret->digest = v->digest;
 	ret->refs.v = arena_alloc(&v->arena, sizeof(*ret->refs.v));
-	if (!ret->refs.v || !(ret->refs.v[0] = arena_strdup(&v->arena, reference_format(ref, full))))
+	if (!ret->refs.v ||
+		!(ret->refs.v[0] = arena_strdup(&v->arena, reference_format(ref, full))))
 		return err_set(e, ENOMEM, "out of memory");
 	ret->refs.n = 1;
 	return 0;
@@ -142,7 +146,8 @@ static int ask_manifest(struct resolve *v, const char *name, struct err *e)
 static int ask_config(struct resolve *v, struct err *e)
 {
 	char path[sizeof("blobs/") + DIGEST_TEXT_MAX];
-	struct get_request q = {.path = path, .max_body = CONFIG_MAX, .on_done = on_config, .arg = v};
+	struct get_request q = {
+		.path = path, .max_body = CONFIG_MAX, .on_done = on_config, .arg = v};
 
 	snprintf(path, sizeof(path), "blobs/%s", v->manifest.next.digest);
 	v->get = get_start(v->session, &q, e);
@@ -157,7 +162,8 @@ static int check_type(const struct resolve *v, const char *content_type, struct 
 	if (n == 0 || (content_type && strncasecmp(content_type, v->asked.media_type, n) == 0 &&
 			      strchr("; \t", content_type[n])))
 		return 0;
-	return err_set(e, EBADMSG, "the index calls its manifest %.60s, the registry calls it %.60s",
+	return err_set(e, EBADMSG,
+		"the index calls its manifest %.60s, the registry calls it %.60s",
 		v->asked.media_type, content_type ? content_type : "nothing");
 }
 
@@ -202,13 +208,14 @@ static void on_manifest(void *arg, struct get *g, const struct err *failure)
 		blame_image(v, &e);
 		return;
 	}
-	r = v->manifest.kind == MANIFEST_IMAGE ? ask_config(v, &e) : ask_manifest(v, v->asked.digest, &e);
+	r = v->manifest.kind == MANIFEST_IMAGE ? ask_config(v, &e)
+					       : ask_manifest(v, v->asked.digest, &e);
 	if (r < 0)
 		give_up(v, &e);
 }
 
-struct resolve *resolve_start(struct session *s, const struct platform *want, resolved_fn fn, void *arg,
-	struct err *e)
+struct resolve *resolve_start(
+	struct session *s, const struct platform *want, resolved_fn fn, void *arg, struct err *e)
 {
 	const struct reference *ref = session_reference(s);
 	struct resolve *v = calloc(1, sizeof(*v));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sessions: what is known about a registry while one image is pulled. Holds secrets, and wipes them.
+ * Sessions: what is known about a registry while one image is pulled. Holds secrets, and wipes
+ * them.
  */
 #include "registry_impl.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sha256 through EVP. Once a context is initialised, libcrypto's own update and final can't fail for
- * a software digest; a failure all the same leaves a digest of "", which equals no valid one.
+ * sha256 through EVP. Once a context is initialised, libcrypto's own update and final can't fail
+ * for a software digest; a failure all the same leaves a digest of "", which equals no valid one.
  */
 #include "sha256.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sha256 of a stream, by libcrypto (which uses the processor's SHA instructions where there are any).
+ * sha256 of a stream, by libcrypto (which uses the processor's SHA instructions where there are
+ * any).
  */
 #pragma once
 

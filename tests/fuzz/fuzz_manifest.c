@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any bytes as manifest, index, config or token answer. Refused with a sentence, or read into structures that keep
- * their bounds. The first byte chooses which of them; a config is read against a manifest of as many layers as
- * the second byte says.
+ * Any bytes as manifest, index, config or token answer. Refused with a sentence, or read into
+ * structures that keep their bounds. The first byte chooses which of them; a config is read against
+ * a manifest of as many layers as the second byte says.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -17,8 +17,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const char *const types[] = {
-	OCI "manifest.v1+json", OCI "index.v1+json", DOCKER "manifest.v2+json", DOCKER "manifest.list.v2+json"};
+static const char *const types[] = {OCI "manifest.v1+json", OCI "index.v1+json",
+	DOCKER "manifest.v2+json", DOCKER "manifest.list.v2+json"};
 
 static void check(bool ok)
 {
@@ -28,7 +28,8 @@ static void check(bool ok)
 
 static void check_descriptor(const struct descriptor *d)
 {
-	check(digest_valid(d->digest) && d->size > 0 && d->size <= MANIFEST_LAYER_MAX && d->media_type[0]);
+	check(digest_valid(d->digest) && d->size > 0 && d->size <= MANIFEST_LAYER_MAX &&
+		d->media_type[0]);
 }
 
 static void try_manifest(const char *type, const char *buf, size_t n, const struct platform *want)
@@ -39,7 +40,8 @@ static void try_manifest(const char *type, const char *buf, size_t n, const stru
 	check(m);
 	if (manifest_read(buf, n, type, want, m, &e) == 0) {
 		check_descriptor(&m->next);
-		check(m->n_layers <= MANIFEST_LAYERS && (m->kind == MANIFEST_INDEX) == (m->n_layers == 0));
+		check(m->n_layers <= MANIFEST_LAYERS &&
+			(m->kind == MANIFEST_INDEX) == (m->n_layers == 0));
 		for (uint32_t i = 0; i < m->n_layers; i++)
 			check_descriptor(&m->layers[i]);
 	} else {
@@ -59,7 +61,8 @@ static void try_config(uint8_t layers, const char *buf, size_t n, const struct p
 	m->n_layers = layers % MANIFEST_LAYERS + 1;
 	strcpy(m->next.digest, "sha256:" HEX);
 	for (uint32_t i = 0; i < m->n_layers; i++)
-		m->layers[i] = (struct descriptor){.digest = "sha256:" HEX, .media_type = "x", .size = 1};
+		m->layers[i] =
+			(struct descriptor){.digest = "sha256:" HEX, .media_type = "x", .size = 1};
 	if (manifest_read_config(buf, n, m, want, &a, &image, &e) == 0) {
 		check(digest_valid(image.id) && image.layers.n == m->n_layers && image.config);
 		for (uint32_t i = 0; i < image.config->env.n; i++)

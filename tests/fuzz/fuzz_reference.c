@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any text as an image reference: refused with a sentence, or read so that its full spelling is read as the same
- * again and nothing in it could leave a URL's path or a directory. The same bytes go through the other small
- * grammars: digest, platform, challenge.
+ * Any text as an image reference: refused with a sentence, or read so that its full spelling is
+ * read as the same again and nothing in it could leave a URL's path or a directory. The same bytes
+ * go through the other small grammars: digest, platform, challenge.
  */
 #include <stdint.h>
 #include <string.h>
@@ -24,7 +24,8 @@ static void check_words(const struct reference *r)
 	static const char path[] = "abcdefghijklmnopqrstuvwxyz0123456789._-/";
 
 	check(strspn(r->path, path) == strlen(r->path) && r->path[0] != '/');
-	check(!strstr(r->path, "//") && !strstr(r->path, "..") && !strstr(r->path, "/.") && !strstr(r->path, "./"));
+	check(!strstr(r->path, "//") && !strstr(r->path, "..") && !strstr(r->path, "/.") &&
+		!strstr(r->path, "./"));
 	check(!strpbrk(r->domain, "/@?#%\\ ") && !strstr(r->domain, "..") && r->domain[0] != '.');
 	check(!strpbrk(r->tag, "/@:?#%\\ ") && r->tag[0] != '.');
 	check(r->tag[0] || r->digest[0]);

@@ -368,14 +368,14 @@ big_blob()
 		"$where&digest=$blob"
 }
 
-@test "a reader that sleeps blocks nobody and fills no memory" {
+@test "a reader that sleeps blocks nobody, fills no memory and is no stall" {
 	big_blob
 	mkfifo "$t/blob0"
 	exec 9<>"$t/blob0"
-	fetch_start
+	fetch_start --stall-seconds 1
 	resolve "$PLAIN/big/x:1"
 	say "fetch_blob session=$session digest=$blob size=$((64 << 20)) out=@fd:20"
-	sleep 1
+	sleep 3
 	ask "fetch_image ref=$PLAIN/config"
 	[[ $reply = fetch_resolved* ]]
 	[ "$(awk '/VmHWM/ { print $2 }' "/proc/$fetcher/status")" -lt 40000 ]
@@ -447,4 +447,18 @@ big_blob()
 	[[ ${lines[0]} = *'registry 192.0.2.1:5000: '*TLS* || ${lines[0]} = *'wrong version number'* ]]
 	[[ ${lines[1]} = *'not found on 192.0.2.1:5000'* ]]
 	[ "$(grep -c 'GET /v2/x/' "$t/asked")" = 1 ]
+}
+
+@test "a proxy is what an option names, never the environment" {
+	export https_proxy=http://127.0.0.1:1 http_proxy=http://127.0.0.1:1 ALL_PROXY=http://127.0.0.1:1
+	fetch_start
+	resolve "$PLAIN/busybox"
+	ask 'fetch_image ref=no-such-host.invalid/x'
+	says "its name can't be resolved"
+	# The plain registry is no proxy, and says so; loopback goes past it.
+	fetch_start --proxy "http://$PLAIN"
+	ask 'fetch_image ref=no-such-host.invalid/x'
+	says 'registry no-such-host.invalid: the proxy answers '
+	grep -q '"CONNECT ' "$DIR/plain/registry.log"
+	resolve "$PLAIN/busybox"
 }

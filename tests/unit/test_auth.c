@@ -83,13 +83,15 @@ static void makes_basic(void **state)
 
 static void makes_token_urls(void **state)
 {
-	struct challenge c = {.scheme = AUTH_BEARER, .realm = "https://h/token?account=me", .service = "s & t"};
+	struct challenge c = {
+		.scheme = AUTH_BEARER, .realm = "https://h/token?account=me", .service = "s & t"};
 	char *url = NULL;
 	struct err e = {0};
 
 	(void)state;
 	assert_int_equal(auth_token_url(&c, "repository:a/b:pull", &url, &e), 0);
-	assert_string_equal(url, "https://h/token?account=me&service=s+%26+t&scope=repository%3aa%2fb%3apull");
+	assert_string_equal(
+		url, "https://h/token?account=me&service=s+%26+t&scope=repository%3aa%2fb%3apull");
 	free(url);
 	url = NULL;
 	strcpy(c.realm, "not a url");
@@ -109,9 +111,17 @@ static int token(const char *json, char **ret)
 static void reads_tokens(void **state)
 {
 	static const char *const bad[] = {
-		"", "[]", "{}", "{\"token\":\"\"}", "{\"token\":5}", "{\"token\":\"a b\"}",
-		"{\"token\":\"a\\r\\nX-Evil: 1\"}", "{\"token\":\"a\\u0000b\"}", "{\"token\":\"\\u00e9\"}",
-		"{\"token\":\"a\",\"token\":\"b\"}", "{\"token\":null,\"access_token\":[]}",
+		"",
+		"[]",
+		"{}",
+		"{\"token\":\"\"}",
+		"{\"token\":5}",
+		"{\"token\":\"a b\"}",
+		"{\"token\":\"a\\r\\nX-Evil: 1\"}",
+		"{\"token\":\"a\\u0000b\"}",
+		"{\"token\":\"\\u00e9\"}",
+		"{\"token\":\"a\",\"token\":\"b\"}",
+		"{\"token\":null,\"access_token\":[]}",
 	};
 	char *value = NULL;
 

@@ -13,8 +13,8 @@
 #include "imaged/digest.h"
 #include "imaged/sha256.h"
 
-#define EMPTY "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-#define ABC   "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+#define EMPTY	  "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+#define ABC	  "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 #define MILLION_A "sha256:cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"
 
 static void accepts_the_one_spelling(void **state)
@@ -32,7 +32,13 @@ static void accepts_the_one_spelling(void **state)
 static void refuses_everything_else(void **state)
 {
 	static const char *const bad[] = {
-		"", "sha256", "sha256:", EMPTY "0", " " EMPTY, EMPTY " ", EMPTY "\n",
+		"",
+		"sha256",
+		"sha256:",
+		EMPTY "0",
+		" " EMPTY,
+		EMPTY " ",
+		EMPTY "\n",
 		"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b85",
 		"sha256:E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855",
 		"SHA256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Manifests, indexes and configs: the honest ones read right, and every way to lie that we know of refused.
+ * Manifests, indexes and configs: the honest ones read right, and every way to lie that we know of
+ * refused.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -15,12 +16,12 @@
 
 #include "imaged/manifest.h"
 
-#define OCI         "application/vnd.oci.image."
+#define OCI	    "application/vnd.oci.image."
 #define OCI_TYPE    OCI "manifest.v1+json"
-#define OCI_IDX     OCI "index.v1+json"
+#define OCI_IDX	    OCI "index.v1+json"
 #define OCI_CONFIG  OCI "config.v1+json"
 #define OCI_LAYER   OCI "layer.v1.tar+gzip"
-#define DOCKER      "application/vnd.docker."
+#define DOCKER	    "application/vnd.docker."
 #define DOCKER_TYPE DOCKER "distribution.manifest.v2+json"
 #define DOCKER_IDX  DOCKER "distribution.manifest.list.v2+json"
 
@@ -29,14 +30,13 @@
 #define HEX_C "cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc"
 
 #define DESC(type, hex, size) "{'mediaType':'" type "','digest':'sha256:" hex "','size':" size "}"
-#define CONFIG_DESC           DESC(OCI_CONFIG, HEX_A, "7")
-#define LAYER_B               DESC(OCI_LAYER, HEX_B, "100")
-#define LAYER_C               DESC(OCI_LAYER, HEX_C, "200")
+#define CONFIG_DESC	      DESC(OCI_CONFIG, HEX_A, "7")
+#define LAYER_B		      DESC(OCI_LAYER, HEX_B, "100")
+#define LAYER_C		      DESC(OCI_LAYER, HEX_C, "200")
 #define MANIFEST(members)     "{'schemaVersion':2," members "}"
 #define ENTRY(type, hex, platform)                                                                 \
 	"{'mediaType':'" type "','digest':'sha256:" hex "','size':9" platform "}"
-#define ON(arch, variant)                                                                          \
-	",'platform':{'os':'linux','architecture':'" arch "'" variant "}"
+#define ON(arch, variant) ",'platform':{'os':'linux','architecture':'" arch "'" variant "}"
 
 /* JSON is written with single quotes here. */
 static char *quoted(const char *text)
@@ -49,7 +49,8 @@ static char *quoted(const char *text)
 	return s;
 }
 
-static int read_as(const char *type, const char *platform, const char *text, struct manifest *m, struct err *e)
+static int read_as(
+	const char *type, const char *platform, const char *text, struct manifest *m, struct err *e)
 {
 	struct platform want;
 	char *json = quoted(text);
@@ -91,8 +92,8 @@ static struct manifest *accepted(const char *type, const char *platform, const c
 static void reads_an_image(void **state)
 {
 	static const char text[] =
-		MANIFEST("'mediaType':'" OCI_TYPE "','config':" CONFIG_DESC ",'layers':[" LAYER_B "," LAYER_C
-			 "],'annotations':{'a':'b'}");
+		MANIFEST("'mediaType':'" OCI_TYPE "','config':" CONFIG_DESC ",'layers':[" LAYER_B
+			 "," LAYER_C "],'annotations':{'a':'b'}");
 	struct manifest *m = accepted(OCI_TYPE, "linux/amd64", text);
 
 	(void)state;
@@ -104,37 +105,46 @@ static void reads_an_image(void **state)
 	assert_int_equal(m->layers[1].size, 200);
 	assert_string_equal(m->layers[1].media_type, OCI_LAYER);
 	free(m);
-	free(accepted("Application/Vnd.OCI.image.manifest.v1+json; charset=utf-8", "linux/amd64", text));
+	free(accepted(
+		"Application/Vnd.OCI.image.manifest.v1+json; charset=utf-8", "linux/amd64", text));
 	/* mediaType inside is optional for OCI. */
-	free(accepted(OCI_TYPE, "linux/amd64", MANIFEST("'config':" CONFIG_DESC ",'layers':[" LAYER_B "]")));
+	free(accepted(OCI_TYPE, "linux/amd64",
+		MANIFEST("'config':" CONFIG_DESC ",'layers':[" LAYER_B "]")));
 }
 
 static void reads_dockers_image(void **state)
 {
 	(void)state;
 	free(accepted(DOCKER_TYPE, "linux/amd64",
-		MANIFEST("'mediaType':'" DOCKER_TYPE "','config':" DESC(DOCKER "container.image.v1+json", HEX_A, "7")
-			 ",'layers':[" DESC(DOCKER "image.rootfs.diff.tar.gzip", HEX_B, "5") "]")));
-	refused(DOCKER_TYPE, MANIFEST("'config':" CONFIG_DESC ",'layers':[" LAYER_B "]"), "calls itself nothing");
+		MANIFEST("'mediaType':'" DOCKER_TYPE
+			 "','config':" DESC(DOCKER "container.image.v1+json", HEX_A,
+				 "7") ",'layers':[" DESC(DOCKER "image.rootfs.diff.tar.gzip", HEX_B,
+				 "5") "]")));
+	refused(DOCKER_TYPE, MANIFEST("'config':" CONFIG_DESC ",'layers':[" LAYER_B "]"),
+		"calls itself nothing");
 }
 
 static void chooses_the_platform(void **state)
 {
-	static const char index[] = MANIFEST("'mediaType':'" OCI_IDX "','manifests':["
-		ENTRY("application/x-other", HEX_A, ON("amd64", "")) ","
-		ENTRY(OCI_TYPE, HEX_A, ON("arm64", ",'variant':'v8'")) ","
-		ENTRY(OCI_TYPE, HEX_B, ON("arm", ",'variant':'v6'")) ","
-		ENTRY(OCI_TYPE, HEX_C, ON("amd64", ",'variant':'v3'")) ","
-		ENTRY(OCI_TYPE, HEX_B, ON("amd64", "")) ","
-		ENTRY(OCI_TYPE, HEX_A, ON("arm", ",'variant':'v5'")) ","
-		ENTRY(OCI_TYPE, HEX_C, ",'platform':{'os':'unknown','architecture':'unknown'}") "]");
+	static const char index[] = MANIFEST("'mediaType':'" OCI_IDX "','manifests':[" ENTRY(
+		"application/x-other", HEX_A, ON("amd64", "")) "," ENTRY(OCI_TYPE, HEX_A,
+		ON("arm64", ",'variant':'v8'")) "," ENTRY(OCI_TYPE, HEX_B,
+		ON("arm", ",'variant':'v6'")) "," ENTRY(OCI_TYPE, HEX_C,
+		ON("amd64", ",'variant':'v3'")) "," ENTRY(OCI_TYPE, HEX_B,
+		ON("amd64", "")) "," ENTRY(OCI_TYPE, HEX_A,
+		ON("arm", ",'variant':'v5'")) "," ENTRY(OCI_TYPE, HEX_C,
+		",'platform':{'os':'unknown','architecture':'unknown'}") "]");
 	static const struct {
 		const char *platform, *digest;
 	} rows[] = {
-		{"linux/amd64", "sha256:" HEX_B},  {"linux/x86_64", "sha256:" HEX_B},
-		{"linux/amd64/v3", "sha256:" HEX_C}, {"linux/amd64/v2", "sha256:" HEX_B},
-		{"linux/arm64", "sha256:" HEX_A},  {"linux/arm64/v8", "sha256:" HEX_A},
-		{"linux/arm/v7", "sha256:" HEX_B}, {"linux/arm/v5", "sha256:" HEX_A},
+		{"linux/amd64", "sha256:" HEX_B},
+		{"linux/x86_64", "sha256:" HEX_B},
+		{"linux/amd64/v3", "sha256:" HEX_C},
+		{"linux/amd64/v2", "sha256:" HEX_B},
+		{"linux/arm64", "sha256:" HEX_A},
+		{"linux/arm64/v8", "sha256:" HEX_A},
+		{"linux/arm/v7", "sha256:" HEX_B},
+		{"linux/arm/v5", "sha256:" HEX_A},
 	};
 	struct manifest *m;
 	struct err e;
@@ -156,13 +166,14 @@ static void chooses_the_platform(void **state)
 static void takes_an_entry_without_platform_last(void **state)
 {
 	struct manifest *m = accepted(DOCKER_IDX, "linux/amd64",
-		MANIFEST("'mediaType':'" DOCKER_IDX "','manifests':[" ENTRY(DOCKER_TYPE, HEX_A, "") ","
-			 ENTRY(DOCKER_TYPE, HEX_B, ON("amd64", "")) "]"));
+		MANIFEST("'mediaType':'" DOCKER_IDX "','manifests':[" ENTRY(DOCKER_TYPE, HEX_A,
+			"") "," ENTRY(DOCKER_TYPE, HEX_B, ON("amd64", "")) "]"));
 
 	(void)state;
 	assert_string_equal(m->next.digest, "sha256:" HEX_B);
 	free(m);
-	m = accepted(OCI_IDX, "linux/amd64", MANIFEST("'manifests':[" ENTRY(OCI_TYPE, HEX_A, "") "]"));
+	m = accepted(
+		OCI_IDX, "linux/amd64", MANIFEST("'manifests':[" ENTRY(OCI_TYPE, HEX_A, "") "]"));
 	assert_string_equal(m->next.digest, "sha256:" HEX_A);
 	free(m);
 }
@@ -170,23 +181,34 @@ static void takes_an_entry_without_platform_last(void **state)
 static void refuses_two_readings(void **state)
 {
 	(void)state;
-	refused(OCI_TYPE, MANIFEST("'config':" CONFIG_DESC ",'layers':[" LAYER_B "],'manifests':[]"), "lists other");
+	refused(OCI_TYPE,
+		MANIFEST("'config':" CONFIG_DESC ",'layers':[" LAYER_B "],'manifests':[]"),
+		"lists other");
 	refused(OCI_IDX, MANIFEST("'manifests':[],'layers':[]"), "layers or a config of its own");
 	refused(OCI_IDX, MANIFEST("'manifests':[],'config':{}"), "layers or a config of its own");
-	refused(OCI_IDX, MANIFEST("'mediaType':'" OCI_TYPE "','manifests':[]"), "the registry calls it");
-	refused(OCI_TYPE, MANIFEST("'mediaType':'" DOCKER_TYPE "','config':" CONFIG_DESC ",'layers':[" LAYER_B "]"),
+	refused(OCI_IDX, MANIFEST("'mediaType':'" OCI_TYPE "','manifests':[]"),
 		"the registry calls it");
-	refused(OCI_TYPE, MANIFEST("'config':" CONFIG_DESC ",'layers':[" LAYER_B "],'layers':[" LAYER_C "]"), "twice");
-	refused(OCI_TYPE, MANIFEST("'mediaType':5,'config':" CONFIG_DESC ",'layers':[" LAYER_B "]"), "not a string");
+	refused(OCI_TYPE,
+		MANIFEST("'mediaType':'" DOCKER_TYPE "','config':" CONFIG_DESC ",'layers':[" LAYER_B
+			 "]"),
+		"the registry calls it");
+	refused(OCI_TYPE,
+		MANIFEST("'config':" CONFIG_DESC ",'layers':[" LAYER_B "],'layers':[" LAYER_C "]"),
+		"twice");
+	refused(OCI_TYPE, MANIFEST("'mediaType':5,'config':" CONFIG_DESC ",'layers':[" LAYER_B "]"),
+		"not a string");
 	refused("text/html", "<html>", "sent text/html");
-	refused(NULL, MANIFEST("'config':" CONFIG_DESC ",'layers':[" LAYER_B "]"), "without a type");
-	refused("application/json", MANIFEST("'config':" CONFIG_DESC ",'layers':[" LAYER_B "]"), "application/json");
+	refused(NULL, MANIFEST("'config':" CONFIG_DESC ",'layers':[" LAYER_B "]"),
+		"without a type");
+	refused("application/json", MANIFEST("'config':" CONFIG_DESC ",'layers':[" LAYER_B "]"),
+		"application/json");
 }
 
 static void refuses_old_schemas(void **state)
 {
 	(void)state;
-	refused(DOCKER "distribution.manifest.v1+prettyjws", "{'schemaVersion':1,'fsLayers':[]}", "schema 1");
+	refused(DOCKER "distribution.manifest.v1+prettyjws", "{'schemaVersion':1,'fsLayers':[]}",
+		"schema 1");
 	refused(OCI_TYPE, "{'schemaVersion':1}", "schema 1");
 	refused(OCI_TYPE, MANIFEST("'fsLayers':[]"), "schema 1");
 	refused(OCI_TYPE, "{'config':{}}", "schemaVersion is not 2");
@@ -200,28 +222,45 @@ static void refuses_bad_descriptors(void **state)
 	(void)state;
 	refused(OCI_TYPE, WITH_LAYER("{}"), "layer 1 has no digest");
 	refused(OCI_TYPE, WITH_LAYER("7"), "layer 1 is not described");
-	refused(OCI_TYPE, WITH_LAYER(LAYER_B ",{'mediaType':'" OCI_LAYER "','digest':'sha256:../../etc','size':1}"),
+	refused(OCI_TYPE,
+		WITH_LAYER(LAYER_B ",{'mediaType':'" OCI_LAYER
+				   "','digest':'sha256:../../etc','size':1}"),
 		"layer 2 has no digest");
-	refused(OCI_TYPE, WITH_LAYER("{'mediaType':'" OCI_LAYER "','digest':7,'size':1}"), "\"digest\" is not a string");
+	refused(OCI_TYPE, WITH_LAYER("{'mediaType':'" OCI_LAYER "','digest':7,'size':1}"),
+		"\"digest\" is not a string");
 	refused(OCI_TYPE, WITH_LAYER("{'digest':'sha256:" HEX_B "','size':1}"), "no media type");
 	refused(OCI_TYPE, WITH_LAYER(DESC(OCI_LAYER, HEX_B, "0")), "0 bytes");
 	refused(OCI_TYPE, WITH_LAYER(DESC(OCI_LAYER, HEX_B, "-1")), "not a natural number");
 	refused(OCI_TYPE, WITH_LAYER(DESC(OCI_LAYER, HEX_B, "1.5")), "not a natural number");
-	refused(OCI_TYPE, WITH_LAYER(DESC(OCI_LAYER, HEX_B, "4611686018427387904")), "4611686018427387904 bytes");
+	refused(OCI_TYPE, WITH_LAYER(DESC(OCI_LAYER, HEX_B, "4611686018427387904")),
+		"4611686018427387904 bytes");
 	refused(OCI_TYPE, WITH_LAYER(DESC(OCI_LAYER, HEX_B, "99999999999999999999")), "not JSON");
-	refused(OCI_TYPE, WITH_LAYER(DESC(OCI "layer.nondistributable.v1.tar+gzip", HEX_B, "1")), "may not be distributed");
-	refused(OCI_TYPE, WITH_LAYER(DESC(DOCKER "image.rootfs.foreign.diff.tar.gzip", HEX_B, "1")), "kept elsewhere");
-	refused(OCI_TYPE, WITH_LAYER(DESC(OCI "layer.v1.tar+gzip+encrypted", HEX_B, "1")), "encrypted");
-	refused(OCI_TYPE, WITH_LAYER(DESC("application/x-evil", HEX_B, "1")), "unknown type application/x-evil");
+	refused(OCI_TYPE, WITH_LAYER(DESC(OCI "layer.nondistributable.v1.tar+gzip", HEX_B, "1")),
+		"may not be distributed");
+	refused(OCI_TYPE, WITH_LAYER(DESC(DOCKER "image.rootfs.foreign.diff.tar.gzip", HEX_B, "1")),
+		"kept elsewhere");
+	refused(OCI_TYPE, WITH_LAYER(DESC(OCI "layer.v1.tar+gzip+encrypted", HEX_B, "1")),
+		"encrypted");
+	refused(OCI_TYPE, WITH_LAYER(DESC("application/x-evil", HEX_B, "1")),
+		"unknown type application/x-evil");
 	refused(OCI_TYPE, WITH_LAYER(""), "no layers");
 	refused(OCI_TYPE, MANIFEST("'layers':[" LAYER_B "]"), "the config is not described");
-	refused(OCI_TYPE, MANIFEST("'config':" DESC("application/vnd.cncf.helm.config.v1+json", HEX_A, "7") ",'layers':[" LAYER_B "]"),
+	refused(OCI_TYPE,
+		MANIFEST("'config':" DESC("application/vnd.cncf.helm.config.v1+json", HEX_A,
+			"7") ",'layers':[" LAYER_B "]"),
 		"not an image to run");
-	refused(OCI_TYPE, MANIFEST("'config':" DESC(OCI_CONFIG, HEX_A, "5000000") ",'layers':[" LAYER_B "]"), "5000000 bytes");
-	refused(OCI_IDX, MANIFEST("'manifests':[{'mediaType':'" OCI_TYPE "','digest':'x','size':1}]"), "no digest");
+	refused(OCI_TYPE,
+		MANIFEST("'config':" DESC(OCI_CONFIG, HEX_A, "5000000") ",'layers':[" LAYER_B "]"),
+		"5000000 bytes");
+	refused(OCI_IDX,
+		MANIFEST("'manifests':[{'mediaType':'" OCI_TYPE "','digest':'x','size':1}]"),
+		"no digest");
 	refused(OCI_IDX, MANIFEST("'manifests':{}"), "not a list");
-	refused(OCI_IDX, MANIFEST("'manifests':[" ENTRY(OCI_TYPE, HEX_A, ",'platform':7") "]"), "not an object");
-	refused(OCI_IDX, MANIFEST("'manifests':[" ENTRY(OCI_TYPE, HEX_A, ",'platform':{'os':5}") "]"), "not a string");
+	refused(OCI_IDX, MANIFEST("'manifests':[" ENTRY(OCI_TYPE, HEX_A, ",'platform':7") "]"),
+		"not an object");
+	refused(OCI_IDX,
+		MANIFEST("'manifests':[" ENTRY(OCI_TYPE, HEX_A, ",'platform':{'os':5}") "]"),
+		"not a string");
 	refused(OCI_IDX, MANIFEST("'x':1"), "no image in it at all");
 }
 
@@ -238,12 +277,17 @@ static void refuses_many_layers(void **state)
 	for (int n = MANIFEST_LAYERS; n <= MANIFEST_LAYERS + 1; n++) {
 		char *text = malloc((size_t)(n + 2) * 400), *p;
 
-		p = text + sprintf(text, "{\"schemaVersion\":2,\"config\":{\"mediaType\":\"%s\",\"digest\":\"sha256:%s\",\"size\":7},\"layers\":[",
-			OCI_CONFIG, HEX_A);
+		p = text +
+		    sprintf(text,
+			    "{\"schemaVersion\":2,\"config\":{\"mediaType\":\"%s\",\"digest\":\"sha256:%s\",\"size\":7},\"layers\":[",
+			    OCI_CONFIG, HEX_A);
 		for (int i = 0; i < n; i++)
-			p += sprintf(p, "%s{\"mediaType\":\"%s\",\"digest\":\"sha256:%s\",\"size\":1}", i ? "," : "", OCI_LAYER, HEX_B);
+			p += sprintf(p,
+				"%s{\"mediaType\":\"%s\",\"digest\":\"sha256:%s\",\"size\":1}",
+				i ? "," : "", OCI_LAYER, HEX_B);
 		p += sprintf(p, "]}");
-		assert_int_equal(manifest_read(text, (size_t)(p - text), OCI_TYPE, &want, m, &e), n > MANIFEST_LAYERS ? -E2BIG : 0);
+		assert_int_equal(manifest_read(text, (size_t)(p - text), OCI_TYPE, &want, m, &e),
+			n > MANIFEST_LAYERS ? -E2BIG : 0);
 		free(text);
 	}
 	free(m);
@@ -279,8 +323,8 @@ static void refuses_bombs(void **state)
 
 /* ---- configs ---- */
 
-#define PLATFORM "'os':'linux','architecture':'amd64'"
-#define ROOTFS   "'rootfs':{'type':'layers','diff_ids':['sha256:" HEX_C "']}"
+#define PLATFORM	"'os':'linux','architecture':'amd64'"
+#define ROOTFS		"'rootfs':{'type':'layers','diff_ids':['sha256:" HEX_C "']}"
 #define CONFIG(members) "{" PLATFORM "," ROOTFS ",'config':{" members "}}"
 
 static int read_config(const char *text, struct arena *a, struct image *image, struct err *e)
@@ -318,10 +362,14 @@ static void reads_a_config(void **state)
 	struct err e;
 
 	(void)state;
-	assert_int_equal(read_config("{" PLATFORM "," ROOTFS ",'created':'2023-11-14T22:13:20Z','config':{"
-		"'Entrypoint':['/a','b c'],'Cmd':null,'Env':['A=1','B='],'User':'','WorkingDir':'/w',"
-		"'Volumes':{'/v':{},'/u':null},'ExposedPorts':{'80/tcp':{}},'Labels':{'k':'v=w','e':''},"
-		"'StopSignal':'SIGUSR1','Healthcheck':{'Test':['x']}},'history':[{'empty_layer':true}]}", &a, &image, &e), 0);
+	assert_int_equal(
+		read_config(
+			"{" PLATFORM "," ROOTFS ",'created':'2023-11-14T22:13:20Z','config':{"
+			"'Entrypoint':['/a','b c'],'Cmd':null,'Env':['A=1','B='],'User':'','WorkingDir':'/w',"
+			"'Volumes':{'/v':{},'/u':null},'ExposedPorts':{'80/tcp':{}},'Labels':{'k':'v=w','e':''},"
+			"'StopSignal':'SIGUSR1','Healthcheck':{'Test':['x']}},'history':[{'empty_layer':true}]}",
+			&a, &image, &e),
+		0);
 	assert_string_equal(image.id, "sha256:" HEX_A);
 	assert_int_equal(image.layers.n, 1);
 	assert_string_equal(image.layers.v[0].digest, "sha256:" HEX_B);
@@ -382,7 +430,9 @@ static void refuses_wrong_layers(void **state)
 	(void)state;
 	config_refused("{" PLATFORM "}", "0 diff_ids for 1 layers");
 	config_refused("{" PLATFORM ",'rootfs':{'diff_ids':[]}}", "0 diff_ids for 1 layers");
-	config_refused("{" PLATFORM ",'rootfs':{'diff_ids':['sha256:" HEX_A "','sha256:" HEX_B "']}}", "2 diff_ids for 1");
+	config_refused("{" PLATFORM ",'rootfs':{'diff_ids':['sha256:" HEX_A "','sha256:" HEX_B
+		       "']}}",
+		"2 diff_ids for 1");
 	config_refused("{" PLATFORM ",'rootfs':{'diff_ids':['../x']}}", "diff_id 1");
 	config_refused("{" PLATFORM ",'rootfs':{'diff_ids':[5]}}", "diff_id 1");
 }
@@ -390,7 +440,8 @@ static void refuses_wrong_layers(void **state)
 static void refuses_other_platforms(void **state)
 {
 	(void)state;
-	config_refused("{'os':'linux','architecture':'arm64'," ROOTFS "}", "the image is for linux/arm64, not for linux/amd64");
+	config_refused("{'os':'linux','architecture':'arm64'," ROOTFS "}",
+		"the image is for linux/arm64, not for linux/amd64");
 	config_refused("{'os':'windows','architecture':'amd64'," ROOTFS "}", "windows/amd64");
 	config_refused("{" ROOTFS "}", "what platform");
 	config_refused("{'os':'linux','architecture':'../..'," ROOTFS "}", "what platform");
@@ -398,8 +449,8 @@ static void refuses_other_platforms(void **state)
 
 static void parses_platforms(void **state)
 {
-	static const char *const bad[] = {"", "linux", "linux/", "/amd64", "linux/amd64/v1/x", "linux//v1",
-		"linux/..", "linux/amd 64", "LINUX/amd64", "linux/amd64\n",
+	static const char *const bad[] = {"", "linux", "linux/", "/amd64", "linux/amd64/v1/x",
+		"linux//v1", "linux/..", "linux/amd 64", "LINUX/amd64", "linux/amd64\n",
 		"linux/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
 	char text[PLATFORM_TEXT_MAX];
 	struct platform p;

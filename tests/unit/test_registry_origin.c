@@ -47,9 +47,10 @@ static void reads_urls(void **state)
 
 static void refuses_urls(void **state)
 {
-	static const char *const bad[] = {"", "x", "/v2/", "//h/x", "file:///etc/passwd", "ftp://h/x", "gopher://h/",
-		"http://", "http://user@h/", "http://user:pw@h/", "http://:pw@h/", "http://h:0/",
-		"http://h:65536/", "http://h:x/", "http://h\n/", "javascript:alert(1)", "unix:///run/x"};
+	static const char *const bad[] = {"", "x", "/v2/", "//h/x", "file:///etc/passwd",
+		"ftp://h/x", "gopher://h/", "http://", "http://user@h/", "http://user:pw@h/",
+		"http://:pw@h/", "http://h:0/", "http://h:65536/", "http://h:x/", "http://h\n/",
+		"javascript:alert(1)", "unix:///run/x"};
 	struct origin o;
 	struct err e;
 
@@ -76,10 +77,11 @@ static void knows_docker_hub(void **state)
 
 static void is_plain_on_loopback_alone(void **state)
 {
-	static const char *const loopback[] = {"http://127.0.0.1/", "http://127.255.0.9:5000/", "http://[::1]/",
-		"http://localhost:5000/", "http://LOCALHOST/", "http://127.1/"};
-	static const char *const others[] = {"http://10.0.0.1/", "http://127.0.0.1.evil.io/", "http://localhost.evil.io/",
-		"http://128.0.0.1/", "http://[::2]/", "http://[::ffff:10.0.0.1]/", "http://h.io/", "http://127.evil.io/"};
+	static const char *const loopback[] = {"http://127.0.0.1/", "http://127.255.0.9:5000/",
+		"http://[::1]/", "http://localhost:5000/", "http://LOCALHOST/", "http://127.1/"};
+	static const char *const others[] = {"http://10.0.0.1/", "http://127.0.0.1.evil.io/",
+		"http://localhost.evil.io/", "http://128.0.0.1/", "http://[::2]/",
+		"http://[::ffff:10.0.0.1]/", "http://h.io/", "http://127.evil.io/"};
 	static const char *const listed[] = {"h.io", "10.0.0.1:5000", NULL};
 	struct origin o;
 
@@ -109,7 +111,8 @@ static int step(const char *from, const char *to)
 
 static void never_steps_down(void **state)
 {
-	struct origin a = of("https://h/a"), b = of("https://h:443/b"), c = of("https://h:444/"), d = of("http://h:443/");
+	struct origin a = of("https://h/a"), b = of("https://h:443/b"), c = of("https://h:444/"),
+		      d = of("http://h:443/");
 
 	(void)state;
 	assert_int_equal(step("https://h/", "https://cdn/"), 0);
