@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "flows.h"
 #include "inside.h"
 #include "veth.h"
 
@@ -108,6 +109,16 @@ undo_join:
 	return r;
 }
 
+static void forget_flows(struct netd *d, const struct published *rows)
+{
+	struct err e = {0};
+
+	while (rows && !rows->udp)
+		rows = rows->next;
+	if (rows && flows_forget_udp(d->flows, rows->to4, &rows->to6, &e) < 0)
+		log_warn("container %s: %s", rows->container, e.text);
+}
+
 int detach(struct netd *d, const char *container, struct err *e)
 {
 	struct published *rows = ports_take(&d->book, container);
@@ -117,6 +128,7 @@ int detach(struct netd *d, const char *container, struct err *e)
 		ports_append(&d->book, rows);
 		return r;
 	}
+	forget_flows(d, rows);
 	ports_free(rows);
 	for (struct network *n = d->networks; n; n = n->next) {
 		struct member *m = network_member(n, container);

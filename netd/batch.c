@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Batches of rtnetlink requests. Runs in netd, also on sockets that a container's first process
+ * Batches of netlink requests. Runs in netd, also on sockets that a container's first process
  * opened and may still hold: it can read our answers before us or have others sent to the socket.
  * Hence no blocking call, only messages from the kernel count, and a bound on their number.
  */
@@ -35,9 +35,9 @@ void batch_free(struct batch *b)
 	b->no_memory = false;
 }
 
-int batch_socket(struct err *e)
+int batch_socket(int protocol, struct err *e)
 {
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), on = 1;
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol), on = 1;
 
 	if (fd < 0)
 		return err_errno(e, errno, "netlink socket");

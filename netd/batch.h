@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Several rtnetlink requests in one sendmsg(2), and their answers. The kernel works through them in
+ * Several netlink requests in one sendmsg(2), and their answers. The kernel works through them in
  * order, before sendmsg returns, so nothing here ever waits: an answer that isn't there at once was
  * taken by somebody else.
  */
@@ -35,5 +35,5 @@ int batch_run(struct batch *b, int fd, void (*answer)(void *arg, struct nlmsghdr
 void batch_free(struct batch *b);
 #define _cleanup_batch_ _cleanup_(batch_free)
 
-/* A NETLINK_ROUTE socket of the namespace that the caller is in. */
-int batch_socket(struct err *e);
+/* A socket of the protocol (NETLINK_ROUTE, …) in the namespace that the caller is in. */
+int batch_socket(int protocol, struct err *e);

@@ -83,7 +83,7 @@ int inside_open(int netns, struct err *e)
 	if (setns(netns, CLONE_NEWNET) < 0)
 		return err_errno(
 			e, errno, "entering the network namespace, as no rtnl socket came with it");
-	fd = batch_socket(e);
+	fd = batch_socket(NETLINK_ROUTE, e);
 	if (setns(home, CLONE_NEWNET) < 0) {
 		log_error("no way back to the host's network namespace");
 		abort();

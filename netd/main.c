@@ -28,7 +28,7 @@ static int serve(struct netd *d, const struct daemon_args *args, struct err *e)
 
 int main(int argc, char **argv)
 {
-	struct netd d = {.rtnl = -1};
+	struct netd d = {.rtnl = -1, .flows = -1};
 	const struct daemon_option options[] = {
 		{.name = "enter-netns",
 			.flag = &d.enter_netns,

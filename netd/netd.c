@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "batch.h"
+#include "flows.h"
 #include "host.h"
 #include "inside.h"
 
@@ -20,9 +21,12 @@
 
 int netd_open(struct netd *d, struct err *e)
 {
-	d->rtnl = batch_socket(e);
+	d->rtnl = batch_socket(NETLINK_ROUTE, e);
 	if (d->rtnl < 0)
 		return d->rtnl;
+	d->flows = flows_socket(e);
+	if (d->flows < 0)
+		return d->flows;
 	if (sysctls_new(&d->sysctls, e) < 0)
 		return -e->code;
 	return fw_new(d->engine, &d->fw, e);
@@ -41,6 +45,7 @@ void netd_close(struct netd *d)
 	ports_free(d->book);
 	fw_free(d->fw);
 	sysctls_free(d->sysctls);
+	fd_close(&d->flows);
 	fd_close(&d->rtnl);
 }
 

@@ -19,6 +19,7 @@ struct netd {
 	const char *engine;
 	bool enter_netns; /* debug: may go into a namespace that came without an rtnl socket */
 	int rtnl;	  /* of the host's network namespace */
+	int flows;	  /* to its connection table */
 	struct loop *loop;
 	struct fw *fw;
 	struct sysctls *sysctls;

@@ -149,15 +149,26 @@ int sysctls_forward(struct sysctls *s, struct err *e)
 
 int sysctls_bridge(struct sysctls *s, const char *bridge, struct err *e)
 {
+	static const struct {
+		const char *family, *name, *value;
+	} rows[] = {
+		{"ipv4", "route_localnet", "1"},
+		{"ipv6", "accept_ra", "0"},
+		/* While an address is being probed, what is forwarded to a container waits for it:
+		 * the kernel asks for neighbours in its name (ndisc_send_ns). */
+		{"ipv6", "accept_dad", "0"},
+		{"ipv6", "dad_transmits", "0"},
+	};
 	char path[64], value[VALUE_MAX];
-	int r;
+	int r = 0;
 
-	snprintf(path, sizeof(path), "ipv4/conf/%s/route_localnet", bridge);
-	r = set(s, path, "1", NULL, e);
-	snprintf(path, sizeof(path), "ipv6/conf/%s/accept_ra", bridge);
-	if (r < 0 || get(s, path, value) < 0)
-		return r;
-	return set(s, path, "0", NULL, e);
+	for (unsigned int i = 0; i < ARRAY_LEN(rows) && r == 0; i++) {
+		snprintf(path, sizeof(path), "%s/conf/%s/%s", rows[i].family, bridge, rows[i].name);
+		/* No such file: the host has no IPv6. */
+		if (get(s, path, value) == 0)
+			r = set(s, path, rows[i].value, NULL, e);
+	}
+	return r;
 }
 
 void sysctls_restore(struct sysctls *s)

@@ -16,7 +16,8 @@ void sysctls_free(struct sysctls *s); /* changes nothing */
  * doing so. */
 int sysctls_forward(struct sysctls *s, struct err *e);
 
-/* A bridge takes no router advertisements, and routes 127.0.0.0/8 (published ports). */
+/* A bridge takes no router advertisements, routes 127.0.0.0/8 (published ports), and doesn't probe for
+ * duplicates of its link-local address. To be called before the bridge has its first port. */
 int sysctls_bridge(struct sysctls *s, const char *bridge, struct err *e);
 
 /* Puts back what sysctls_forward changed since this process started, where it still has the value

@@ -201,6 +201,7 @@ no_link()
 	[ "$(in_ns "$HOST" cat /proc/sys/net/ipv4/ip_forward)" = 1 ]
 	[ "$(in_ns "$HOST" cat /proc/sys/net/ipv6/conf/all/forwarding)" = 1 ]
 	[ "$(in_ns "$HOST" cat /proc/sys/net/ipv6/conf/tnet0/accept_ra)" = 0 ]
+	[ "$(in_ns "$HOST" cat /proc/sys/net/ipv4/conf/tnet0/route_localnet)" = 1 ]
 	rules=$(in_ns "$HOST" nft -s list ruleset)
 	set_up
 	[ "$REPLY" = "$first" ]
@@ -438,6 +439,8 @@ links_have()
 		knock "$WEB" tcp $address 8080
 		[[ $output == "web "* ]]
 	done
+	# At once, too: the bridge's own address isn't being probed.
+	[[ $(in_ns "$HOST" ip -6 -o addr show dev tnet0) != *tentative* ]]
 	# The client's address isn't hidden from the container.
 	knock "$OUTSIDE" tcp 198.51.100.1 8080
 	[ "$output" = "web ::ffff:198.51.100.2" ]
@@ -477,6 +480,32 @@ links_have()
 	[ "$output" = "web 198.51.100.2" ]
 	knock "$HOST" tcp 127.0.0.1 5300
 	[ "$status" = 1 ]
+}
+
+# until_says FILE WORD: within 5 s the file holds the word
+until_says()
+{
+	for _ in $(seq 100); do
+		! grep -q "$2" "$1" || return 0
+		sleep 0.05
+	done
+	cat "$1"
+	return 1
+}
+
+@test "ports: a udp flow goes on to the container that has the port now" {
+	port="ports.0.host_ip=0.0.0.0 ports.0.host_port=5300 ports.0.container_port=53 ports.0.proto=udp"
+	answers=$BATS_TEST_TMPDIR/answers
+	set_up
+	serve "$WEB" udp 0.0.0.0 53 web
+	serve "$PEER" udp 0.0.0.0 53 peer
+	attach "$web $port"
+	start "$answers" nsenter -t "$OUTSIDE" -n -- "$NETNS" keep-asking 198.51.100.1 5300
+	PIDS+=("$LAST")
+	until_says "$answers" web
+	say "net_detach container=web"
+	attach "$peer $port"
+	until_says "$answers" peer
 }
 
 @test "ports: port_ip is the default address; no host port means any that is free" {

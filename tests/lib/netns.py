@@ -7,6 +7,7 @@
   netns.py hold-net               a network namespace alone (stands for a host)
   netns.py lend PID... -- CMD...  runs CMD with the k-th PID's fds as 10+2k (netns) and 11+2k (rtnl)
   netns.py serve tcp|udp ADDRESS PORT WORD    answers "WORD peer-address" until killed
+  netns.py keep-asking ADDRESS PORT           by UDP from one socket, five times a second; prints the answers
   netns.py ask tcp|udp ADDRESS PORT           prints the answer; 1 when there is none within a second
 """
 import ctypes
@@ -14,6 +15,7 @@ import os
 import signal
 import socket
 import sys
+import time
 
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 SYS_pidfd_getfd = 438
@@ -88,6 +90,20 @@ def ask(kind, address, port):
     return 0
 
 
+def keep_asking(address, port):
+    s = socket.socket(family(address), socket.SOCK_DGRAM)
+    s.settimeout(0.2)
+    s.connect((address, int(port)))
+    print("asking", flush=True)
+    while True:
+        try:
+            s.send(b"?")
+            print(s.recv(100).decode(), end="", flush=True)
+            time.sleep(0.2)
+        except OSError:
+            pass
+
+
 def main():
     what, args = sys.argv[1], sys.argv[2:]
     if what == "hold":
@@ -98,6 +114,8 @@ def main():
         lend(args)
     elif what == "serve":
         serve(*args)
+    elif what == "keep-asking":
+        keep_asking(*args)
     elif what == "ask":
         return ask(*args)
     return 2

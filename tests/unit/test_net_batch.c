@@ -34,7 +34,7 @@ static void test_answer(void **state)
 {
 	struct batch b = {0};
 	struct err e = {0};
-	int fd = batch_socket(&e), ifindex = 0;
+	int fd = batch_socket(NETLINK_ROUTE, &e), ifindex = 0;
 
 	(void)state;
 	assert_true(fd >= 0);
@@ -48,7 +48,7 @@ static void test_first_failure_is_told(void **state)
 {
 	struct batch b = {0};
 	struct err e = {0};
-	int fd = batch_socket(&e), ifindex = 0;
+	int fd = batch_socket(NETLINK_ROUTE, &e), ifindex = 0;
 
 	(void)state;
 	batch_add(&b, rt_link_get("lo"), "first");
@@ -67,7 +67,7 @@ static void test_no_memory_is_told(void **state)
 {
 	struct batch b = {0};
 	struct err e = {0};
-	int fd = batch_socket(&e);
+	int fd = batch_socket(NETLINK_ROUTE, &e);
 
 	(void)state;
 	batch_add(&b, NULL, "nothing");
@@ -80,7 +80,7 @@ static void test_no_memory_is_told(void **state)
 static void test_answers_withheld(void **state)
 {
 	struct err e = {0};
-	int fd = batch_socket(&e), tiny = 1;
+	int fd = batch_socket(NETLINK_ROUTE, &e), tiny = 1;
 
 	(void)state;
 	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &tiny, sizeof(tiny)), 0);
@@ -100,7 +100,7 @@ static void test_answers_withheld(void **state)
 static void test_foreign_sockets(void **state)
 {
 	struct err e = {0};
-	int sv[2], other = socket(AF_NETLINK, SOCK_RAW, NETLINK_GENERIC), own = batch_socket(&e);
+	int sv[2], other = socket(AF_NETLINK, SOCK_RAW, NETLINK_GENERIC), own = batch_socket(NETLINK_ROUTE, &e);
 
 	(void)state;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM, 0, sv), 0);
