@@ -80,11 +80,16 @@ static void fail_pending(struct chan *c)
 	}
 }
 
-/* Frees now, or when the last callback that runs on this channel has returned. */
+/* Frees now, or when the last callback that runs on this channel has returned. What those asked on the dead
+ * channel fails first: its timers point here. */
 static void chan_release(struct chan *c)
 {
-	if (c->busy == 0)
-		chan_free(c);
+	if (c->busy > 0)
+		return;
+	c->busy++;
+	fail_pending(c);
+	c->busy--;
+	chan_free(c);
 }
 
 void chan_close(struct chan *c)
