@@ -44,7 +44,7 @@ static int set_up_inside(
 		.len4 = n->net4.len,
 		.ip6 = m->ip6,
 		.gateway6 = network_gateway6(n),
-		.len6 = n->net6.len};
+		.len6 = n->has6 ? n->net6.len : 0};
 
 	return inside_setup(rtnl, &w, e);
 }

@@ -127,6 +127,8 @@ static void put_network(FILE *out, const struct fw *f, const struct network *n)
 	fprintf(out, "add element inet %s inside { \"%s\" . \"%s\" }\n", f->table, n->bridge,
 		n->bridge);
 	fprintf(out, "add element inet %s subnets4 { %s }\n", f->table, cidr4_format(n->net4, net));
+	if (!n->has6)
+		return;
 	fprintf(out, "add element inet %s subnets6 { %s }\n", f->table,
 		cidr6_format(&n->net6, net));
 }

@@ -55,9 +55,11 @@ int inside_setup(int rtnl, const struct inside_want *w, struct err *e)
 	batch_add(&b, rt_link_up(LO_IFINDEX), "lo");
 	batch_add(&b, rt_link_up(w->ifindex), "eth0");
 	batch_add(&b, rt_addr4_add(w->ifindex, w->ip4, w->len4), "IPv4 address");
-	batch_add(&b, rt_addr6_add(w->ifindex, &w->ip6, w->len6), "IPv6 address");
+	if (w->len6)
+		batch_add(&b, rt_addr6_add(w->ifindex, &w->ip6, w->len6), "IPv6 address");
 	batch_add(&b, rt_default4_add(w->ifindex, w->gateway4), "default route");
-	batch_add(&b, rt_default6_add(w->ifindex, &w->gateway6), "IPv6 default route");
+	if (w->len6)
+		batch_add(&b, rt_default6_add(w->ifindex, &w->gateway6), "IPv6 default route");
 	if (batch_run(&b, rtnl, NULL, NULL, e) < 0)
 		return err_prefix(e, "inside the container");
 	return 0;

@@ -17,7 +17,7 @@ struct inside_want {
 	uint32_t ip4, gateway4;
 	unsigned int len4;
 	struct in6_addr ip6, gateway6;
-	unsigned int len6;
+	unsigned int len6; /* 0: no IPv6 */
 };
 
 /* Refuses what isn't a NETLINK_ROUTE socket, and with netns >= 0 one of another network namespace.

@@ -149,7 +149,7 @@ static int finish(struct netd *d, struct network *n, struct published *found, st
 
 static int setup(struct netd *d, const struct net_setup *m, struct network **ret, struct err *e)
 {
-	struct network_want want = {m->subnet4, m->subnet6, m->mtu};
+	struct network_want want = {m->subnet4, m->subnet6, m->mtu, sysctls_have_ipv6(d->sysctls)};
 	const char *port_ip = m->port_ip ? m->port_ip : PORT_IP_DEFAULT;
 	struct published *found = NULL;
 	struct network *n;
@@ -193,10 +193,13 @@ static void on_net_setup(void *self, struct chan *c, uint32_t id, void *msg, str
 		.bridge = n->bridge,
 		.subnet4 = cidr4_format(n->net4, net4),
 		.gateway4 = ip4_format(pool_gateway(n->pool), gw4),
-		.subnet6 = cidr6_format(&n->net6, net6),
-		.gateway6 = ip6_format(&gateway6, gw6),
 	};
-	log_info("network %s: %s on %s, %s", n->name, net4, n->bridge, net6);
+
+	if (n->has6) {
+		ready.subnet6 = cidr6_format(&n->net6, net6);
+		ready.gateway6 = ip6_format(&gateway6, gw6);
+	}
+	log_info("network %s: %s on %s, %s", n->name, net4, n->bridge, n->has6 ? net6 : "no IPv6");
 	chan_reply(c, id, MSG_net_ready, &ready);
 }
 
@@ -240,16 +243,18 @@ static int reply_attached(struct netd *d, struct chan *c, uint32_t id, const str
 		.ip4 = ip4_format(m->ip4, ip4),
 		.prefix4 = n->net4.len,
 		.gateway4 = ip4_format(pool_gateway(n->pool), gw4),
-		.ip6 = ip6_format(&m->ip6, ip6),
-		.prefix6 = n->net6.len,
-		.gateway6 = ip6_format(&gateway6, gw6),
 		.mac = mac_format(mac, mac_text),
 	};
 	struct net_attached reply = {.endpoint = &ep};
 
+	if (n->has6) {
+		ep.ip6 = ip6_format(&m->ip6, ip6);
+		ep.prefix6 = n->net6.len;
+		ep.gateway6 = ip6_format(&gateway6, gw6);
+	}
 	if (list_ports(d, m->id, &a, &ep, e) < 0)
 		return -e->code;
-	log_debug("container %s: %s and %s by %s", m->id, ip4, ip6, m->link);
+	log_debug("container %s: %s and %s by %s", m->id, ip4, n->has6 ? ip6 : "no IPv6", m->link);
 	chan_reply(c, id, MSG_net_attached, &reply);
 	return 0;
 }

@@ -118,7 +118,8 @@ static int set_addresses(
 
 	drop_addresses(n, h, &b);
 	batch_add(&b, rt_addr4_add(n->ifindex, pool_gateway(n->pool), n->net4.len), "IPv4 address");
-	batch_add(&b, rt_addr6_add(n->ifindex, &gw6, n->net6.len), "IPv6 address");
+	if (n->has6)
+		batch_add(&b, rt_addr6_add(n->ifindex, &gw6, n->net6.len), "IPv6 address");
 	batch_add(&b, rt_bridge_up(&rb), "bringing up");
 	if (batch_run(&b, rtnl, NULL, NULL, e) < 0)
 		return err_prefix(e, "bridge %s", n->bridge);
@@ -159,7 +160,7 @@ static int choose(
 	if (n->ifindex)
 		host_each_port(h, n->ifindex, count, &ports);
 	r = subnet_choose4(h, n->ifindex, ports > 0, want->subnet4, &n->net4, e);
-	if (r == 0)
+	if (r == 0 && n->has6)
 		r = subnet_choose6(h, n->ifindex, ports > 0, want->subnet6, &n->net6, e);
 	return r < 0 ? r : pool_new(n->net4, &n->pool, e);
 }
@@ -202,6 +203,7 @@ int network_ensure(const char *engine, const char *name, const struct network_wa
 		return err_errno(e, ENOMEM, "network %s", name);
 	snprintf(n->name, sizeof(n->name), "%s", name);
 	n->mtu = want->mtu;
+	n->has6 = want->has6;
 	names_bridge(engine, name, n->bridge);
 	r = ensure(n, engine, want, rtnl, e);
 	if (r < 0) {
@@ -260,6 +262,8 @@ static int claim6(struct network *n, struct member *m, const char *text, struct 
 	struct in6_addr gw = network_gateway6(n);
 	char net[CIDR_TEXT_MAX];
 
+	if (!n->has6)
+		return text ? err_set(e, EINVAL, "address %s: the host has no IPv6", text) : 0;
 	if (!text) {
 		m->ip6 = cidr6_nth(&n->net6, m->ip4 - n->net4.base);
 		if (ip6_taken(n, &m->ip6))

@@ -14,7 +14,7 @@ struct member {
 	char id[NAMES_ID_MAX + 1];
 	char link[IFNAMSIZ]; /* the host's end */
 	uint32_t ip4;
-	struct in6_addr ip6;
+	struct in6_addr ip6; /* :: on a network without IPv6 */
 };
 
 struct network {
@@ -25,6 +25,7 @@ struct network {
 	bool made;    /* the bridge wasn't there before */
 	uint32_t mtu; /* 0: the kernel's default */
 	struct cidr4 net4;
+	bool has6; /* false: the host has no IPv6, and net6 no meaning */
 	struct cidr6 net6;
 	struct pool *pool;
 	struct member *members;
@@ -35,6 +36,7 @@ struct network {
 struct network_want {
 	const char *subnet4, *subnet6;
 	uint32_t mtu;
+	bool has6;
 };
 
 /* Makes the bridge, or finds and adopts it with all containers on it. On failure nothing new is

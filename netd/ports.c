@@ -202,6 +202,9 @@ static int resolve_one(const struct published *book, const struct published *fre
 	const struct published *o = NULL;
 	char text[PORTS_TEXT_MAX];
 
+	if (p->family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&p->to6))
+		return err_set(
+			e, EAFNOSUPPORT, "port %s: the network has no IPv6", ports_format(p, text));
 	if (p->host_port) {
 		o = owner(book, p);
 		o = o ? o : owner(fresh, p);

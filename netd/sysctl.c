@@ -112,6 +112,13 @@ static int change(struct sysctls *s, const char *path, const char *value, struct
 	return 0;
 }
 
+bool sysctls_have_ipv6(struct sysctls *s)
+{
+	char value[VALUE_MAX];
+
+	return get(s, "ipv6/conf/default/disable_ipv6", value) == 0 && strcmp(value, "0") == 0;
+}
+
 /* With forwarding on, accept_ra=1 means no and 2 means yes; and the change drops learned default
  * routes of links that aren't at 2 (rt6_purge_dflt_routers). So this comes first. */
 static int keep_router_advertisements(struct sysctls *s, struct err *e)
@@ -140,8 +147,8 @@ int sysctls_forward(struct sysctls *s, struct err *e)
 	char value[VALUE_MAX];
 	int r = change(s, "ipv4/ip_forward", "1", e);
 
-	/* No such file: the host has no IPv6. */
-	if (r < 0 || get(s, "ipv6/conf/all/forwarding", value) < 0 || strcmp(value, "1") == 0)
+	if (r < 0 || !sysctls_have_ipv6(s) || get(s, "ipv6/conf/all/forwarding", value) < 0 ||
+		strcmp(value, "1") == 0)
 		return r;
 	r = keep_router_advertisements(s, e);
 	return r < 0 ? r : change(s, "ipv6/conf/all/forwarding", "1", e);

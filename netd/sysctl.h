@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/err.h"
 
 struct sysctls;
@@ -12,12 +14,15 @@ struct sysctls;
 int sysctls_new(struct sysctls **ret, struct err *e);
 void sysctls_free(struct sysctls *s); /* changes nothing */
 
+/* Can links of the host have IPv6 addresses? */
+bool sysctls_have_ipv6(struct sysctls *s);
+
 /* Forwarding on, for IPv4 and IPv6. A host that learns routes from router advertisements goes on
  * doing so. */
 int sysctls_forward(struct sysctls *s, struct err *e);
 
-/* A bridge takes no router advertisements, routes 127.0.0.0/8 (published ports), and doesn't probe for
- * duplicates of its link-local address. To be called before the bridge has its first port. */
+/* A bridge takes no router advertisements, routes 127.0.0.0/8 (published ports), and doesn't probe
+ * for duplicates of its link-local address. To be called before the bridge has its first port. */
 int sysctls_bridge(struct sysctls *s, const char *bridge, struct err *e);
 
 /* Puts back what sysctls_forward changed since this process started, where it still has the value

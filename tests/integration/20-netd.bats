@@ -111,8 +111,8 @@ netd_start()
 netd_stop()
 {
 	exec {TO}>&- {FROM}<&-
-	wait "$NETD"
 	TO=
+	wait "$NETD"
 }
 
 # say LINE: sends it; REPLY is the answer
@@ -257,6 +257,23 @@ links_have()
 	[[ $REPLY == *"code=22 "* ]]
 	[ "$(links)" = "$(printf 'lo\nuplink')" ]
 	[ -z "$(in_ns "$HOST" nft list tables)" ]
+}
+
+@test "setup: a host without IPv6 gets a network without it" {
+	in_ns "$HOST" sh -c 'echo 1 | tee /proc/sys/net/ipv6/conf/all/disable_ipv6 /proc/sys/net/ipv6/conf/default/disable_ipv6'
+	set_up
+	[[ $REPLY != *6=* ]]
+	refused "$web ip6=fd00::2" "the host has no IPv6"
+	attach "$web ports.0.host_port=8080 ports.0.container_port=80 ports.0.proto=tcp"
+	[[ $REPLY != *ip6=* ]]
+	serve "$WEB" tcp 0.0.0.0 80 web
+	knock "$HOST" tcp 127.0.0.1 8080
+	[[ $output == "web "* ]]
+	in_ns "$WEB" ping -c 1 -W 2 198.51.100.2
+	refused "$peer ports.0.host_ip=:: ports.0.host_port=8081 ports.0.container_port=80 ports.0.proto=tcp" "port [::]:8081/tcp: the network has no IPv6"
+	set_up
+	attach "$peer"
+	in_ns "$PEER" ping -c 1 -W 2 172.20.0.3
 }
 
 @test "setup: a link or table of the same name that is somebody else's is left alone" {
@@ -447,10 +464,8 @@ links_have()
 	knock "$OUTSIDE" tcp 2001:db8:1::1 8080
 	[ "$output" = "web 2001:db8:1::2" ]
 	# ::1 can't be served; it is refused at once, so that clients of "localhost" go on to 127.0.0.1.
-	start_ms=$(date +%s%3N)
 	knock "$HOST" tcp ::1 8080
-	[ "$status" = 1 ]
-	[ $(($(date +%s%3N) - start_ms)) -lt 1500 ]
+	[[ $output == *refused* ]]
 }
 
 @test "ports: on one address of the host" {

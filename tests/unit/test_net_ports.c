@@ -16,8 +16,8 @@
 
 #include "netd/ports.h"
 
-static struct member web = {.id = "web", .ip4 = 0xac140002};
-static struct member db = {.id = "db", .ip4 = 0xac140003};
+static struct member web = {.id = "web", .ip4 = 0xac140002, .ip6 = {.s6_addr = {0xfd, [15] = 2}}};
+static struct member db = {.id = "db", .ip4 = 0xac140003, .ip6 = {.s6_addr = {0xfd, [15] = 3}}};
 
 static int resolve(const struct published *book, const struct member *m, const char *ip,
 	uint32_t host, uint32_t to, const char *proto, struct published **ret, struct err *e)
