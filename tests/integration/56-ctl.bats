@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MIT
+#
+# ctl itself: terminals, signals, streams, and what it is while a container talks to it.
+
+bats_require_minimum_version 1.5.0
+
+. "$BATS_TEST_DIRNAME/../lib/engine.sh"
+
+setup_file()
+{
+	engine_start && engine_images busybox
+}
+
+teardown_file()
+{
+	engine_stop
+}
+
+setup()
+{
+	bb=$REGISTRY/busybox
+	terminal=$BATS_TEST_DIRNAME/../lib/terminal.py
+}
+
+teardown()
+{
+	ctl ps -aq | xargs -r timeout 60 "$engine_bin/ctl" rm -f >/dev/null 2>&1
+}
+
+@test "a terminal follows the caller's size, and its mode comes back" {
+	run -0 "$terminal" 'wait:# type:stty\ssize\r wait:24\s80 size:50x120 type:stty\ssize\r wait:50\s120' \
+		'type:exit\s5\r' -- "$engine_bin/ctl" run --rm -it "$bb" sh
+	[[ "${lines[-1]}" == "exit=5 restored=yes" ]]
+}
+
+@test "ctrl-p ctrl-q detaches with 0 and prints nothing; attach and exec join" {
+	run -0 "$terminal" 'wait:# type:\x10\x11' -- "$engine_bin/ctl" run -it --name kept "$bb" sh
+	[[ "${lines[-1]}" == "exit=0 restored=yes" ]]
+	[[ "$output" != *ctl:* ]]
+	[ "$(ctl inspect -f '{{.State.Status}}' kept)" = running ]
+	run -0 "$terminal" 'type:echo\sa$((20+3))\r wait:a23 type:\x01z' -- \
+		"$engine_bin/ctl" attach --detach-keys ctrl-a,z kept
+	[[ "${lines[-1]}" == "exit=0 restored=yes" ]]
+	run -0 "$terminal" 'wait:# type:exit\s3\r' -- "$engine_bin/ctl" exec -it kept sh
+	[[ "${lines[-1]}" == "exit=3 restored=yes" ]]
+	run -0 "$terminal" 'type:exit\s9\r' -- "$engine_bin/ctl" attach kept
+	[[ "${lines[-1]}" == "exit=9 restored=yes" ]]
+}
+
+@test "a signal that kills ctl restores the terminal and leaves the container" {
+	run -0 "$terminal" 'wait:# kill:15' -- "$engine_bin/ctl" run -it --name alive "$bb" sh
+	[[ "${lines[-1]}" == "exit=-15 restored=yes" ]]
+	[ "$(ctl inspect -f '{{.State.Status}}' alive)" = running ]
+}
+
+@test "without a terminal signals are forwarded" {
+	"$engine_bin/ctl" run --rm "$bb" sh -c 'trap "exit 44" USR1; echo ready; while :; do sleep 0.05; done' \
+		>"$BATS_TEST_TMPDIR/out" 3>&- &
+	pid=$!
+	wait_until 10 grep ready "$BATS_TEST_TMPDIR/out"
+	kill -USR1 "$pid"
+	code=0
+	wait "$pid" || code=$?
+	[ "$code" = 44 ]
+}
+
+@test "a stdin that stays open does not delay the end; a reader that leaves ends ctl" {
+	mkfifo "$BATS_TEST_TMPDIR/in"
+	exec 8<>"$BATS_TEST_TMPDIR/in"
+	CTL_TIMEOUT=10 ctl run --rm -i "$bb" true <&8
+	exec 8<&-
+	run -0 bash -c "set -o pipefail; timeout 20 '$engine_bin/ctl' run '$bb' yes | head -n 1; echo \${PIPESTATUS[0]}"
+	[ "${lines[0]}" = y ]
+	[ "${lines[1]}" = 141 ]
+}
+
+@test "a slow reader gets every byte" {
+	[ "$(ctl run --rm "$bb" sh -c 'head -c 3000000 /dev/zero' | { sleep 1; wc -c; })" = 3000000 ]
+}
+
+@test "ctl has no capability left while a container talks to it" {
+	"$engine_bin/ctl" run --rm --name talk "$bb" sleep 30 3>&- &
+	pid=$!
+	wait_until 10 test "$(ctl ps -q -f name=talk)" || true
+	wait_until 10 ctl exec talk true
+	run -0 grep -E '^Cap(Prm|Eff|Inh|Bnd|Amb)' "/proc/$pid/status"
+	[ "$(awk '{ print $2 }' <<<"$output" | sort -u)" = 0000000000000000 ]
+	ctl kill talk
+	wait "$pid" || true
+}
+
+@test "bad flags are refused before anything happens, whatever the command" {
+	while IFS='|' read -r code words args; do
+		# shellcheck disable=SC2086
+		run --separate-stderr ctl $args
+		echo "$args: $status: $stderr"
+		[ "$status" = "$code" ]
+		[[ "$stderr" == *"$words"* ]]
+		[ "$(wc -l <<<"$stderr")" = 1 ]
+	done <<-END
+		125|did you mean --name|run --nmae x $bb
+		125|--userns is not supported yet|run --userns host $bb
+		125|steps of 0.01|run --cpus 0.001 $bb
+		125|named volumes are not supported yet|run -v data:/d $bb
+		125|same place|run -v /etc:/d --tmpfs /d $bb
+		125|less than the least|create -m 1k $bb
+		1|unknown flag --foo|ps --foo
+		1|invalid signal|kill -s 65 nobody
+		1|did you mean "run"|rnu $bb
+		1|is no filter|ps --filter nmae=x
+		1|}} is missing|ps --format {{.ID
+	END
+	[ -z "$(ctl ps -aq)" ]
+	run -125 --separate-stderr "$engine_bin/ctl" --socket /nonexistent/sock ps
+	[[ "$stderr" == *"start it with: supervisor"* ]]
+}
