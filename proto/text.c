@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -67,6 +68,15 @@ static int open_document(struct reader *rd, char *text)
 	return r < 0 ? err_errno(rd->e, r, "making a memory file") : keep_fd(rd, r);
 }
 
+/* A FIFO is opened for writing alone, or its reader's end would never be noticed. */
+static int open_for_writing(const char *path)
+{
+	struct stat st;
+	bool fifo = stat(path, &st) == 0 && S_ISFIFO(st.st_mode);
+
+	return open(path, O_CLOEXEC | (fifo ? O_WRONLY : O_RDWR | O_CREAT), 0600);
+}
+
 static int open_value(struct reader *rd, char *value)
 {
 	static const int tries[] = {O_RDWR, O_RDONLY, O_PATH};
@@ -84,7 +94,7 @@ static int open_value(struct reader *rd, char *value)
 	} else if (*value == '<') {
 		fd = open(++value, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	} else if (*value == '>') {
-		fd = open(++value, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		fd = open_for_writing(++value);
 	} else {
 		for (unsigned int i = 0; i < ARRAY_LEN(tries) && fd < 0; i++)
 			fd = open(value, tries[i] | O_CLOEXEC);

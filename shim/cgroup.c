@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -32,11 +33,30 @@ int cgroup_join(const int *procs, uint32_t n, struct err *e)
 	return 0;
 }
 
+/* The file belongs to root while its process is not dumpable; proc(5). */
+int oom_set_score(int64_t score, struct err *e)
+{
+	char text[12];
+	int r;
+
+	if (score == 0)
+		return 0;
+	snprintf(text, sizeof(text), "%d", (int)score);
+	prctl(PR_SET_DUMPABLE, 1);
+	r = fd_write_file_at(AT_FDCWD, "/proc/self/oom_score_adj", text);
+	prctl(PR_SET_DUMPABLE, 0);
+	if (r == -EACCES)
+		return err_set(e, EACCES, "oom score %s: a container can only raise its own", text);
+	return r < 0 ? err_errno(e, r, "setting the oom score to %s", text) : 0;
+}
+
 int phase_cgroup(struct child *c, struct order *o, struct err *e)
 {
-	int r = cgroup_join(o->msg.procs.v, o->msg.procs.n, e);
+	int r = oom_set_score(o->spec.oom_score_adj, e);
 
 	(void)c;
+	if (r == 0)
+		r = cgroup_join(o->msg.procs.v, o->msg.procs.n, e);
 	if (r == 0 && unshare(CLONE_NEWCGROUP) < 0)
 		r = err_errno(e, errno, "making a cgroup namespace");
 	return r;

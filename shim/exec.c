@@ -74,7 +74,7 @@ static void close_others(const struct shim *s, const struct process *p, const st
 {
 	int keep[NS_COUNT + SHIM_PROCS_MAX + 8];
 	size_t n = 0;
-	const int own[] = {t->sock, t->null, t->pts, t->proc, p->in, p->out, p->err};
+	const int own[] = {t->sock, t->null, t->pts, p->in, p->out, p->err};
 
 	memcpy(keep, s->ns, sizeof(s->ns));
 	n = NS_COUNT;
@@ -100,8 +100,10 @@ static pid_t clone_sibling(void)
 static int join(const struct shim *s, struct process *p, struct process_tools *t, struct err *e)
 {
 	pid_t pid;
-	int r = cgroup_join(s->procs, s->n_procs, e);
+	int r = oom_set_score(s->kept.oom_score_adj, e);
 
+	if (r == 0)
+		r = cgroup_join(s->procs, s->n_procs, e);
 	if (r == 0)
 		r = ns_join(s->ns, e);
 	if (r < 0)
@@ -269,7 +271,7 @@ static void describe(const struct shim *s, const struct exec_spec *spec, struct 
 		.cwd = spec->cwd ? spec->cwd : s->kept.cwd, .user = spec->user,
 		.caps = spec->caps ? spec->caps : s->kept.caps, .tty = spec->tty,
 		.new_privs = s->kept.new_privs && spec->new_privs, .stdin_open = spec->stdin_open,
-		.umask = s->kept.umask, .oom_score_adj = s->kept.oom_score_adj,
+		.umask = s->kept.umask,
 		.n_rlimits = s->kept.n_rlimits, .rows = (uint16_t)spec->rows,
 		.cols = (uint16_t)spec->cols, .in = -1, .out = -1, .err = -1};
 	memcpy(p->rlimits, s->kept.rlimits, sizeof(p->rlimits));
@@ -277,7 +279,7 @@ static void describe(const struct shim *s, const struct exec_spec *spec, struct 
 
 static int launch(struct exec *x, struct process *p, struct err *e)
 {
-	struct process_tools t = {.pts = x->shim->pts, .proc = x->shim->proc, .extra = NULL};
+	struct process_tools t = {.pts = x->shim->pts};
 	int pair[2], r = open_sock(x, pair, e);
 	pid_t pid;
 

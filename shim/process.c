@@ -104,11 +104,8 @@ static int take_streams(const struct process *p, const struct streams *s, struct
 	return 0;
 }
 
-static int set_limits(const struct process *p, const struct process_tools *t, struct err *e)
+static int set_limits(const struct process *p, struct err *e)
 {
-	char text[12];
-	int r;
-
 	for (unsigned int i = 0; i < p->n_rlimits; i++) {
 		const struct process_rlimit *l = &p->rlimits[i];
 
@@ -119,13 +116,7 @@ static int set_limits(const struct process *p, const struct process_tools *t, st
 		return err_errno(e, errno, "ulimit");
 	}
 	umask(p->umask);
-	if (p->oom_score_adj == 0)
-		return 0;
-	snprintf(text, sizeof(text), "%d", (int)p->oom_score_adj);
-	r = fd_write_file_at(t->proc, "self/oom_score_adj", text);
-	if (r == -EACCES)
-		return err_set(e, EACCES, "oom score %s: a container can only raise its own", text);
-	return r < 0 ? err_errno(e, r, "setting the oom score to %s", text) : 0;
+	return 0;
 }
 
 /* A directory outside of the root shows as "(unreachable)…"; getcwd(3). */
@@ -164,7 +155,7 @@ int process_run(struct process *p, struct process_tools *t, struct err *e)
 	if (r == 0)
 		r = p->tty ? own_terminal(p, t, &ids, &s, e) : own_pipes(p, t, &ids, &s, e);
 	if (r == 0)
-		r = set_limits(p, t, e);
+		r = set_limits(p, e);
 	if (r == 0)
 		r = enter_cwd(p, e);
 	if (r == 0)

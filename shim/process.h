@@ -25,7 +25,6 @@ struct process {
 	uint64_t caps;
 	bool new_privs, tty, stdin_open, init;
 	uint32_t umask;
-	int64_t oom_score_adj;
 	struct process_rlimit rlimits[PROCESS_RLIMITS_MAX];
 	unsigned int n_rlimits;
 	uint16_t rows, cols;
@@ -37,7 +36,6 @@ struct process_tools {
 	int sock;          /* to the shim */
 	int null;          /* stdin when there is none */
 	int pts;           /* root of the container's devpts */
-	int proc;          /* root of the container's procfs */
 	bool console;      /* the terminal is also mounted on /dev/console */
 	int console_target;
 	const int *extra;  /* descriptors to send along with the streams */

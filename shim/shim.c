@@ -52,7 +52,7 @@ static void say_ready(struct shim *s, int rtnl)
 
 static void on_running(struct shim *s, const int *fds, uint32_t n)
 {
-	const uint32_t fixed = NS_COUNT + 2;
+	const uint32_t fixed = NS_COUNT + 1;
 
 	if (n < fixed) {
 		err_set(&s->failure, EPROTO, "the first process sent %u descriptors", n);
@@ -60,7 +60,6 @@ static void on_running(struct shim *s, const int *fds, uint32_t n)
 	}
 	memcpy(s->ns, fds, sizeof(s->ns));
 	s->pts = fds[NS_COUNT];
-	s->proc = fds[NS_COUNT + 1];
 	s->announced = true;
 	io_open(&s->io, fds + fixed, n - fixed, s->tty, s->has_in, &s->failure);
 }
@@ -72,7 +71,6 @@ static void forget_container(struct shim *s)
 	for (uint32_t i = 0; i < s->n_procs; i++)
 		fd_close(&s->procs[i]);
 	fd_close(&s->pts);
-	fd_close(&s->proc);
 }
 
 /* execve has closed the socket, or death has. */
@@ -548,7 +546,7 @@ int shim_run(struct shim *s, struct err *e)
 		return err_set(e, ENOMEM, "out of memory");
 	s->state = SHIM_STANDBY;
 	s->log = (struct outlog){.dir = -1, .fd = -1};
-	s->pts = s->proc = -1;
+	s->pts = -1;
 	for (int i = 0; i < NS_COUNT; i++)
 		s->ns[i] = -1;
 	r = open_sources(s);

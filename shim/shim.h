@@ -50,7 +50,7 @@ struct shim {
 	bool announced; /* the first process is about to execve */
 
 	struct ns_first first;
-	int ns[NS_COUNT], pts, proc; /* from the workload, for execs */
+	int ns[NS_COUNT], pts; /* from the workload, for execs */
 	int procs[SHIM_PROCS_MAX];
 	uint32_t n_procs;
 	struct shim_kept kept;

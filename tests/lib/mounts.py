@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: MIT
 """Starts a command with mounts at given descriptors, as imaged would hand them over.
 
-    mounts.py --base BASE [--layer FD=DIR]... [--dir FD=DIR]... -- COMMAND...
+    mounts.py --base BASE [--layer FD=DIR]... [--open FD=FILE]... -- COMMAND...
 
 --layer: a detached, read-only clone of DIR, mapped so that the owner 0 on disk is BASE and so on for 65536 ids.
---tree: likewise, writable.    --plain: a detached clone that is not mapped.    --open: DIR itself, opened.
+--tree: likewise, writable.    --plain: a detached clone that is not mapped.    --open: a file or directory
+itself, for reading.    --write: a file for writing.
 """
 import argparse
 import ctypes
@@ -58,17 +59,18 @@ def clone(path, attrs, userns):
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--base", type=int, required=True)
-    for kind in ("layer", "tree", "plain", "open"):
+    for kind in ("layer", "tree", "plain", "open", "write"):
         p.add_argument(f"--{kind}", action="append", default=[])
     p.add_argument("command", nargs=argparse.REMAINDER)
     a = p.parse_args()
     userns = user_namespace(a.base)
     todo = []
-    for kind, items in (("layer", a.layer), ("tree", a.tree), ("plain", a.plain), ("open", a.open)):
+    for kind, items in (("layer", a.layer), ("tree", a.tree), ("plain", a.plain), ("open", a.open),
+                        ("write", a.write)):
         for item in items:
             fd, path = item.split("=", 1)
-            if kind == "open":
-                got = os.open(path, os.O_RDONLY)
+            if kind in ("open", "write"):
+                got = os.open(path, os.O_RDONLY if kind == "open" else os.O_WRONLY)
             else:
                 got = clone(path, ATTR_RDONLY | ATTR_NODEV if kind == "layer" else 0,
                             -1 if kind == "plain" else userns)
