@@ -33,7 +33,7 @@ static int make_upper(int writable, struct err *e)
 	return 0;
 }
 
-/* Names below the current directory keep 127 layers within the one page that mount(2) takes. */
+/* Names below the current directory keep 128 layers within the one page that mount(2) takes. */
 static int overlay_options(const struct shim_start *m, char *buf, size_t size)
 {
 	int n = snprintf(buf, size, "userxattr,upperdir=w/upper,workdir=w/work,lowerdir=");

@@ -24,13 +24,17 @@
 
 /* ---- the first process ---- */
 
+/* Execs are reaped on the way: the kernel keeps a pid 1 until nothing else is left of its namespace, and they
+ * are our children. */
 static void kill_first(struct shim *s)
 {
+	pid_t pid = 0;
+
 	if (s->first.pid <= 0)
 		return;
 	pidfd_send_signal(s->first.pidfd, SIGKILL, NULL, 0);
-	while (waitpid(s->first.pid, NULL, 0) < 0 && errno == EINTR)
-		;
+	while (pid != s->first.pid && (pid >= 0 || errno == EINTR))
+		pid = waitpid(-1, NULL, 0);
 	s->first.pid = 0;
 }
 

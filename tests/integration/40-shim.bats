@@ -222,7 +222,7 @@ mkdir /sys/fs/cgroup/x; mkdir /sys/fs/cgroup/pids/x; echo end'
 
 @test "dev is complete and usable" {
 	sh_in 'for d in null zero full random urandom tty; do [ -c /dev/\$d ] || echo no \$d; done;
-echo x >/dev/null; head -c 8 /dev/zero | wc -c; head -c 8 /dev/urandom | wc -c; readlink /dev/ptmx /dev/fd /dev/stdin;
+echo x >/dev/null; head -c 8 /dev/zero | wc -c; head -c 8 /dev/urandom | wc -c; for l in ptmx fd stdin; do readlink /dev/\$l; done;
 echo x >/dev/shm/x; df -m /dev/shm | tail -n 1 | awk \"{print \\\$2}\"; mknod /dev/evil c 1 1 || echo nodev;
 echo again >/dev/stdout; grep -c mqueue /proc/mounts' shm_size=33554432
 	[ "$(grep -v mknod <<<"$output")" = "8
@@ -579,7 +579,7 @@ again
 	echo 8 >"$CGROUP/pids.max"
 	SHIM_MOUNTS+=(--write "13=$CGROUP/cgroup.procs")
 	shim_open
-	say "shim_start $(spec argv=/bin/sh argv=-c 'argv="while :; do sleep 100 & done"' cwd=/) layers=@fd:10 writable=@fd:11 log=@fd:12 procs=@fd:13"
+	say "shim_start $(spec argv=/bin/sh argv=-c 'argv="for i in 1 2 3 4 5 6 7; do sleep 100 & done; wait"' cwd=/) layers=@fd:10 writable=@fd:11 log=@fd:12 procs=@fd:13"
 	hear '^shim_started'
 	until [ "$(cat "$CGROUP/pids.current")" -ge 8 ]; do sleep 0.05; done
 	say "shim_exec exec=1 spec=@{exec_spec argv=/bin/true}"
@@ -591,12 +591,9 @@ again
 
 @test "the joiner can't be looked into by the container" {
 	stay
-	say "shim_exec exec=1 spec=@{exec_spec argv=/bin/sh argv=-c argv=\"while :; do for p in /proc/[0-9]*; do cat \$p/cmdline 2>/dev/null | tr '\\\\0' ' '; readlink \$p/exe \$p/root \$p/cwd 2>/dev/null; ls \$p/fd 2>/dev/null; done; done\" env=PATH=/bin} out=@>$SHIM_DIR/spy"
-	touch "$SHIM_DIR/spy"
-	hear '^(failed|shim_execed)'
 	mkfifo -m 666 "$SHIM_DIR/f"
 	cat "$SHIM_DIR/f" >"$SHIM_DIR/seen" &
-	say "shim_exec exec=2 spec=@{exec_spec argv=/bin/sh argv=-c argv=\"while :; do for p in /proc/[0-9]*; do readlink \$p/exe \$p/root \$p/cwd 2>/dev/null; done; done\" env=PATH=/bin} out=@>$SHIM_DIR/f"
+	say "shim_exec exec=2 spec=@{exec_spec argv=/bin/sh argv=-c argv=\"while :; do for p in /proc/[0-9]*; do for l in exe root cwd; do readlink \$p/\$l 2>/dev/null; done; done; done\" env=PATH=/bin} out=@>$SHIM_DIR/f"
 	hear '^shim_execed'
 	for i in {10..60}; do
 		say "shim_exec exec=$i spec=@{exec_spec argv=/bin/true}"
@@ -604,6 +601,7 @@ again
 	done
 	say shim_signal signal=9
 	hear '^shim_exited'
+	sort "$SHIM_DIR/seen" | uniq -c
 	[ -s "$SHIM_DIR/seen" ]
 	! grep -vE '^(/bin/busybox|/)$' "$SHIM_DIR/seen"
 }

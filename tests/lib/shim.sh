@@ -44,6 +44,7 @@ shim_open()
 			"$shim_bin" --debug --uid "$SHIM_UID" --uid-base "$SHIM_BASE" "$@" 2>>"$SHIM_LOG"
 	}
 	exec {SHIM_IN}>&"${SHIM[1]}" {SHIM_OUT}<&"${SHIM[0]}"
+	eval "exec ${SHIM[1]}>&- ${SHIM[0]}<&-"
 	hear '^shim_ready' 20
 }
 
