@@ -40,8 +40,8 @@ struct chan *chan_alloc(struct loop *l, int fd, const struct chan_setup *setup)
 	c->loop = l;
 	c->fd = fd;
 	c->setup = *setup;
-	/* A channel may outlive the process that used it before: late answers to that one's requests must not
-	 * look like answers to ours. */
+	/* A channel may outlive the process that used it before: late answers to that one's
+	 * requests must not look like answers to ours. */
 	if (getrandom(&c->next_id, sizeof(c->next_id), GRND_NONBLOCK) < 0)
 		c->next_id = (uint32_t)time_now_ns();
 	c->out_tail = &c->out;
@@ -80,8 +80,8 @@ static void fail_pending(struct chan *c)
 	}
 }
 
-/* Frees now, or when the last callback that runs on this channel has returned. What those asked on the dead
- * channel fails first: its timers point here. */
+/* Frees now, or when the last callback that runs on this channel has returned. What those asked on
+ * the dead channel fails first: its timers point here. */
 static void chan_release(struct chan *c)
 {
 	if (c->busy > 0)
@@ -313,7 +313,8 @@ static int enqueue(struct chan *c, struct frame_out *f)
 	return watch_change(c->watch, LOOP_READ | LOOP_WRITE);
 }
 
-static int chan_send(struct chan *c, enum msg_type type, uint32_t id, const void *msg, struct err *e)
+static int chan_send(
+	struct chan *c, enum msg_type type, uint32_t id, const void *msg, struct err *e)
 {
 	struct frame_out f = {0};
 	int r;
@@ -332,7 +333,8 @@ static int chan_send(struct chan *c, enum msg_type type, uint32_t id, const void
 		r = enqueue(c, &f);
 	free(f.buf);
 	/* A lost peer is noticed by the loop; callers' objects must not vanish under them here. */
-	return r < 0 ? err_errno(e, r, "sending %s to %s", msg_name(type), role_name(c->setup.peer)) : 0;
+	return r < 0 ? err_errno(e, r, "sending %s to %s", msg_name(type), role_name(c->setup.peer))
+		     : 0;
 }
 
 static void on_deadline(void *arg)
@@ -343,7 +345,8 @@ static void on_deadline(void *arg)
 	if (!pending_take(c, p->id))
 		return;
 	if (!p->failure.code)
-		err_set(&p->failure, ETIMEDOUT, "no answer from %s in time", role_name(c->setup.peer));
+		err_set(&p->failure, ETIMEDOUT, "no answer from %s in time",
+			role_name(c->setup.peer));
 	c->busy++;
 	p->fn(p->arg, NULL, NULL, &p->failure);
 	pending_free(p);
@@ -371,7 +374,8 @@ uint32_t chan_request(struct chan *c, enum msg_type type, const void *msg, unsig
 	c->pending = p;
 	r = chan_send(c, type, p->id, msg, &p->failure);
 	if (r == 0 && c->text)
-		r = err_set(&p->failure, ENOTCONN, "%s: nobody answers in a debug run", msg_name(type));
+		r = err_set(
+			&p->failure, ENOTCONN, "%s: nobody answers in a debug run", msg_name(type));
 	if (r < 0)
 		p->timer = loop_timer(c->loop, 0, on_deadline, p);
 	else if (deadline_ms > 0)

@@ -2,9 +2,9 @@
 /*
  * A channel: frames on a socket, on the event loop, with requests, replies and deadlines.
  *
- * Order of checks on receipt: length, known type, sender and receiver roles, descriptors, decode, then
- * the handler. A peer that breaks a rule is logged and its channel closed. Handlers get a decoded
- * message that is valid until they return; they take descriptors with frame_take_fd().
+ * Order of checks on receipt: length, known type, sender and receiver roles, descriptors, decode,
+ * then the handler. A peer that breaks a rule is logged and its channel closed. Handlers get a
+ * decoded message that is valid until they return; they take descriptors with frame_take_fd().
  */
 #pragma once
 
@@ -26,16 +26,16 @@ struct chan_setup {
 	enum role self, peer;
 	const struct handler *handlers;
 	void *arg; /* handed to handlers and on_close as `self` */
-	/* The peer is gone or was dropped. Requests of ours still waiting have failed by then. The channel
-	 * is freed after this returns. May be NULL. */
+	/* The peer is gone or was dropped. Requests of ours still waiting have failed by then. The
+	 * channel is freed after this returns. May be NULL. */
 	void (*on_close)(void *self, struct chan *c);
 };
 
 /* Takes over fd (made non-blocking). Returns NULL when memory is out. */
 struct chan *chan_open(struct loop *l, int fd, const struct chan_setup *setup);
 
-/* Closes and frees; waiting requests of ours fail with -ECONNRESET; on_close is not called. NULL is fine.
- * Safe inside a handler of this channel. */
+/* Closes and frees; waiting requests of ours fail with -ECONNRESET; on_close is not called. NULL is
+ * fine. Safe inside a handler of this channel. */
 void chan_close(struct chan *c);
 
 /* A word that the owner may hang on a channel (ctl sessions). */
@@ -48,9 +48,9 @@ int chan_peer(struct chan *c, uid_t *ret_uid, gid_t *ret_gid, pid_t *ret_pid);
 /* Called once: with reply and frame, or with msg NULL and the error. */
 typedef void (*reply_fn)(void *arg, void *msg, struct frame *f, const struct err *e);
 
-/* Sends a request. deadline in ms (0: none). On failure to send, fn is called from the loop, later, never
- * from inside. Descriptors in msg are borrowed and may be closed on return. Returns the request's id, which
- * events that belong to it carry. */
+/* Sends a request. deadline in ms (0: none). On failure to send, fn is called from the loop, later,
+ * never from inside. Descriptors in msg are borrowed and may be closed on return. Returns the
+ * request's id, which events that belong to it carry. */
 uint32_t chan_request(struct chan *c, enum msg_type type, const void *msg, unsigned int deadline_ms,
 	reply_fn fn, void *arg);
 
@@ -62,7 +62,7 @@ void chan_done(struct chan *c, uint32_t id);
 void chan_fail(struct chan *c, uint32_t id, const struct err *e);
 void chan_event(struct chan *c, enum msg_type type, uint32_t id, const void *msg);
 
-/* The debug form: reads text lines from in_fd, dispatches them as if `peer` had sent them, prints what
- * the daemon says to out_fd, one line a message (text.h). on_close is called at end of input once
- * every request has been answered. */
+/* The debug form: reads text lines from in_fd, dispatches them as if `peer` had sent them, prints
+ * what the daemon says to out_fd, one line a message (text.h). on_close is called at end of input
+ * once every request has been answered. */
 struct chan *chan_open_text(struct loop *l, int in_fd, int out_fd, const struct chan_setup *setup);

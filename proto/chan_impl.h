@@ -48,7 +48,7 @@ struct chan {
 	bool dead;
 	void *data;
 	struct text_form *text; /* NULL: a socket */
-	struct watch *closer;   /* reports the end of a text channel */
+	struct watch *closer;	/* reports the end of a text channel */
 };
 
 /* Checks, decodes and hands one frame to its handler or its waiting request. 0 or -EBADMSG. */

@@ -9,8 +9,8 @@
 
 #include "cursor.h"
 
-/* Strings become NUL-terminated only after everything has been read, since the byte behind a string is
- * the next item's header. The places are collected here meanwhile. */
+/* Strings become NUL-terminated only after everything has been read, since the byte behind a string
+ * is the next item's header. The places are collected here meanwhile. */
 struct ends {
 	struct ends *next;
 	uint32_t n;
@@ -52,8 +52,8 @@ static int note_end(struct decoder *d, uint8_t *p)
 	return 0;
 }
 
-static int decode_str(struct decoder *d, const struct schema *s, const struct field *f, uint64_t bound,
-	const char **ret)
+static int decode_str(struct decoder *d, const struct schema *s, const struct field *f,
+	uint64_t bound, const char **ret)
 {
 	uint32_t n;
 	char *p;
@@ -68,14 +68,16 @@ static int decode_str(struct decoder *d, const struct schema *s, const struct fi
 	return note_end(d, (uint8_t *)p + n);
 }
 
-static int decode_strv(struct decoder *d, const struct schema *s, const struct field *f, struct strv *ret)
+static int decode_strv(
+	struct decoder *d, const struct schema *s, const struct field *f, struct strv *ret)
 {
 	uint32_t n;
 	int r;
 
 	if (cursor_array(&d->in, &n) < 0)
 		return refuse(d, s, f, "not a list");
-	/* Each element takes a byte at least: a length that the frame can't hold costs no memory. */
+	/* Each element takes a byte at least: a length that the frame can't hold costs no memory.
+	 */
 	if (n > f->bound || n > (size_t)(d->in.end - d->in.p))
 		return refuse(d, s, f, "too many elements");
 	ret->v = arena_alloc(d->arena, (size_t)n * sizeof(*ret->v));
@@ -101,7 +103,8 @@ static int decode_fd(struct decoder *d, const struct schema *s, const struct fie
 	return 0;
 }
 
-static int decode_fdv(struct decoder *d, const struct schema *s, const struct field *f, struct fdv *ret)
+static int decode_fdv(
+	struct decoder *d, const struct schema *s, const struct field *f, struct fdv *ret)
 {
 	uint32_t n;
 	int r;
@@ -121,7 +124,8 @@ static int decode_fdv(struct decoder *d, const struct schema *s, const struct fi
 	return 0;
 }
 
-static int decode_list(struct decoder *d, const struct schema *s, const struct field *f, struct list *ret)
+static int decode_list(
+	struct decoder *d, const struct schema *s, const struct field *f, struct list *ret)
 {
 	uint32_t n;
 	int r;
@@ -169,7 +173,8 @@ static int decode_number(struct decoder *d, const struct schema *s, const struct
 	return u > f->bound ? refuse(d, s, f, "out of range") : 0;
 }
 
-static int decode_bytes(struct decoder *d, const struct schema *s, const struct field *f, struct bytes *ret)
+static int decode_bytes(
+	struct decoder *d, const struct schema *s, const struct field *f, struct bytes *ret)
 {
 	uint8_t *p;
 

@@ -13,7 +13,7 @@
 #include "base/fd.h"
 #include "base/num.h"
 
-#define OPTIONS_MAX 32
+#define OPTIONS_MAX  32
 #define NAME_MAX_LEN 32
 
 static const struct {
@@ -50,7 +50,8 @@ static bool name_ok(const char *s)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
 
-	return *s >= 'a' && *s <= 'z' && strlen(s) <= NAME_MAX_LEN && strspn(s, letters) == strlen(s);
+	return *s >= 'a' && *s <= 'z' && strlen(s) <= NAME_MAX_LEN &&
+	       strspn(s, letters) == strlen(s);
 }
 
 static enum log_level parse_level(const char *program, const char *s)
@@ -92,16 +93,16 @@ static unsigned int fill_options(struct option *v, const struct daemon_option *o
 	unsigned int n = 0;
 
 	for (; n < ARRAY_LEN(common); n++)
-		v[n] = (struct option){common[n].name,
-			common[n].value ? required_argument : no_argument, NULL, 0};
+		v[n] = (struct option){
+			common[n].name, common[n].value ? required_argument : no_argument, NULL, 0};
 	for (; options && options->name && n < OPTIONS_MAX; n++, options++)
-		v[n] = (struct option){options->name,
-			options->flag ? no_argument : required_argument, NULL, 0};
+		v[n] = (struct option){
+			options->name, options->flag ? no_argument : required_argument, NULL, 0};
 	return n;
 }
 
-void daemon_parse(int argc, char **argv, const struct priv_profile *p, const struct daemon_option *options,
-	struct daemon_args *ret)
+void daemon_parse(int argc, char **argv, const struct priv_profile *p,
+	const struct daemon_option *options, struct daemon_args *ret)
 {
 	struct option v[OPTIONS_MAX + 1] = {0};
 	enum log_level level = LOG_INFO;
@@ -133,7 +134,8 @@ void daemon_parse(int argc, char **argv, const struct priv_profile *p, const str
 	if (optind < argc)
 		usage(p->program, "unexpected argument", argv[optind]);
 	if (!name_ok(ret->name))
-		usage(p->program, "--name takes up to 32 of a-z, 0-9 and -, starting with a letter, not",
+		usage(p->program,
+			"--name takes up to 32 of a-z, 0-9 and -, starting with a letter, not",
 			ret->name);
 	log_open(p->program, level);
 }
@@ -144,8 +146,8 @@ static void stop_loop(void *self, struct chan *c)
 	loop_stop(chan_loop(c), 0);
 }
 
-struct chan *daemon_channel(struct loop *l, const struct daemon_args *a, const struct chan_setup *setup,
-	struct err *e)
+struct chan *daemon_channel(
+	struct loop *l, const struct daemon_args *a, const struct chan_setup *setup, struct err *e)
 {
 	struct chan_setup s = *setup;
 	struct chan *c;

@@ -12,13 +12,13 @@
 
 struct daemon_args {
 	const char *name; /* of the engine; prefixes what it makes in the kernel */
-	bool debug;       /* alone in the foreground, text on stdin and stdout */
-	uid_t uid;        /* to run as; from the profile unless given */
+	bool debug;	  /* alone in the foreground, text on stdin and stdout */
+	uid_t uid;	  /* to run as; from the profile unless given */
 	gid_t gid;
 };
 
-/* A program's own option: takes a value into *value, or appends to *list (NULL-terminated, at most list_max)
- * when it may be repeated, or sets *flag. */
+/* A program's own option: takes a value into *value, or appends to *list (NULL-terminated, at most
+ * list_max) when it may be repeated, or sets *flag. */
 struct daemon_option {
 	const char *name; /* without dashes; NULL ends the table */
 	const char **value;
@@ -28,11 +28,12 @@ struct daemon_option {
 	const char *help;
 };
 
-/* Parses the command line, opens the log. Exits with 2 and one sentence on bad usage, with 0 on --help. */
-void daemon_parse(int argc, char **argv, const struct priv_profile *p, const struct daemon_option *options,
-	struct daemon_args *ret);
+/* Parses the command line, opens the log. Exits with 2 and one sentence on bad usage, with 0 on
+ * --help. */
+void daemon_parse(int argc, char **argv, const struct priv_profile *p,
+	const struct daemon_option *options, struct daemon_args *ret);
 
-/* fd 3, or stdin and stdout as text with --debug. The loop stops when the peer is gone. setup->on_close may be NULL:
- * then the loop is stopped; otherwise on_close must do it. */
-struct chan *daemon_channel(struct loop *l, const struct daemon_args *a, const struct chan_setup *setup,
-	struct err *e);
+/* fd 3, or stdin and stdout as text with --debug. The loop stops when the peer is gone.
+ * setup->on_close may be NULL: then the loop is stopped; otherwise on_close must do it. */
+struct chan *daemon_channel(
+	struct loop *l, const struct daemon_args *a, const struct chan_setup *setup, struct err *e);

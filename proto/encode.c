@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Encoding: msgpack-c's packer driven by the schema's rows. Absent fields are left out; a field over its
- * bound is an error here, so that what was sent can always be read.
+ * Encoding: msgpack-c's packer driven by the schema's rows. Absent fields are left out; a field
+ * over its bound is an error here, so that what was sent can always be read.
  */
 #include "codec.h"
 
@@ -62,8 +62,8 @@ static void put_str(struct encoder *c, const char *p)
 	msgpack_pack_str_body(&c->pk, p, n);
 }
 
-static int encode_str(struct encoder *c, const struct schema *s, const struct field *f, const char *p,
-	uint64_t bound)
+static int encode_str(struct encoder *c, const struct schema *s, const struct field *f,
+	const char *p, uint64_t bound)
 {
 	if (!p)
 		return refuse(c, s, f, "missing");
@@ -73,8 +73,8 @@ static int encode_str(struct encoder *c, const struct schema *s, const struct fi
 	return 0;
 }
 
-static int encode_fds(struct encoder *c, const struct schema *s, const struct field *f, const int *v,
-	uint32_t n)
+static int encode_fds(
+	struct encoder *c, const struct schema *s, const struct field *f, const int *v, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++) {
 		if (!c->fds || v[i] < 0 || c->fds->n == FRAME_FDS_MAX)
@@ -85,12 +85,13 @@ static int encode_fds(struct encoder *c, const struct schema *s, const struct fi
 	return 0;
 }
 
-static int encode_number(struct encoder *c, const struct schema *s, const struct field *f, const void *at)
+static int encode_number(
+	struct encoder *c, const struct schema *s, const struct field *f, const void *at)
 {
 	int64_t i = f->type == T_I64 ? *(const int64_t *)at : 0;
-	uint64_t u = f->type == T_U32   ? *(const uint32_t *)at
+	uint64_t u = f->type == T_U32	? *(const uint32_t *)at
 		     : f->type == T_U64 ? *(const uint64_t *)at
-		     : i < 0            ? 0 - (uint64_t)i
+		     : i < 0		? 0 - (uint64_t)i
 					: (uint64_t)i;
 
 	if (u > f->bound)
@@ -102,7 +103,8 @@ static int encode_number(struct encoder *c, const struct schema *s, const struct
 	return 0;
 }
 
-static int encode_many(struct encoder *c, const struct schema *s, const struct field *f, const void *at)
+static int encode_many(
+	struct encoder *c, const struct schema *s, const struct field *f, const void *at)
 {
 	const struct strv *sv = at;
 	const struct list *l = at;
@@ -115,12 +117,14 @@ static int encode_many(struct encoder *c, const struct schema *s, const struct f
 	if (f->type == T_FDV)
 		return encode_fds(c, s, f, ((const struct fdv *)at)->v, n);
 	for (uint32_t i = 0; i < n && r == 0; i++)
-		r = f->type == T_STRV ? encode_str(c, s, f, sv->v[i], ITEM_MAX)
-				      : encode_struct(c, f->sub, (const char *)l->v + i * f->sub->size);
+		r = f->type == T_STRV
+			    ? encode_str(c, s, f, sv->v[i], ITEM_MAX)
+			    : encode_struct(c, f->sub, (const char *)l->v + i * f->sub->size);
 	return r;
 }
 
-static int encode_field(struct encoder *c, const struct schema *s, const struct field *f, const void *at)
+static int encode_field(
+	struct encoder *c, const struct schema *s, const struct field *f, const void *at)
 {
 	const struct bytes *b = at;
 
@@ -176,8 +180,8 @@ static int encode_struct(struct encoder *c, const struct schema *s, const char *
 	return r;
 }
 
-int codec_encode(const struct schema *s, const void *obj, size_t max, struct fdset *fds, uint8_t **ret,
-	size_t *ret_len, struct err *e)
+int codec_encode(const struct schema *s, const void *obj, size_t max, struct fdset *fds,
+	uint8_t **ret, size_t *ret_len, struct err *e)
 {
 	struct encoder c = {.fds = fds, .e = e};
 	int r;
@@ -200,8 +204,8 @@ int codec_encode(const struct schema *s, const void *obj, size_t max, struct fds
 	return 0;
 }
 
-int codec_copy(const struct schema *s, const void *src, uint8_t **ret_buf, struct arena *a, void *dst,
-	struct err *e)
+int codec_copy(const struct schema *s, const void *src, uint8_t **ret_buf, struct arena *a,
+	void *dst, struct err *e)
 {
 	_cleanup_free_ uint8_t *buf = NULL;
 	uint8_t *spare;

@@ -44,7 +44,8 @@ static size_t put_header(uint8_t *p, uint32_t type, uint32_t id)
 	return sizeof(head);
 }
 
-int frame_encode(enum msg_type type, uint32_t id, const void *msg, struct frame_out *ret, struct err *e)
+int frame_encode(
+	enum msg_type type, uint32_t id, const void *msg, struct frame_out *ret, struct err *e)
 {
 	_cleanup_free_ uint8_t *body = NULL;
 	const struct msg_row *row = msg_row(type);

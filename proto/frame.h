@@ -34,17 +34,20 @@ struct frame_out {
 	struct fdset fds; /* borrowed */
 };
 
-int frame_encode(enum msg_type type, uint32_t id, const void *msg, struct frame_out *ret, struct err *e);
+int frame_encode(
+	enum msg_type type, uint32_t id, const void *msg, struct frame_out *ret, struct err *e);
 
-/* sendmsg, never SIGPIPE. -EAGAIN when a non-blocking socket is full, -EPIPE when the peer is gone. */
+/* sendmsg, never SIGPIPE. -EAGAIN when a non-blocking socket is full, -EPIPE when the peer is gone.
+ */
 int frame_send_raw(int fd, const uint8_t *buf, size_t len, const int *fds, uint32_t n_fds);
 
 /* Encodes and sends. */
 int frame_send(int fd, enum msg_type type, uint32_t id, const void *msg, struct err *e);
 int frame_send_failed(int fd, uint32_t id, const struct err *why);
 
-/* Receives one frame and decodes its header. 0, -EAGAIN, -ENODATA when the peer has closed, -EBADMSG with
- * a sentence for anything that isn't a frame (empty, too long, truncated descriptors, not msgpack). */
+/* Receives one frame and decodes its header. 0, -EAGAIN, -ENODATA when the peer has closed,
+ * -EBADMSG with a sentence for anything that isn't a frame (empty, too long, truncated descriptors,
+ * not msgpack). */
 int frame_recv(int fd, struct frame *ret, struct err *e);
 
 /* Checks type and roles, then decodes the fields into *obj (of the schema's size). */

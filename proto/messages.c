@@ -7,14 +7,16 @@
 #include <string.h>
 
 /* Field tables end with an empty row, so that messages without fields have one too. */
-#define STRUCT(name)                             static const struct field fields_##name[] = {
+#define STRUCT(name)				 static const struct field fields_##name[] = {
 #define MSG(name, number, from, to, kind, reply) static const struct field fields_##name[] = {
-#define FIELD(s, f, type, bound, need)           {#f, T_##type, need, bound, offsetof(struct s, f), NULL},
+#define FIELD(s, f, type, bound, need)		 {#f, T_##type, need, bound, offsetof(struct s, f), NULL},
 #define LISTOF(s, f, sub, bound, need)                                                             \
 	{#f, T_LIST, need, bound, offsetof(struct s, f), &schema_##sub},
 #define NESTED(s, f, sub, need) {#f, T_NESTED, need, 1, offsetof(struct s, f), &schema_##sub},
 #define END(name)                                                                                  \
-	{NULL, T_BOOL, OPTIONAL, 0, 0, NULL}                                                       \
+	{                                                                                          \
+		NULL, T_BOOL, OPTIONAL, 0, 0, NULL                                                 \
+	}                                                                                          \
 	}                                                                                          \
 	;                                                                                          \
 	const struct schema schema_##name = {                                                      \
@@ -68,7 +70,7 @@ uint32_t msg_number(const char *name)
 }
 
 static const struct schema *const schemas[] = {
-#define STRUCT(name)                             &schema_##name,
+#define STRUCT(name)				 &schema_##name,
 #define MSG(name, number, from, to, kind, reply) &schema_##name,
 #define FIELD(s, f, type, bound, need)
 #define LISTOF(s, f, sub, bound, need)

@@ -54,9 +54,9 @@ enum msg_type {
 #define CTYPE_FDV   struct fdv
 
 /* struct image_config, struct net_attach, … */
-#define STRUCT(name)                             struct name {
+#define STRUCT(name)				 struct name {
 #define MSG(name, number, from, to, kind, reply) struct name {
-#define FIELD(s, f, type, bound, need)           CTYPE_##type f;
+#define FIELD(s, f, type, bound, need)		 CTYPE_##type f;
 #define LISTOF(s, f, sub, bound, need)                                                             \
 	struct {                                                                                   \
 		struct sub *v;                                                                     \
@@ -64,7 +64,7 @@ enum msg_type {
 	} f;
 #define NESTED(s, f, sub, need) struct sub *f;
 #define END(name)                                                                                  \
-	unsigned char end_of_struct; /* a structure without fields is not C */                    \
+	unsigned char end_of_struct; /* a structure without fields is not C */                     \
 	}                                                                                          \
 	;
 #include "messages.def"
@@ -76,7 +76,7 @@ enum msg_type {
 #undef END
 
 /* extern const struct schema schema_image_config, schema_net_attach, … */
-#define STRUCT(name)                             extern const struct schema schema_##name;
+#define STRUCT(name)				 extern const struct schema schema_##name;
 #define MSG(name, number, from, to, kind, reply) extern const struct schema schema_##name;
 #define FIELD(s, f, type, bound, need)
 #define LISTOF(s, f, sub, bound, need)
@@ -92,7 +92,7 @@ enum msg_type {
 
 struct msg_row {
 	const struct schema *schema; /* NULL: no such number */
-	uint16_t from, to;           /* roles */
+	uint16_t from, to;	     /* roles */
 	enum msg_kind kind;
 	enum msg_type reply; /* of a REQUEST */
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading messages from lines of text; see text.h. Used in debug runs and tests only: it opens the files
- * that a line names, with the rights of the process that it runs in.
+ * Reading messages from lines of text; see text.h. Used in debug runs and tests only: it opens the
+ * files that a line names, with the rights of the process that it runs in.
  */
 #include "text.h"
 

@@ -68,7 +68,8 @@ static void print_field(FILE *out, const struct field *f, const void *at, const 
 	case T_STR:
 		if (*(const char *const *)at) {
 			fprintf(out, " %s=", path);
-			print_quoted(out, *(const char *const *)at, strlen(*(const char *const *)at));
+			print_quoted(
+				out, *(const char *const *)at, strlen(*(const char *const *)at));
 		}
 		break;
 	case T_BYTES:

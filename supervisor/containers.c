@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The container table: a list, newest first. A look-up walks it; two thousand rows take microseconds.
+ * The container table: a list, newest first. A look-up walks it; two thousand rows take
+ * microseconds.
  */
 #include "engine.h"
 
@@ -13,19 +14,21 @@
 
 #include "base/fd.h"
 
-static const char *const adjectives[] = {"able", "agile", "amber", "bold", "brave", "brisk", "calm", "candid", "clever",
-	"cosmic", "crisp", "daring", "deft", "eager", "early", "exact", "fair", "fleet", "fluent", "frank", "gentle",
-	"glad", "grand", "happy", "hardy", "honest", "ideal", "jolly", "keen", "kind", "level", "lively", "lucid",
-	"merry", "mellow", "modest", "neat", "nimble", "noble", "open", "patient", "plain", "polite", "proud", "quick",
-	"quiet", "rapid", "ready", "robust", "sharp", "silent", "sober", "solid", "steady", "stoic", "sturdy", "subtle",
-	"swift", "tidy", "tough", "vivid", "warm", "wise", "witty"};
-static const char *const surnames[] = {"allen", "babbage", "backus", "bartik", "boole", "booth", "church", "clarke",
-	"codd", "cray", "curry", "dahl", "diffie", "dijkstra", "easley", "eckert", "engelbart", "estrin", "floyd",
-	"goldberg", "gray", "hamilton", "hamming", "hellman", "hoare", "holberton", "hopper", "huffman", "iverson",
-	"johnson", "karp", "kay", "keller", "kernighan", "kilburn", "knuth", "lamport", "liskov", "lovelace", "mauchly",
-	"mccarthy", "meltzer", "milner", "naur", "newell", "nygaard", "perlis", "perlman", "pike", "postel", "rabin",
-	"ritchie", "scott", "shannon", "simon", "stallings", "tarjan", "thompson", "torvalds", "turing", "ullman",
-	"wilkes", "wirth", "zuse"};
+static const char *const adjectives[] = {"able", "agile", "amber", "bold", "brave", "brisk", "calm",
+	"candid", "clever", "cosmic", "crisp", "daring", "deft", "eager", "early", "exact", "fair",
+	"fleet", "fluent", "frank", "gentle", "glad", "grand", "happy", "hardy", "honest", "ideal",
+	"jolly", "keen", "kind", "level", "lively", "lucid", "merry", "mellow", "modest", "neat",
+	"nimble", "noble", "open", "patient", "plain", "polite", "proud", "quick", "quiet", "rapid",
+	"ready", "robust", "sharp", "silent", "sober", "solid", "steady", "stoic", "sturdy",
+	"subtle", "swift", "tidy", "tough", "vivid", "warm", "wise", "witty"};
+static const char *const surnames[] = {"allen", "babbage", "backus", "bartik", "boole", "booth",
+	"church", "clarke", "codd", "cray", "curry", "dahl", "diffie", "dijkstra", "easley",
+	"eckert", "engelbart", "estrin", "floyd", "goldberg", "gray", "hamilton", "hamming",
+	"hellman", "hoare", "holberton", "hopper", "huffman", "iverson", "johnson", "karp", "kay",
+	"keller", "kernighan", "kilburn", "knuth", "lamport", "liskov", "lovelace", "mauchly",
+	"mccarthy", "meltzer", "milner", "naur", "newell", "nygaard", "perlis", "perlman", "pike",
+	"postel", "rabin", "ritchie", "scott", "shannon", "simon", "stallings", "tarjan",
+	"thompson", "torvalds", "turing", "ullman", "wilkes", "wirth", "zuse"};
 
 static void random_hex(char *out, size_t digits)
 {
@@ -117,7 +120,8 @@ int ctr_find(struct engine *g, const char *ref, uid_t uid, struct ctr **ret, str
 		}
 	}
 	if (matches > 1)
-		return err_set(e, EINVAL, "%.64s is the beginning of %u ids; give more of it", ref, matches);
+		return err_set(e, EINVAL, "%.64s is the beginning of %u ids; give more of it", ref,
+			matches);
 	if (!found)
 		return err_set(e, ENOENT, "no such container: %.128s", ref);
 	*ret = found;
@@ -127,7 +131,8 @@ int ctr_find(struct engine *g, const char *ref, uid_t uid, struct ctr **ret, str
 /* docker's grammar: [a-zA-Z0-9][a-zA-Z0-9_.-]* */
 static bool name_ok(const char *s)
 {
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+	static const char letters[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
 
 	return *s && !strchr("_.-", *s) && strlen(s) <= NAME_LEN && strspn(s, letters) == strlen(s);
 }
@@ -135,10 +140,13 @@ static bool name_ok(const char *s)
 int ctr_name_check(struct engine *g, const char *name, struct err *e)
 {
 	if (!name_ok(name))
-		return err_set(e, EINVAL, "invalid name \"%.64s\": only [a-zA-Z0-9][a-zA-Z0-9_.-]* are allowed", name);
+		return err_set(e, EINVAL,
+			"invalid name \"%.64s\": only [a-zA-Z0-9][a-zA-Z0-9_.-]* are allowed",
+			name);
 	for (const struct ctr *c = g->ctrs; c; c = c->next)
 		if (strcmp(c->name, name) == 0)
-			return err_set(e, EEXIST, "the name \"%.64s\" is already in use by container %.12s; remove or rename that one first",
+			return err_set(e, EEXIST,
+				"the name \"%.64s\" is already in use by container %.12s; remove or rename that one first",
 				name, c->id);
 	return 0;
 }

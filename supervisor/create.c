@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Making a container's record: everything that can be refused is refused here, before anything is made.
+ * Making a container's record: everything that can be refused is refused here, before anything is
+ * made.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -43,7 +44,8 @@ static int check_rights(const struct create *o, uid_t uid, struct err *e)
 		return err_set(e, EPERM, "--rootfs is for root");
 	for (uint32_t i = 0; i < o->ports.n; i++)
 		if (o->ports.v[i].host_port > 0 && o->ports.v[i].host_port < PORT_LOW)
-			return err_set(e, EPERM, "publishing port %u is for root; ports from %d are free to use",
+			return err_set(e, EPERM,
+				"publishing port %u is for root; ports from %d are free to use",
 				o->ports.v[i].host_port, PORT_LOW);
 	return 0;
 }
@@ -56,7 +58,8 @@ static int check_network(const struct create *o, struct err *e)
 	for (unsigned int i = 0; i < ARRAY_LEN(known) && !ok; i++)
 		ok = strcmp(o->network, known[i]) == 0;
 	if (!ok)
-		return err_set(e, EINVAL, "network %.64s not found; there are bridge, none and host", o->network);
+		return err_set(e, EINVAL,
+			"network %.64s not found; there are bridge, none and host", o->network);
 	if (o->ports.n > 0 && o->network && strcmp(o->network, "none") == 0)
 		return err_set(e, EINVAL, "ports can't be published with --network none");
 	if ((o->ip4 || o->ip6 || o->mac) && o->network && strcmp(o->network, "bridge") != 0)
@@ -72,16 +75,22 @@ static int check_mounts(const struct create *o, uint32_t n_sources, struct err *
 		const struct mount *m = &o->mounts.v[i];
 
 		if (*m->target != '/' || strcmp(m->target, "/") == 0)
-			return err_set(e, EINVAL, "mount target \"%.128s\" must be an absolute path and not /", m->target);
+			return err_set(e, EINVAL,
+				"mount target \"%.128s\" must be an absolute path and not /",
+				m->target);
 		if (strcmp(m->kind, "bind") != 0 && strcmp(m->kind, "tmpfs") != 0)
-			return err_set(e, EINVAL, "mounts of kind \"%s\" are not known; there are bind and tmpfs", m->kind);
+			return err_set(e, EINVAL,
+				"mounts of kind \"%s\" are not known; there are bind and tmpfs",
+				m->kind);
 		binds += strcmp(m->kind, "bind") == 0;
 		for (uint32_t k = 0; k < i; k++)
 			if (strcmp(o->mounts.v[k].target, m->target) == 0)
-				return err_set(e, EINVAL, "duplicate mount point: %.128s", m->target);
+				return err_set(
+					e, EINVAL, "duplicate mount point: %.128s", m->target);
 	}
 	if (binds != n_sources)
-		return err_set(e, EINVAL, "%u bind mounts came with %u descriptors", binds, n_sources);
+		return err_set(
+			e, EINVAL, "%u bind mounts came with %u descriptors", binds, n_sources);
 	return 0;
 }
 
@@ -106,7 +115,8 @@ static int check(struct engine *g, const struct request *q, struct err *e)
 }
 
 /* -P: every port that the image exposes, on a free port of the host. */
-static int add_exposed(struct create *o, const struct image_config *img, struct arena *a, struct err *e)
+static int add_exposed(
+	struct create *o, const struct image_config *img, struct arena *a, struct err *e)
 {
 	struct port *v = arena_alloc(a, (o->ports.n + img->exposed.n) * sizeof(*v));
 
@@ -119,10 +129,11 @@ static int add_exposed(struct create *o, const struct image_config *img, struct 
 		unsigned int port;
 		char proto[5] = "tcp";
 
-		if (sscanf(img->exposed.v[i], "%5u/%4[a-z]", &port, proto) < 1 || port == 0 || port > 65535 ||
-			(strcmp(proto, "tcp") != 0 && strcmp(proto, "udp") != 0))
+		if (sscanf(img->exposed.v[i], "%5u/%4[a-z]", &port, proto) < 1 || port == 0 ||
+			port > 65535 || (strcmp(proto, "tcp") != 0 && strcmp(proto, "udp") != 0))
 			continue; /* data of the image: what can't be published isn't */
-		v[o->ports.n++] = (struct port){.container_port = port, .proto = strcmp(proto, "udp") == 0 ? "udp" : "tcp"};
+		v[o->ports.n++] = (struct port){
+			.container_port = port, .proto = strcmp(proto, "udp") == 0 ? "udp" : "tcp"};
 	}
 	return 0;
 }
@@ -214,7 +225,8 @@ static void on_image(void *arg, void *msg, struct frame *f, const struct err *e)
 	relay_fail(r, e);
 }
 
-static struct request *take_request(const struct container_create *m, struct chan *ch, struct frame *f, struct err *e)
+static struct request *take_request(
+	const struct container_create *m, struct chan *ch, struct frame *f, struct err *e)
 {
 	struct request *q = calloc(1, sizeof(*q));
 

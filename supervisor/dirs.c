@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Directories, locks and the socket; see dirs.h. Runs in the launcher as root, on paths from its own command
- * line only.
+ * Directories, locks and the socket; see dirs.h. Runs in the launcher as root, on paths from its
+ * own command line only.
  */
 #include "dirs.h"
 
@@ -20,7 +20,8 @@
 #include "base/num.h"
 #include "launch.h"
 
-/* systemd's range for containers is 0x80000…0x6fffffff (systemd.io/UIDS-GIDS); its upper part is ours. */
+/* systemd's range for containers is 0x80000…0x6fffffff (systemd.io/UIDS-GIDS); its upper part is
+ * ours. */
 #define BLOCK_FIRST UINT32_C(0x20000000)
 #define BLOCK_COUNT 10
 #define BLOCK_LOCKS "/run/bulkhead-uids"
@@ -79,14 +80,15 @@ static int choose_block(struct options *o, int state, struct err *e)
 	if (r < 0 && r != -ENOENT)
 		return err_set(e, EINVAL, "%s/uid-base is damaged: it holds no uid", o->state_dir);
 	if (known && o->uid_base && known != o->uid_base)
-		return err_set(e, EINVAL, "--uid-base %u: the containers in %s live at %u", o->uid_base,
-			o->state_dir, known);
+		return err_set(e, EINVAL, "--uid-base %u: the containers in %s live at %u",
+			o->uid_base, o->state_dir, known);
 	if (!known)
 		known = o->uid_base;
 	if (known) {
 		fd = lock_block(known, e);
 		if (fd == -EWOULDBLOCK)
-			return err_set(e, EBUSY, "uids from %u are in use by another engine", known);
+			return err_set(
+				e, EBUSY, "uids from %u are in use by another engine", known);
 	}
 	for (uint32_t i = 0; i < BLOCK_COUNT && !known && fd == -EWOULDBLOCK; i++) {
 		fd = lock_block(BLOCK_FIRST + i * UID_BLOCK, e);
@@ -116,13 +118,14 @@ static int listen_socket(const struct options *o, struct err *e)
 
 	if (fd < 0)
 		return err_errno(e, errno, "socket");
-	if ((size_t)snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/ctl.sock", o->run_dir) >= sizeof(sa.sun_path))
+	if ((size_t)snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/ctl.sock", o->run_dir) >=
+		sizeof(sa.sun_path))
 		return err_set(e, ENAMETOOLONG, "--run-dir %s: too long for a socket", o->run_dir);
 	unlink(sa.sun_path);
 	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0)
 		return err_errno(e, errno, "%s", sa.sun_path);
-	if (chmod(sa.sun_path, gr ? 0660 : 0600) < 0 || (gr && chown(sa.sun_path, 0, gr->gr_gid) < 0) ||
-		listen(fd, 128) < 0)
+	if (chmod(sa.sun_path, gr ? 0660 : 0600) < 0 ||
+		(gr && chown(sa.sun_path, 0, gr->gr_gid) < 0) || listen(fd, 128) < 0)
 		return err_errno(e, errno, "%s", sa.sun_path);
 	return take_fd(&fd);
 }

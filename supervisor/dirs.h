@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the launcher lays out before it starts anybody: directories, the lock, the uid block, ctl's socket.
+ * What the launcher lays out before it starts anybody: directories, the lock, the uid block, ctl's
+ * socket.
  */
 #pragma once
 
@@ -14,7 +15,8 @@ struct dirs {
 	int images; /* STATE: imaged's */
 };
 
-/* Makes or checks everything; fills in o->uid_base. On failure nothing that wasn't there before is left. */
+/* Makes or checks everything; fills in o->uid_base. On failure nothing that wasn't there before is
+ * left. */
 int dirs_open(struct options *o, struct dirs *ret, struct err *e);
 
 /* Removes socket and run directory. */

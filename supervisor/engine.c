@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The life of the supervisor process: load what there was, meet the helpers, serve, and at the end stop the
- * workloads and take down what the engine made on the host.
+ * The life of the supervisor process: load what there was, meet the helpers, serve, and at the end
+ * stop the workloads and take down what the engine made on the host.
  */
 #include "engine.h"
 
@@ -82,7 +82,8 @@ static void on_terminate(void *arg)
 	g->ending = true;
 	watch_free(g->listen_watch);
 	g->listen_watch = NULL;
-	g->end_timer = loop_timer(g->loop, g->o->shutdown_timeout * 1000ULL + END_GRACE_MS, on_end_timeout, g);
+	g->end_timer = loop_timer(
+		g->loop, g->o->shutdown_timeout * 1000ULL + END_GRACE_MS, on_end_timeout, g);
 	for (struct shim *s = g->shims, *next; s; s = next) {
 		next = s->next;
 		if (s->state == SHIM_STANDBY || (s->state == SHIM_SPAWNING && !s->on_ready))
@@ -94,7 +95,8 @@ static void on_terminate(void *arg)
 	engine_end_if_idle(g);
 }
 
-/* What an earlier life left half done: ends that nobody collected, removals that were not finished. */
+/* What an earlier life left half done: ends that nobody collected, removals that were not finished.
+ */
 static void settle(struct engine *g)
 {
 	for (struct ctr *c = g->ctrs, *next; c; c = next) {

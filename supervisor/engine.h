@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The supervisor process: what it knows, in one place. Everything here lives in one thread on one loop.
+ * The supervisor process: what it knows, in one place. Everything here lives in one thread on one
+ * loop.
  */
 #pragma once
 
@@ -9,7 +10,7 @@
 #include "launch.h"
 #include "options.h"
 
-#define ID_LEN   64
+#define ID_LEN	 64
 #define NAME_LEN 128
 
 enum ctr_status {
@@ -42,14 +43,15 @@ struct waiter {
 	bool plain;
 };
 
-/* A client's request that is answered later, after asking others. The client may be gone by then. */
+/* A client's request that is answered later, after asking others. The client may be gone by then.
+ */
 struct relay {
 	struct relay *next;
 	struct engine *engine;
 	struct chan *client; /* NULL: gone */
 	uint32_t id;
 	uint32_t asked; /* id of our own request to a helper, for events that belong to it */
-	void *data;     /* the user's; not freed here */
+	void *data;	/* the user's; not freed here */
 };
 struct relay *relay_new(struct engine *g, struct chan *client, uint32_t id);
 /* Answer and free. */
@@ -99,8 +101,8 @@ struct shim {
 	struct engine *engine;
 	enum shim_state state;
 	uint32_t slot, flags;
-	int32_t pid; /* 0 until the launcher has told it */
-	bool gone;   /* the process has been reaped */
+	int32_t pid;	    /* 0 until the launcher has told it */
+	bool gone;	    /* the process has been reaped */
 	uint32_t child_pid; /* the container's first process */
 	int pidfd, userns, netns, rtnl;
 	struct chan *chan;
@@ -109,7 +111,6 @@ struct shim {
 	void (*on_ready)(void *arg, struct shim *s, const struct err *e);
 	void *on_ready_arg;
 };
-
 
 struct helper {
 	enum role role;
@@ -134,7 +135,7 @@ struct engine {
 	struct watch *fill_timer; /* while the pool of standbys is not filled */
 	uint64_t fill_pause_ms;
 	uint8_t slots[(SLOT_MAX + 8) / 8]; /* bit set: in use */
-	struct doc network;                /* net_ready of the default network */
+	struct doc network;		   /* net_ready of the default network */
 	struct relay *relays;
 	bool adopted, serving, ending;
 	struct watch *end_timer;
@@ -162,7 +163,8 @@ void helper_tell(struct engine *g, unsigned int which, enum msg_type type, const
 
 /* shims.c */
 void shims_fill(struct engine *g);
-/* A shim for a container: from the standby pool when slot is 0 and flags are 0, else started for it. */
+/* A shim for a container: from the standby pool when slot is 0 and flags are 0, else started for
+ * it. */
 void shims_take(struct engine *g, uint32_t slot, uint32_t flags,
 	void (*fn)(void *arg, struct shim *s, const struct err *e), void *arg);
 void shim_end(struct shim *s);
@@ -220,8 +222,10 @@ void on_exec_exited(void *self, struct chan *ch, uint32_t id, void *msg, struct 
 /* sessions.c */
 void sessions_accept(void *arg, int what);
 
-/* The handlers of ctl's words about images (images.c), execs (exec.c), queries (query.c), containers (sessions.c). */
-#define SESSION_HANDLER(name) void name(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
+/* The handlers of ctl's words about images (images.c), execs (exec.c), queries (query.c),
+ * containers (sessions.c). */
+#define SESSION_HANDLER(name)                                                                      \
+	void name(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
 SESSION_HANDLER(on_image_progress); /* from imaged; self is its struct helper */
 SESSION_HANDLER(on_image_pull);
 SESSION_HANDLER(on_image_list);

@@ -11,7 +11,7 @@
 #include "resolve.h"
 
 #define SPEC_MAX   (2U << 20)
-#define SHIM_MS    30000
+#define SHIM_MS	   30000
 #define EXECS_KEPT 64 /* ended ones whose code nobody has asked for */
 
 static struct exec *exec_find(struct ctr *c, uint32_t number)
@@ -101,7 +101,8 @@ static int complete(const struct ctr *c, struct exec_spec *x, struct arena *a, s
 	if (x->argv.n == 0 || x->argv.v[0][0] == '\0')
 		return err_set(e, EINVAL, "exec: no command given");
 	if (x->cwd && *x->cwd != '/')
-		return err_set(e, EINVAL, "the working directory \"%.128s\" is not an absolute path", x->cwd);
+		return err_set(e, EINVAL,
+			"the working directory \"%.128s\" is not an absolute path", x->cwd);
 	x->cwd = x->cwd ? x->cwd : base->cwd;
 	x->user = x->user ? x->user : base->user;
 	if (x->group_add.n == 0)

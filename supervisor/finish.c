@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The end of a workload, and removal: what a start built is taken down again. Every step can be repeated, and one that
- * finds nothing to do succeeds.
+ * The end of a workload, and removal: what a start built is taken down again. Every step can be
+ * repeated, and one that finds nothing to do succeeds.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -43,7 +43,8 @@ static void remove_cgroup(struct job *j, void *ref)
 {
 	const struct cgroup_remove m = {.container = j->ctr->id};
 
-	helper_request(j->engine, H_CGROUPD, MSG_cgroup_remove, &m, HELPER_MS, on_cgroup_state, ref);
+	helper_request(
+		j->engine, H_CGROUPD, MSG_cgroup_remove, &m, HELPER_MS, on_cgroup_state, ref);
 }
 
 static const struct step finish_steps[] = {

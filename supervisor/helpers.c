@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The launcher's other end, and the helpers that it starts for us: netd, imaged, cgroupd, and imaged's workers.
- * A helper that dies is asked for again, with a growing pause; what was asked of it meanwhile fails.
+ * The launcher's other end, and the helpers that it starts for us: netd, imaged, cgroupd, and
+ * imaged's workers. A helper that dies is asked for again, with a growing pause; what was asked of
+ * it meanwhile fails.
  */
 #include "engine.h"
 
@@ -241,7 +242,8 @@ int helpers_open(struct engine *g, struct err *e)
 
 void helpers_spawn(struct engine *g, enum role role, uint32_t slot, uint32_t flags)
 {
-	const struct launch_frame f = {.op = LAUNCH_SPAWN, .role = role, .slot = slot, .flags = flags};
+	const struct launch_frame f = {
+		.op = LAUNCH_SPAWN, .role = role, .slot = slot, .flags = flags};
 
 	if (launch_send(g->launcher, &f, -1) < 0)
 		log_error("the launcher does not answer");
@@ -290,7 +292,8 @@ uint32_t helper_request(struct engine *g, unsigned int which, enum msg_type type
 	}
 	r->fn = fn;
 	r->arg = arg;
-	err_set(&r->e, ECONNREFUSED, "%s is not running; try again in a moment", role_name(h->role));
+	err_set(&r->e, ECONNREFUSED, "%s is not running; try again in a moment",
+		role_name(h->role));
 	r->timer = loop_timer(g->loop, 0, on_refusal, r);
 	return 0;
 }

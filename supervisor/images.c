@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ctl's words about images go to imaged, and its answers back. The supervisor adds what only it knows: which
- * images containers need.
+ * ctl's words about images go to imaged, and its answers back. The supervisor adds what only it
+ * knows: which images containers need.
  */
 #include "engine.h"
 
 #include <string.h>
 
-#define PULL_MS  0 /* imaged bounds its own waits; a large image takes as long as it takes */
+#define PULL_MS	 0 /* imaged bounds its own waits; a large image takes as long as it takes */
 #define QUERY_MS 30000
 
 static void on_answer(void *arg, void *msg, struct frame *f, const struct err *e)
@@ -20,7 +20,8 @@ static void on_answer(void *arg, void *msg, struct frame *f, const struct err *e
 		relay_reply(r, f->type, msg);
 }
 
-static void pass_on(struct engine *g, struct chan *ch, uint32_t id, enum msg_type type, const void *msg, unsigned int ms)
+static void pass_on(struct engine *g, struct chan *ch, uint32_t id, enum msg_type type,
+	const void *msg, unsigned int ms)
 {
 	struct relay *r = relay_new(g, ch, id);
 

@@ -57,7 +57,8 @@ void job_on_reply(void *ref, void *msg, struct frame *f, const struct err *e)
 	job_step_done(ref, e);
 }
 
-/* Starts the next group that has a wanted step; running counts one extra meanwhile, since steps may end at once. */
+/* Starts the next group that has a wanted step; running counts one extra meanwhile, since steps may
+ * end at once. */
 static void job_go_on(struct job *j)
 {
 	for (;;) {
@@ -85,8 +86,8 @@ static void job_go_on(struct job *j)
 	job_end(j);
 }
 
-void job_begin(struct engine *g, struct ctr *c, const struct step *steps, bool best_effort, void *data,
-	void (*on_end)(struct job *j, const struct err *e))
+void job_begin(struct engine *g, struct ctr *c, const struct step *steps, bool best_effort,
+	void *data, void (*on_end)(struct job *j, const struct err *e))
 {
 	struct job *j = calloc(1, sizeof(*j));
 
@@ -94,7 +95,12 @@ void job_begin(struct engine *g, struct ctr *c, const struct step *steps, bool b
 		log_error("out of memory");
 		abort();
 	}
-	*j = (struct job){.engine = g, .ctr = c, .steps = steps, .best_effort = best_effort, .on_end = on_end, .data = data};
+	*j = (struct job){.engine = g,
+		.ctr = c,
+		.steps = steps,
+		.best_effort = best_effort,
+		.on_end = on_end,
+		.data = data};
 	for (unsigned int i = 0; i < JOB_STEPS_MAX; i++)
 		j->refs[i] = (struct step_ref){.job = j, .index = i};
 	if (c)

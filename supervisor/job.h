@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Work in steps, each of which asks some process for something: a table of {name, group, start, undo}. Steps of one
- * group run side by side, groups one after the other. When a step fails, the others of its group are
- * awaited, and then everything that had succeeded is undone, last first; the job ends with the first
- * failure's sentence, prefixed by the step's name.
+ * Work in steps, each of which asks some process for something: a table of {name, group, start,
+ * undo}. Steps of one group run side by side, groups one after the other. When a step fails, the
+ * others of its group are awaited, and then everything that had succeeded is undone, last first;
+ * the job ends with the first failure's sentence, prefixed by the step's name.
  */
 #pragma once
 
@@ -37,13 +37,14 @@ struct job {
 	unsigned int group, running;
 	struct err failure; /* the first */
 	bool best_effort;   /* go on after failures (clean-up jobs) */
-	void (*on_end)(struct job *j, const struct err *e); /* e NULL: all done. Frees what it hung on the job. */
+	void (*on_end)(struct job *j,
+		const struct err *e); /* e NULL: all done. Frees what it hung on the job. */
 	void *data;
 };
 
 /* Runs it; the job is freed after on_end. */
-void job_begin(struct engine *g, struct ctr *c, const struct step *steps, bool best_effort, void *data,
-	void (*on_end)(struct job *j, const struct err *e));
+void job_begin(struct engine *g, struct ctr *c, const struct step *steps, bool best_effort,
+	void *data, void (*on_end)(struct job *j, const struct err *e));
 /* The step that ref belongs to has succeeded (e NULL) or failed. */
 void job_step_done(void *ref, const struct err *e);
 /* A reply_fn for steps that want nothing from the reply. */

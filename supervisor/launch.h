@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What launcher and supervisor say to each other: frames of one fixed size on a SOCK_SEQPACKET pair, numbers
- * only. The launcher is root and parses nothing else. A descriptor may ride along where noted.
+ * What launcher and supervisor say to each other: frames of one fixed size on a SOCK_SEQPACKET
+ * pair, numbers only. The launcher is root and parses nothing else. A descriptor may ride along
+ * where noted.
  */
 #pragma once
 
@@ -14,9 +15,11 @@ enum launch_op {
 	LAUNCH_STARTED = 2, /* its answer: pid, and our end of the new process's channel */
 	LAUNCH_FAILED = 3,  /* its answer: status is an errno */
 	LAUNCH_GONE = 4,    /* a process has ended: status as waitpid gives it */
-	LAUNCH_ADOPT = 5,   /* to a supervisor that was restarted: a process that still runs, and its channel */
+	LAUNCH_ADOPT = 5, /* to a supervisor that was restarted: a process that still runs, and its
+			     channel */
 	LAUNCH_ADOPTED = 6, /* no more of them */
-	LAUNCH_FORGET = 7,  /* to the launcher: the channel of (role, slot, pid) is closed, drop the spare */
+	LAUNCH_FORGET =
+		7, /* to the launcher: the channel of (role, slot, pid) is closed, drop the spare */
 };
 
 /* Flags of a shim. */
@@ -46,5 +49,6 @@ int launch_recv(int fd, struct launch_frame *ret, int *ret_fd);
 #define SLOT_MIN  1U
 #define SLOT_MAX  2047U
 #define UID_RANGE 65536U
-/* An engine's block of uids: slot 0's range holds the shims' own uids, slots 1…2047 the containers'. */
+/* An engine's block of uids: slot 0's range holds the shims' own uids, slots 1…2047 the
+ * containers'. */
 #define UID_BLOCK (UID_RANGE * (SLOT_MAX + 1))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The launcher's loop; see launcher.h. It trusts its command line, its own binaries, and numbers from the
- * supervisor process after checking them.
+ * The launcher's loop; see launcher.h. It trusts its command line, its own binaries, and numbers
+ * from the supervisor process after checking them.
  */
 #include "launcher.h"
 
@@ -19,7 +19,7 @@
 
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 5000
-#define END_MS         3000 /* that helpers get to end by themselves */
+#define END_MS	       3000 /* that helpers get to end by themselves */
 
 struct child {
 	struct child *next;
@@ -73,8 +73,8 @@ _noreturn_ static void become(struct launcher *l, int channel, const struct laun
 	setsid();
 	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(channel, LAUNCH_FD_CHANNEL) < 0)
 		_exit(127);
-	if (what->role == SUPERVISOR &&
-		(dup2(l->d->listen, LAUNCH_FD_LISTEN) < 0 || dup2(l->d->state, LAUNCH_FD_STATE) < 0))
+	if (what->role == SUPERVISOR && (dup2(l->d->listen, LAUNCH_FD_LISTEN) < 0 ||
+						dup2(l->d->state, LAUNCH_FD_STATE) < 0))
 		_exit(127);
 	_exit(programs_exec(&l->programs, l->o, what) == 0 ? 0 : 127);
 }
@@ -118,8 +118,10 @@ static bool may_spawn(const struct launch_frame *f)
 	const uint32_t helpers = NETD | IMAGED | FETCH | UNPACK | CGROUPD;
 
 	if (f->role == SHIM)
-		return f->slot >= SLOT_MIN && f->slot <= SLOT_MAX && !(f->flags & ~(uint32_t)LAUNCH_FLAGS);
-	return f->role != 0 && (f->role & (f->role - 1)) == 0 && (f->role & helpers) && f->slot == 0 && f->flags == 0;
+		return f->slot >= SLOT_MIN && f->slot <= SLOT_MAX &&
+		       !(f->flags & ~(uint32_t)LAUNCH_FLAGS);
+	return f->role != 0 && (f->role & (f->role - 1)) == 0 && (f->role & helpers) &&
+	       f->slot == 0 && f->flags == 0;
 }
 
 static void on_spawn(struct launcher *l, const struct launch_frame *f)
@@ -234,7 +236,8 @@ static void supervisor_gone(struct launcher *l, int status)
 		end_all(l);
 		return;
 	}
-	log_warn("the supervisor process died (status %x); starting it again", (unsigned int)status);
+	log_warn(
+		"the supervisor process died (status %x); starting it again", (unsigned int)status);
 	watch_free(l->again);
 	l->again = loop_timer(l->loop, l->backoff_ms, start_supervisor, l);
 	l->backoff_ms = MIN(l->backoff_ms * 2, (uint64_t)BACKOFF_MAX_MS);
@@ -259,7 +262,8 @@ static void on_child(void *arg)
 			continue;
 		}
 		if (l->words) {
-			const struct launch_frame f = {LAUNCH_GONE, c->role, c->slot, c->flags, 0, pid, status};
+			const struct launch_frame f = {
+				LAUNCH_GONE, c->role, c->slot, c->flags, 0, pid, status};
 
 			launch_send(l->channel, &f, -1);
 		}

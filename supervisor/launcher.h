@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The launcher: the one process that stays root. It starts the supervisor process and, on its word, the helpers, by
- * descriptors of its own binaries; it keeps a spare of each channel, so that a supervisor that died can be
- * replaced without anybody else noticing.
+ * The launcher: the one process that stays root. It starts the supervisor process and, on its word,
+ * the helpers, by descriptors of its own binaries; it keeps a spare of each channel, so that a
+ * supervisor that died can be replaced without anybody else noticing.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `supervisor` is two processes: the launcher, which stays root and small, and the supervisor proper, which it starts
- * as `supervisor --serve` with everything open that is needed.
+ * `supervisor` is two processes: the launcher, which stays root and small, and the supervisor
+ * proper, which it starts as `supervisor --serve` with everything open that is needed.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -23,7 +23,8 @@ static int serve(const struct options *o)
 	return engine_run(o);
 }
 
-/* Descriptors 3 to 5 are what the launcher puts into its children: nothing of its own may lie there. */
+/* Descriptors 3 to 5 are what the launcher puts into its children: nothing of its own may lie
+ * there. */
 static void keep_low_fds(void)
 {
 	int fd;
@@ -40,7 +41,8 @@ static int launch(struct options *o)
 	int r;
 
 	if (geteuid() != 0) {
-		fprintf(stderr, "supervisor: must be started by root; it keeps that for its launcher alone\n");
+		fprintf(stderr,
+			"supervisor: must be started by root; it keeps that for its launcher alone\n");
 		return 1;
 	}
 	umask(022);

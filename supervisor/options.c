@@ -19,18 +19,27 @@ static const struct row {
 	size_t offset;
 	const char *help;
 } rows[] = {
-	{"name", TEXT, offsetof(struct options, name), "name of this engine; several can share a host (bulkhead)"},
+	{"name", TEXT, offsetof(struct options, name),
+		"name of this engine; several can share a host (bulkhead)"},
 	{"run-dir", TEXT, offsetof(struct options, run_dir), "where the socket lies (/run/NAME)"},
-	{"state-dir", TEXT, offsetof(struct options, state_dir), "where images and containers lie (/var/lib/NAME)"},
+	{"state-dir", TEXT, offsetof(struct options, state_dir),
+		"where images and containers lie (/var/lib/NAME)"},
 	{"log", TEXT, offsetof(struct options, log), "debug, info, warning or error (info)"},
-	{"certs-dir", TEXT, offsetof(struct options, certs_dir), "HOST:PORT/*.crt for registries (/etc/bulkhead/certs.d)"},
-	{"subnet", TEXT, offsetof(struct options, subnet4), "IPv4 subnet of the default network (one that is free)"},
-	{"subnet6", TEXT, offsetof(struct options, subnet6), "IPv6 subnet of the default network (a random ULA)"},
-	{"publish-ip", TEXT, offsetof(struct options, publish_ip), "where ports are published unless -p says (127.0.0.1)"},
-	{"insecure-registry", REPEATED, offsetof(struct options, insecure), "HOST:PORT that may be asked without TLS"},
+	{"certs-dir", TEXT, offsetof(struct options, certs_dir),
+		"HOST:PORT/*.crt for registries (/etc/bulkhead/certs.d)"},
+	{"subnet", TEXT, offsetof(struct options, subnet4),
+		"IPv4 subnet of the default network (one that is free)"},
+	{"subnet6", TEXT, offsetof(struct options, subnet6),
+		"IPv6 subnet of the default network (a random ULA)"},
+	{"publish-ip", TEXT, offsetof(struct options, publish_ip),
+		"where ports are published unless -p says (127.0.0.1)"},
+	{"insecure-registry", REPEATED, offsetof(struct options, insecure),
+		"HOST:PORT that may be asked without TLS"},
 	{"standby", NUMBER, offsetof(struct options, standby), "shims kept ready (4)"},
-	{"shutdown-timeout", NUMBER, offsetof(struct options, shutdown_timeout), "seconds workloads get when the engine ends (10)"},
-	{"uid-base", NUMBER, offsetof(struct options, uid_base), "first of the 134217728 uids that containers live in"},
+	{"shutdown-timeout", NUMBER, offsetof(struct options, shutdown_timeout),
+		"seconds workloads get when the engine ends (10)"},
+	{"uid-base", NUMBER, offsetof(struct options, uid_base),
+		"first of the 134217728 uids that containers live in"},
 	{"uid", NUMBER, offsetof(struct options, uid), "user of the supervisor process"},
 	{"gid", NUMBER, offsetof(struct options, gid), "its group"},
 	{"serve", SERVE, 0, "internal: be the supervisor process"},
@@ -95,8 +104,10 @@ static void check(struct options *o)
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
 	bool known = false;
 
-	if (*o->name < 'a' || *o->name > 'z' || strlen(o->name) > 32 || strspn(o->name, letters) != strlen(o->name))
-		wrong("--name takes up to 32 of a-z, 0-9 and -, starting with a letter, not", o->name);
+	if (*o->name < 'a' || *o->name > 'z' || strlen(o->name) > 32 ||
+		strspn(o->name, letters) != strlen(o->name))
+		wrong("--name takes up to 32 of a-z, 0-9 and -, starting with a letter, not",
+			o->name);
 	for (unsigned int i = 0; i < ARRAY_LEN(levels); i++) {
 		if (strcmp(o->log, levels[i]) != 0)
 			continue;
@@ -116,7 +127,8 @@ static void check(struct options *o)
 		o->state_dir = o->state_buf;
 	}
 	if (*o->run_dir != '/' || *o->state_dir != '/')
-		wrong("directories must be absolute paths, not", *o->run_dir != '/' ? o->run_dir : o->state_dir);
+		wrong("directories must be absolute paths, not",
+			*o->run_dir != '/' ? o->run_dir : o->state_dir);
 }
 
 void options_parse(int argc, char **argv, struct options *ret)
@@ -141,12 +153,14 @@ void options_parse(int argc, char **argv, struct options *ret)
 	check(ret);
 }
 
-void options_serve_argv(const struct options *o, const char *argv[OPTIONS_ARGV_MAX], char numbers[5][16])
+void options_serve_argv(
+	const struct options *o, const char *argv[OPTIONS_ARGV_MAX], char numbers[5][16])
 {
 	const struct {
 		const char *flag, *value;
-	} text[] = {{"--name", o->name}, {"--run-dir", o->run_dir}, {"--state-dir", o->state_dir}, {"--log", o->log},
-		{"--subnet", o->subnet4}, {"--subnet6", o->subnet6}, {"--publish-ip", o->publish_ip}};
+	} text[] = {{"--name", o->name}, {"--run-dir", o->run_dir}, {"--state-dir", o->state_dir},
+		{"--log", o->log}, {"--subnet", o->subnet4}, {"--subnet6", o->subnet6},
+		{"--publish-ip", o->publish_ip}};
 	const struct {
 		const char *flag;
 		uint32_t value;

@@ -20,12 +20,13 @@ struct options {
 	const char *log; /* level, handed on to the helpers */
 	const char *certs_dir;
 	const char *subnet4, *subnet6; /* of the default network; NULL: netd chooses */
-	const char *publish_ip;        /* where ports are published unless -p says: 127.0.0.1 */
+	const char *publish_ip;	       /* where ports are published unless -p says: 127.0.0.1 */
 	const char *insecure[INSECURE_MAX + 1];
-	uint32_t standby;          /* shims kept ready */
-	uint32_t shutdown_timeout; /* seconds that workloads get after SIGTERM when the engine ends */
-	uint32_t uid_base;         /* first uid of the engine's block; 0: the first block that is free */
-	uid_t uid;                 /* of the supervisor process */
+	uint32_t standby;	   /* shims kept ready */
+	uint32_t shutdown_timeout; /* seconds that workloads get after SIGTERM when the engine ends
+				    */
+	uint32_t uid_base; /* first uid of the engine's block; 0: the first block that is free */
+	uid_t uid;	   /* of the supervisor process */
 	gid_t gid;
 	bool serve; /* this is the supervisor process, started by the launcher */
 	enum log_level level;
@@ -36,6 +37,7 @@ struct options {
 void options_parse(int argc, char **argv, struct options *ret);
 
 #define OPTIONS_ARGV_MAX (2 * (13 + INSECURE_MAX))
-/* The command line for the supervisor process: as ours, with --serve and what has been settled since. numbers is
- * storage for the numeric arguments. NULL-terminated. */
-void options_serve_argv(const struct options *o, const char *argv[OPTIONS_ARGV_MAX], char numbers[5][16]);
+/* The command line for the supervisor process: as ours, with --serve and what has been settled
+ * since. numbers is storage for the numeric arguments. NULL-terminated. */
+void options_serve_argv(
+	const struct options *o, const char *argv[OPTIONS_ARGV_MAX], char numbers[5][16]);

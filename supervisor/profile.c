@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the supervisor process may do: nothing that needs a privilege. The launcher has no profile: it must hand on
- * what the others keep.
+ * What the supervisor process may do: nothing that needs a privilege. The launcher has no profile:
+ * it must hand on what the others keep.
  */
 #include "profile.h"
 

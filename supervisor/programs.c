@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Opening and executing the helpers; see programs.h. Runs in the launcher, and in its children until they
- * have become what they shall be.
+ * Opening and executing the helpers; see programs.h. Runs in the launcher, and in its children
+ * until they have become what they shall be.
  */
 #include "programs.h"
 
@@ -42,7 +42,9 @@ static int open_program(const char *name, struct err *e)
 		if (fd >= 0)
 			return fd;
 	}
-	return err_set(e, ENOENT, "the program %s is neither beside %s/supervisor nor in ../libexec/bulkhead", name, self);
+	return err_set(e, ENOENT,
+		"the program %s is neither beside %s/supervisor nor in ../libexec/bulkhead", name,
+		self);
 }
 
 static int seal_copy(int from, struct err *e)
@@ -57,7 +59,8 @@ static int seal_copy(int from, struct err *e)
 		if (sendfile(fd, from, &at, (size_t)(st.st_size - at)) <= 0)
 			return err_errno(e, errno, "shim: copying");
 	if (fchmod(fd, 0555) < 0 ||
-		fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
+		fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) <
+			0)
 		return err_errno(e, errno, "shim: sealing");
 	return take_fd(&fd);
 }
@@ -67,8 +70,8 @@ int programs_open(struct programs *ret, struct err *e)
 	const struct {
 		const char *name;
 		int *fd;
-	} rows[] = {{"supervisor", &ret->supervisor}, {"netd", &ret->netd}, {"imaged", &ret->imaged},
-		{"cgroupd", &ret->cgroupd}, {"shim", &ret->shim}};
+	} rows[] = {{"supervisor", &ret->supervisor}, {"netd", &ret->netd},
+		{"imaged", &ret->imaged}, {"cgroupd", &ret->cgroupd}, {"shim", &ret->shim}};
 	_cleanup_fd_ int plain = -1;
 
 	for (unsigned int i = 0; i < ARRAY_LEN(rows); i++) {
@@ -121,10 +124,12 @@ static void fetch_args(struct command *c, const struct options *o)
 		add(c, "--insecure-registry", *p);
 }
 
-int programs_exec(const struct programs *p, const struct options *o, const struct launch_frame *what)
+int programs_exec(
+	const struct programs *p, const struct options *o, const struct launch_frame *what)
 {
 	static const char *const env[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
-	static const char *const names[] = {"supervisor", "netd", "imaged", "imaged", "imaged", "cgroupd", "shim"};
+	static const char *const names[] = {
+		"supervisor", "netd", "imaged", "imaged", "imaged", "cgroupd", "shim"};
 	struct command c = {.n = 1};
 	int fd = -1;
 
@@ -168,6 +173,7 @@ int programs_exec(const struct programs *p, const struct options *o, const struc
 		add(&c, "--name", o->name);
 	if (what->role != SUPERVISOR)
 		add(&c, "--log", o->log);
-	execveat(fd, "", (char *const *)(uintptr_t)c.argv, (char *const *)(uintptr_t)env, AT_EMPTY_PATH);
+	execveat(fd, "", (char *const *)(uintptr_t)c.argv, (char *const *)(uintptr_t)env,
+		AT_EMPTY_PATH);
 	return -errno;
 }

@@ -14,10 +14,10 @@
 
 #include "base/fd.h"
 
-#define RECORD_MAX   (4U << 20)
-#define COMMAND_MAX  256
-#define PAGE_BYTES   40000 /* of labels and commands, so that a page fits a frame */
-#define PAGE_ROWS    64
+#define RECORD_MAX  (4U << 20)
+#define COMMAND_MAX 256
+#define PAGE_BYTES  40000 /* of labels and commands, so that a page fits a frame */
+#define PAGE_ROWS   64
 
 static const char *command_text(const struct ctr *c, struct arena *a)
 {
@@ -74,7 +74,8 @@ void on_container_list(void *self, struct chan *ch, uint32_t id, void *msg, stru
 			skip = strcmp(c->id, m->after) != 0;
 			continue;
 		}
-		if ((uid != 0 && c->owner != uid) || (!m->all && strcmp(ctr_status_name(c), "running") != 0))
+		if ((uid != 0 && c->owner != uid) ||
+			(!m->all && strcmp(ctr_status_name(c), "running") != 0))
 			continue;
 		if (answer.rows.n == PAGE_ROWS || bytes > PAGE_BYTES) {
 			answer.more = true;
@@ -186,7 +187,8 @@ void on_version(void *self, struct chan *ch, uint32_t id, void *msg, struct fram
 {
 	const struct engine *g = self;
 	struct utsname u;
-	struct version_is m = {.version = BULKHEAD_VERSION, .name = g->o->name, .pid = (uint32_t)getpid()};
+	struct version_is m = {
+		.version = BULKHEAD_VERSION, .name = g->o->name, .pid = (uint32_t)getpid()};
 
 	(void)msg;
 	(void)f;
@@ -245,11 +247,13 @@ void on_info(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *
 	row(&r, "RunDir=%s", g->o->run_dir);
 	row(&r, "UidRange=%u-%u", g->o->uid_base, g->o->uid_base + UID_BLOCK - 1);
 	for (unsigned int i = 0; i < H_COUNT; i++)
-		row(&r, "%s=%s", role_name(g->helpers[i].role), g->helpers[i].chan ? "running" : "down");
+		row(&r, "%s=%s", role_name(g->helpers[i].role),
+			g->helpers[i].chan ? "running" : "down");
 	if (net)
 		row(&r, "Bridge=%s", net->bridge);
 	if (net)
-		row(&r, "Subnets=%s%s%s", net->subnet4, net->subnet6 ? " " : "", net->subnet6 ? net->subnet6 : "");
+		row(&r, "Subnets=%s%s%s", net->subnet4, net->subnet6 ? " " : "",
+			net->subnet6 ? net->subnet6 : "");
 	if (uname(&u) == 0)
 		row(&r, "KernelVersion=%s", u.release);
 	if (sysinfo(&si) == 0)

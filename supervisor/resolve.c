@@ -11,17 +11,20 @@
 #include <sys/capability.h>
 
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-#define ENV_MAX      8192
+#define ENV_MAX	     8192
 
 static int no_memory(struct err *e)
 {
 	return err_set(e, ENOMEM, "out of memory");
 }
 
-int resolve_argv(const struct create *o, const struct image_config *img, struct arena *a, struct strv *ret, struct err *e)
+int resolve_argv(const struct create *o, const struct image_config *img, struct arena *a,
+	struct strv *ret, struct err *e)
 {
 	const struct strv none = {0};
-	const struct strv *entry = o->entrypoint_set ? &o->entrypoint : img ? &img->entrypoint : &none;
+	const struct strv *entry = o->entrypoint_set ? &o->entrypoint
+				   : img	     ? &img->entrypoint
+						     : &none;
 	const struct strv *cmd = o->argv.n > 0 || o->entrypoint_set || !img ? &o->argv : &img->cmd;
 
 	ret->n = entry->n + cmd->n;
@@ -52,8 +55,8 @@ static void env_put(struct strv *env, const char *var)
 		env->v[env->n++] = var;
 }
 
-int resolve_env(const struct create *o, const struct image_config *img, const char *hostname, struct arena *a,
-	struct strv *ret, struct err *e)
+int resolve_env(const struct create *o, const struct image_config *img, const char *hostname,
+	struct arena *a, struct strv *ret, struct err *e)
 {
 	size_t n = strlen(hostname) + sizeof("HOSTNAME=");
 	char *host = arena_alloc(a, n);
@@ -76,10 +79,11 @@ int resolve_env(const struct create *o, const struct image_config *img, const ch
 	return 0;
 }
 
-/* docker's fourteen without NET_RAW, MKNOD and AUDIT_WRITE: raw sockets are for spoofing, device nodes can't be made in a
- * user namespace, and audit belongs to the host. */
-static const cap_value_t default_caps[] = {CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FSETID, CAP_FOWNER, CAP_SETGID, CAP_SETUID,
-	CAP_SETFCAP, CAP_SETPCAP, CAP_NET_BIND_SERVICE, CAP_SYS_CHROOT, CAP_KILL};
+/* docker's fourteen without NET_RAW, MKNOD and AUDIT_WRITE: raw sockets are for spoofing, device
+ * nodes can't be made in a user namespace, and audit belongs to the host. */
+static const cap_value_t default_caps[] = {CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FSETID, CAP_FOWNER,
+	CAP_SETGID, CAP_SETUID, CAP_SETFCAP, CAP_SETPCAP, CAP_NET_BIND_SERVICE, CAP_SYS_CHROOT,
+	CAP_KILL};
 
 static int parse_cap(const char *name, uint64_t *ret, struct err *e)
 {
@@ -90,7 +94,8 @@ static int parse_cap(const char *name, uint64_t *ret, struct err *e)
 		*ret = CAPS_ALL;
 		return 0;
 	}
-	snprintf(full, sizeof(full), "%s%.50s", strncasecmp(name, "CAP_", 4) == 0 ? "" : "cap_", name);
+	snprintf(full, sizeof(full), "%s%.50s", strncasecmp(name, "CAP_", 4) == 0 ? "" : "cap_",
+		name);
 	if (cap_from_name(full, &v) < 0 || v >= 41)
 		return err_set(e, EINVAL, "unknown capability \"%.64s\"", name);
 	*ret = 1ULL << v;
@@ -129,7 +134,8 @@ int resolve_caps(const struct create *o, uint64_t *ret, struct err *e)
 	return 0;
 }
 
-static int resolve_hostname(const struct create *o, const char *id, struct arena *a, const char **ret, struct err *e)
+static int resolve_hostname(
+	const struct create *o, const char *id, struct arena *a, const char **ret, struct err *e)
 {
 	char *p = arena_alloc(a, 13);
 
@@ -140,16 +146,18 @@ static int resolve_hostname(const struct create *o, const char *id, struct arena
 	return 0;
 }
 
-int resolve_spec(const struct create *o, const struct image_config *img, const char *id, struct arena *a,
-	struct spec *ret, struct err *e)
+int resolve_spec(const struct create *o, const struct image_config *img, const char *id,
+	struct arena *a, struct spec *ret, struct err *e)
 {
 	int r;
 
 	*ret = (struct spec){.id = id,
-		.cwd = o->workdir                                  ? o->workdir
+		.cwd = o->workdir				     ? o->workdir
 		       : img && img->workdir && *img->workdir == '/' ? img->workdir
 								     : "/",
-		.user = o->user ? o->user : img ? img->user : NULL,
+		.user = o->user ? o->user
+			: img	? img->user
+				: NULL,
 		.group_add = o->group_add,
 		.domainname = o->domainname,
 		.tty = o->tty,
@@ -168,7 +176,8 @@ int resolve_spec(const struct create *o, const struct image_config *img, const c
 	ret->rlimits.v = o->rlimits.v;
 	ret->rlimits.n = o->rlimits.n;
 	if (*ret->cwd != '/')
-		return err_set(e, EINVAL, "the working directory \"%.128s\" is not an absolute path", ret->cwd);
+		return err_set(e, EINVAL,
+			"the working directory \"%.128s\" is not an absolute path", ret->cwd);
 	r = resolve_hostname(o, id, a, &ret->hostname, e);
 	if (r == 0)
 		r = resolve_argv(o, img, a, &ret->argv, e);

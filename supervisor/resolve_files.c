@@ -32,7 +32,8 @@ static void put(struct text *t, const char *fmt, ...)
 		t->n += (size_t)n;
 }
 
-static int keep(const struct text *t, const char *what, struct arena *a, const char **ret, struct err *e)
+static int keep(
+	const struct text *t, const char *what, struct arena *a, const char **ret, struct err *e)
 {
 	if (t->full)
 		return err_set(e, E2BIG, "%s would be larger than %d bytes", what, TEXT_MAX);
@@ -54,8 +55,8 @@ static int put_extra_host(struct text *t, const char *entry, const char *gateway
 	return 0;
 }
 
-int resolve_hosts(const struct create *o, const char *hostname, const struct endpoint *ep, const char *gateway,
-	struct arena *a, const char **ret, struct err *e)
+int resolve_hosts(const struct create *o, const char *hostname, const struct endpoint *ep,
+	const char *gateway, struct arena *a, const char **ret, struct err *e)
 {
 	_cleanup_free_ struct text *t = calloc(1, sizeof(*t));
 	int r = 0;
@@ -82,11 +83,14 @@ int resolve_hosts(const struct create *o, const char *hostname, const struct end
 
 static bool is_loopback(const char *address, size_t n)
 {
-	return (n >= 4 && strncmp(address, "127.", 4) == 0) || (n == 3 && strncmp(address, "::1", 3) == 0);
+	return (n >= 4 && strncmp(address, "127.", 4) == 0) ||
+	       (n == 3 && strncmp(address, "::1", 3) == 0);
 }
 
-/* The host's lines, less name servers that a container can't reach, and less what was given instead. */
-static void put_host_lines(struct text *t, const struct create *o, const char *host, bool host_network)
+/* The host's lines, less name servers that a container can't reach, and less what was given
+ * instead. */
+static void put_host_lines(
+	struct text *t, const struct create *o, const char *host, bool host_network)
 {
 	const char *end;
 
@@ -96,13 +100,16 @@ static void put_host_lines(struct text *t, const struct create *o, const char *h
 		int used = 0;
 
 		end = strchrnul(host, '\n');
-		if (sscanf(host, "%31[a-z]%*[ \t]%n", word, &used) != 1 || used == 0 || host + used >= end)
+		if (sscanf(host, "%31[a-z]%*[ \t]%n", word, &used) != 1 || used == 0 ||
+			host + used >= end)
 			continue;
 		value = host + used;
 		if (strcmp(word, "nameserver") == 0 &&
-			(o->dns.n > 0 || (!host_network && is_loopback(value, strcspn(value, " \t\n")))))
+			(o->dns.n > 0 ||
+				(!host_network && is_loopback(value, strcspn(value, " \t\n")))))
 			continue;
-		if ((strcmp(word, "search") == 0 || strcmp(word, "domain") == 0) && o->dns_search.n > 0)
+		if ((strcmp(word, "search") == 0 || strcmp(word, "domain") == 0) &&
+			o->dns_search.n > 0)
 			continue;
 		if (strcmp(word, "options") == 0 && o->dns_opt.n > 0)
 			continue;
@@ -120,8 +127,8 @@ static void put_words(struct text *t, const char *key, const struct strv *v)
 	put(t, "\n");
 }
 
-int resolve_resolv_conf(const struct create *o, const char *host_resolv, bool host_network, struct arena *a, const char **ret,
-	struct err *e)
+int resolve_resolv_conf(const struct create *o, const char *host_resolv, bool host_network,
+	struct arena *a, const char **ret, struct err *e)
 {
 	_cleanup_free_ struct text *t = calloc(1, sizeof(*t));
 	/* docker: a single "." empties the search list */

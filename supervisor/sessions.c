@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Clients: each connection of ctl is a session, known by the uid that the kernel tells (SO_PEERCRED). A caller sees and
- * controls its own containers, root all.
+ * Clients: each connection of ctl is a session, known by the uid that the kernel tells
+ * (SO_PEERCRED). A caller sees and controls its own containers, root all.
  */
 #include <errno.h>
 #include <signal.h>
@@ -13,7 +13,7 @@
 #include "engine.h"
 
 #define CLIENTS_MAX 512
-#define SHIM_MS     10000
+#define SHIM_MS	    10000
 
 uid_t session_uid(struct chan *ch)
 {
@@ -70,7 +70,8 @@ static void on_wait(void *self, struct chan *ch, uint32_t id, void *msg, struct 
 	(void)f;
 	if (!c)
 		return;
-	/* Of a container whose start failed, the end has come already; `removed` waits for rm alone. */
+	/* Of a container whose start failed, the end has come already; `removed` waits for rm
+	 * alone. */
 	wait_add(c, ch, id, m->removed ? WAIT_REMOVED : WAIT_EXIT, 0, false);
 	if (!m->removed && (c->status == CTR_EXITED || (c->status == CTR_CREATED && c->error[0])))
 		wait_notify(c, WAIT_EXIT, 0);
@@ -130,7 +131,8 @@ static void on_kill(void *self, struct chan *ch, uint32_t id, void *msg, struct 
 	}
 	c = running(self, ch, id, m->ref);
 	if (c)
-		chan_request(c->shim->chan, MSG_shim_signal, &s, SHIM_MS, on_done, relay_new(self, ch, id));
+		chan_request(c->shim->chan, MSG_shim_signal, &s, SHIM_MS, on_done,
+			relay_new(self, ch, id));
 }
 
 static void on_resize(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
@@ -141,7 +143,8 @@ static void on_resize(void *self, struct chan *ch, uint32_t id, void *msg, struc
 
 	(void)f;
 	if (c)
-		chan_request(c->shim->chan, MSG_shim_resize, &s, SHIM_MS, on_done, relay_new(self, ch, id));
+		chan_request(c->shim->chan, MSG_shim_resize, &s, SHIM_MS, on_done,
+			relay_new(self, ch, id));
 }
 
 static void on_stop(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
@@ -174,7 +177,8 @@ static void on_remove(void *self, struct chan *ch, uint32_t id, void *msg, struc
 	if (!c)
 		return;
 	if (!m->force && (c->status == CTR_RUNNING || c->status == CTR_STARTING)) {
-		fail(ch, id, EBUSY, "container %s is running; stop it first, or use rm -f", c->name);
+		fail(ch, id, EBUSY, "container %s is running; stop it first, or use rm -f",
+			c->name);
 		return;
 	}
 	if (c->status == CTR_STARTING) {
@@ -225,8 +229,11 @@ static void on_close(void *self, struct chan *ch)
 void sessions_accept(void *arg, int what)
 {
 	struct engine *g = arg;
-	const struct chan_setup setup = {
-		.self = SUPERVISOR, .peer = CTL, .handlers = handlers, .arg = g, .on_close = on_close};
+	const struct chan_setup setup = {.self = SUPERVISOR,
+		.peer = CTL,
+		.handlers = handlers,
+		.arg = g,
+		.on_close = on_close};
 	_cleanup_fd_ int fd = accept4(g->listen, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct chan *ch;
 	uid_t uid;

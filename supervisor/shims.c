@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Shims: started by the launcher, kept ready in a small pool, given to containers, ended. A slot has one shim at most
- * at any time, since it decides the uid: a second one waits until the first is gone.
+ * Shims: started by the launcher, kept ready in a small pool, given to containers, ended. A slot
+ * has one shim at most at any time, since it decides the uid: a second one waits until the first is
+ * gone.
  */
 #include "engine.h"
 
@@ -17,7 +18,7 @@ void slot_use(struct engine *g, uint32_t slot, bool used)
 	if (used)
 		g->slots[slot / 8] |= (uint8_t)(1U << slot % 8);
 	else
-		g->slots[slot / 8] &= (uint8_t)~(1U << slot % 8);
+		g->slots[slot / 8] &= (uint8_t) ~(1U << slot % 8);
 }
 
 static uint32_t slot_find(struct engine *g)
@@ -155,12 +156,14 @@ static void on_pause_over(void *arg)
 	shims_fill(g);
 }
 
-/* A standby died by itself: the next ones would too, so the pool is filled again only after a growing pause. */
+/* A standby died by itself: the next ones would too, so the pool is filled again only after a
+ * growing pause. */
 static void pause_filling(struct engine *g)
 {
 	if (g->fill_timer || g->ending)
 		return;
-	g->fill_pause_ms = MIN(MAX(g->fill_pause_ms * 2, (uint64_t)PAUSE_MIN_MS), (uint64_t)PAUSE_MAX_MS);
+	g->fill_pause_ms =
+		MIN(MAX(g->fill_pause_ms * 2, (uint64_t)PAUSE_MIN_MS), (uint64_t)PAUSE_MAX_MS);
 	g->fill_timer = loop_timer(g->loop, g->fill_pause_ms, on_pause_over, g);
 }
 
@@ -255,7 +258,8 @@ void shims_on_adopt(struct engine *g, const struct launch_frame *f, int channel)
 	connect_shim(s, f->pid, channel);
 	while (c && !(c->slot == f->slot && c->status == CTR_RUNNING))
 		c = c->next;
-	if (!c) { /* a standby whose descriptors went down with our predecessor, or a start that was cut off */
+	if (!c) { /* a standby whose descriptors went down with our predecessor, or a start that was
+		     cut off */
 		shim_end(s);
 		return;
 	}
@@ -290,7 +294,8 @@ void shims_take(struct engine *g, uint32_t slot, uint32_t flags,
 		return;
 	}
 	if (slot == 0 && (slot = slot_find(g)) == 0) {
-		err_set(&e, EAGAIN, "all %u ranges of uids are in use; remove some containers", SLOT_MAX);
+		err_set(&e, EAGAIN, "all %u ranges of uids are in use; remove some containers",
+			SLOT_MAX);
 		fn(arg, NULL, &e);
 		return;
 	}

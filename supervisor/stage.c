@@ -37,20 +37,23 @@ static int fill(struct err *e)
 		if (mkdir(dirs[i], 0755) < 0)
 			return err_errno(e, errno, "stage: %s", dirs[i]);
 	for (unsigned int i = 0; i < ARRAY_LEN(nodes); i++)
-		if (mknod(nodes[i].path, S_IFCHR | 0666, makedev(nodes[i].major, nodes[i].minor)) < 0 ||
+		if (mknod(nodes[i].path, S_IFCHR | 0666, makedev(nodes[i].major, nodes[i].minor)) <
+				0 ||
 			chmod(nodes[i].path, 0666) < 0)
 			return err_errno(e, errno, "stage: %s", nodes[i].path);
 	return 0;
 }
 
-/* Fresh superblocks are never over-mounted, so both are fully visible whatever the host did to its own. */
+/* Fresh superblocks are never over-mounted, so both are fully visible whatever the host did to its
+ * own. */
 static int mount_kernel(const char *type, const char *at, struct err *e)
 {
 	_cleanup_fd_ int fs = fsopen(type, FSOPEN_CLOEXEC), mnt = -1;
 
 	if (fs < 0 || fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return err_errno(e, errno, "stage: %s", type);
-	mnt = fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	mnt = fsmount(
+		fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
 	if (mnt < 0 || move_mount(mnt, "", AT_FDCWD, at, MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return err_errno(e, errno, "stage: mounting %s", type);
 	return 0;
@@ -62,7 +65,8 @@ static int build(struct err *e)
 
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return err_errno(e, errno, "stage: a mount namespace");
-	if (mount("stage", SCAFFOLD, "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=0755,size=64k,nr_inodes=64") < 0 ||
+	if (mount("stage", SCAFFOLD, "tmpfs", MS_NOSUID | MS_NOEXEC,
+		    "mode=0755,size=64k,nr_inodes=64") < 0 ||
 		chdir(SCAFFOLD) < 0)
 		return err_errno(e, errno, "stage: a tmpfs");
 	r = fill(e);
@@ -74,7 +78,9 @@ static int build(struct err *e)
 		return r;
 	if (syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
 		return err_errno(e, errno, "stage: pivot_root");
-	return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ? err_errno(e, errno, "stage: private") : 0;
+	return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0
+		       ? err_errno(e, errno, "stage: private")
+		       : 0;
 }
 
 _noreturn_ static void child(int fd)

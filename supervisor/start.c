@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Starting a container: the step table of the start path. Every step asks another process; what comes back are
- * descriptors, which the last step hands to the shim.
+ * Starting a container: the step table of the start path. Every step asks another process; what
+ * comes back are descriptors, which the last step hands to the shim.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,12 +12,12 @@
 #include "job.h"
 #include "resolve.h"
 
-#define HELPER_MS  30000
-#define SPEC_MAX   (2U << 20)
-#define RESOLV_MAX 16384
-#define BINDS_MAX  64
-#define LAYERS_MAX 127
-#define PROCS_MAX  14
+#define HELPER_MS    30000
+#define SPEC_MAX     (2U << 20)
+#define RESOLV_MAX   16384
+#define BINDS_MAX    64
+#define LAYERS_MAX   128
+#define PROCS_MAX    14
 #define PIDS_DEFAULT 2048
 
 /* What a start gathers. Descriptors are owned; -1 or n = 0 when not there. */
@@ -178,7 +178,8 @@ static void start_network(struct job *j, void *ref)
 	MSG_DECLARE(net_loopback, lo);
 	if (network_is(j->ctr, "none")) {
 		lo.rtnl = j->ctr->shim->rtnl;
-		helper_request(j->engine, H_NETD, MSG_net_loopback, &lo, HELPER_MS, job_on_reply, ref);
+		helper_request(
+			j->engine, H_NETD, MSG_net_loopback, &lo, HELPER_MS, job_on_reply, ref);
 		return;
 	}
 	m.container = j->ctr->id;
@@ -265,7 +266,8 @@ static void start_binds(struct job *j, void *ref)
 	for (uint32_t i = 0; i < o->mounts.n && s->n_binds < j->ctr->n_sources; i++) {
 		if (strcmp(o->mounts.v[i].kind, "bind") != 0)
 			continue;
-		map_source(j, j->ctr->sources[s->n_binds], o->mounts.v[i].readonly, &s->binds[s->n_binds]);
+		map_source(j, j->ctr->sources[s->n_binds], o->mounts.v[i].readonly,
+			&s->binds[s->n_binds]);
 		s->n_binds++;
 	}
 	if (j->ctr->rootfs >= 0)
@@ -290,7 +292,8 @@ static int make_spec(struct job *j, struct err *e)
 
 	fd_read_file_at(AT_FDCWD, "/etc/resolv.conf", RESOLV_MAX, &resolv, NULL);
 	if (r == 0)
-		r = resolve_hosts(o, spec.hostname, c->endpoint.obj, net ? net->gateway4 : NULL, &a, &spec.hosts, e);
+		r = resolve_hosts(o, spec.hostname, c->endpoint.obj, net ? net->gateway4 : NULL, &a,
+			&spec.hosts, e);
 	if (r == 0)
 		r = resolve_resolv_conf(o, resolv, spec.host_network, &a, &spec.resolv_conf, e);
 	if (r == 0)
@@ -365,7 +368,9 @@ static void on_end(struct job *j, const struct err *e)
 
 	if (e) {
 		c->status = c->finished_at ? CTR_EXITED : CTR_CREATED;
-		c->exit_code = e->code == ERR_NO_COMMAND ? 127 : e->code == ERR_NOT_EXECUTABLE ? 126 : 125;
+		c->exit_code = e->code == ERR_NO_COMMAND       ? 127
+			       : e->code == ERR_NOT_EXECUTABLE ? 126
+							       : 125;
 		memcpy(c->error, e->text, sizeof(c->error));
 		relay_fail(s->relay, e);
 	} else {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The mirror on disk: STATE/containers/<id>/state holds the record (struct container as msgpack), replaced by rename
- * at every change of status; log/ beside it belongs to the shim. Trusted: written by nobody else.
+ * The mirror on disk: STATE/containers/<id>/state holds the record (struct container as msgpack),
+ * replaced by rename at every change of status; log/ beside it belongs to the shim. Trusted:
+ * written by nobody else.
  */
 #include "engine.h"
 
@@ -66,8 +67,10 @@ int state_make_dir(struct ctr *c, struct err *e)
 	snprintf(log, sizeof(log), "%s/log", c->id);
 	if (mkdirat(c->engine->state, c->id, 0700) < 0)
 		return err_errno(e, errno, "state of %.12s", c->id);
-	/* The shim, of another uid, makes its files here through a descriptor; nobody reaches it by path. */
-	if (mkdirat(c->engine->state, log, 0700) < 0 || fchmodat(c->engine->state, log, 0777, 0) < 0) {
+	/* The shim, of another uid, makes its files here through a descriptor; nobody reaches it by
+	 * path. */
+	if (mkdirat(c->engine->state, log, 0700) < 0 ||
+		fchmodat(c->engine->state, log, 0777, 0) < 0) {
 		int r = err_errno(e, errno, "log of %.12s", c->id);
 
 		state_remove(c);
@@ -78,7 +81,8 @@ int state_make_dir(struct ctr *c, struct err *e)
 
 static void remove_files(int parent, const char *name)
 {
-	_cleanup_fd_ int dir = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_fd_ int dir =
+		openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	DIR *d = dir >= 0 ? fdopendir(dup(dir)) : NULL;
 	struct dirent *de;
 
@@ -129,8 +133,10 @@ static int restore(struct ctr *c, const struct container *rec, struct err *e)
 		struct doc *doc;
 		const struct schema *schema;
 		const void *src;
-	} docs[] = {{&c->create, &schema_create, rec->create}, {&c->config, &schema_image_config, rec->config},
-		{&c->spec, &schema_spec, rec->spec}, {&c->endpoint, &schema_endpoint, rec->endpoint},
+	} docs[] = {{&c->create, &schema_create, rec->create},
+		{&c->config, &schema_image_config, rec->config},
+		{&c->spec, &schema_spec, rec->spec},
+		{&c->endpoint, &schema_endpoint, rec->endpoint},
 		{&c->in_force, &schema_limits, rec->in_force}};
 	int r = 0;
 
@@ -214,7 +220,8 @@ int state_load(struct engine *g, struct err *e)
 		struct err why = {0};
 
 		if (strlen(de->d_name) == ID_LEN && load_one(g, de->d_name, &why) < 0)
-			log_error("container %.12s is left alone, its state can't be read: %s", de->d_name, why.text);
+			log_error("container %.12s is left alone, its state can't be read: %s",
+				de->d_name, why.text);
 	}
 	closedir(d);
 	sort_newest_first(g);

@@ -70,7 +70,8 @@ void stop_begin(struct ctr *c, int64_t timeout_s)
 	}
 	send_signal(c, stop_signal(c));
 	if (timeout_s > 0)
-		c->stop_timer = loop_timer(c->engine->loop, (uint64_t)timeout_s * 1000, on_deadline, c);
+		c->stop_timer =
+			loop_timer(c->engine->loop, (uint64_t)timeout_s * 1000, on_deadline, c);
 }
 
 int64_t stop_timeout(const struct ctr *c, const struct container_stop *how)

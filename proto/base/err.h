@@ -17,7 +17,7 @@
 #define ERR_TEXT_MAX 256
 
 struct err {
-	int code;                /* a positive errno; 0 is no error */
+	int code;		 /* a positive errno; 0 is no error */
 	char text[ERR_TEXT_MAX]; /* NUL-terminated, cut at a whole UTF-8 character if too long */
 };
 
@@ -33,6 +33,6 @@ int err_prefix(struct err *e, const char *fmt, ...) _printf_(2, 3);
 
 /* Codes beyond the kernel's MAX_ERRNO (4095): what the command line turns into exit codes. */
 enum {
-	ERR_NO_COMMAND = 4096 + 127,     /* the command was not found in the container */
+	ERR_NO_COMMAND = 4096 + 127,	 /* the command was not found in the container */
 	ERR_NOT_EXECUTABLE = 4096 + 126, /* it was, but can't be executed */
 };

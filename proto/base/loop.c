@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libevent underneath; see loop.h. A watch that is freed inside its own callback is only marked, and
- * released when the callback returns.
+ * libevent underneath; see loop.h. A watch that is freed inside its own callback is only marked,
+ * and released when the callback returns.
  */
 #include "loop.h"
 
@@ -83,7 +83,8 @@ static void dispatch(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	w->running = true;
 	if (w->on_fd)
-		w->on_fd(w->arg, (what & EV_READ ? LOOP_READ : 0) | (what & EV_WRITE ? LOOP_WRITE : 0));
+		w->on_fd(w->arg,
+			(what & EV_READ ? LOOP_READ : 0) | (what & EV_WRITE ? LOOP_WRITE : 0));
 	else
 		w->on_timer(w->arg);
 	w->running = false;
@@ -110,7 +111,8 @@ static struct watch *watch_new(struct loop *l, int fd, short what, void *arg)
 
 static short event_flags(int what)
 {
-	return (short)(EV_PERSIST | (what & LOOP_READ ? EV_READ : 0) | (what & LOOP_WRITE ? EV_WRITE : 0));
+	return (short)(EV_PERSIST | (what & LOOP_READ ? EV_READ : 0) |
+		       (what & LOOP_WRITE ? EV_WRITE : 0));
 }
 
 struct watch *loop_fd(struct loop *l, int fd, int what, void (*fn)(void *arg, int what), void *arg)

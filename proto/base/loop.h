@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The event loop: a thin hand on libevent, so that daemons deal in four words: fd, timer, signal, stop.
- * All calls from one thread. Callbacks run from loop_run().
+ * The event loop: a thin hand on libevent, so that daemons deal in four words: fd, timer, signal,
+ * stop. All calls from one thread. Callbacks run from loop_run().
  */
 #pragma once
 
@@ -24,13 +24,13 @@ void loop_stop(struct loop *l, int code);
 void loop_stop_on_signals(struct loop *l);
 
 enum { LOOP_READ = 1, LOOP_WRITE = 2 };
-/* fn is called while the descriptor is ready (level-triggered). The descriptor stays the caller's and must stay
- * open until watch_free. NULL when memory is out. */
+/* fn is called while the descriptor is ready (level-triggered). The descriptor stays the caller's
+ * and must stay open until watch_free. NULL when memory is out. */
 struct watch *loop_fd(struct loop *l, int fd, int what, void (*fn)(void *arg, int what), void *arg);
 int watch_change(struct watch *w, int what); /* 0 pauses */
 
-/* fn is called once after ms milliseconds (0: at the next turn of the loop); watch_free cancels and is needed also
- * after it ran. timer_again re-arms. */
+/* fn is called once after ms milliseconds (0: at the next turn of the loop); watch_free cancels and
+ * is needed also after it ran. timer_again re-arms. */
 struct watch *loop_timer(struct loop *l, uint64_t ms, void (*fn)(void *arg), void *arg);
 void timer_again(struct watch *w, uint64_t ms);
 

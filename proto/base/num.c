@@ -83,7 +83,8 @@ int num_parse_size(const char *s, uint64_t *ret)
 		const char *unit;
 		unsigned int shift;
 	} units[] = {{"", 0}, {"b", 0}, {"k", 10}, {"kb", 10}, {"kib", 10}, {"m", 20}, {"mb", 20},
-		{"mib", 20}, {"g", 30}, {"gb", 30}, {"gib", 30}, {"t", 40}, {"tb", 40}, {"tib", 40}};
+		{"mib", 20}, {"g", 30}, {"gb", 30}, {"gib", 30}, {"t", 40}, {"tb", 40},
+		{"tib", 40}};
 	size_t n = strspn(s, "0123456789.");
 	uint64_t v, whole, part;
 	int r = parse_fraction(s, n, 1000, &v);

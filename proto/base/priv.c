@@ -33,7 +33,8 @@ static int drop_bounding(uint64_t keep, struct err *e)
 		if (keep & 1ULL << c || prctl(PR_CAPBSET_READ, c) != 1)
 			continue;
 		if (prctl(PR_CAPBSET_DROP, c) < 0)
-			return err_errno(e, errno, "dropping capability %d from the bounding set", c);
+			return err_errno(
+				e, errno, "dropping capability %d from the bounding set", c);
 	}
 	return 0;
 }
@@ -104,8 +105,7 @@ int priv_prove(const struct priv_profile *p, uid_t uid, struct err *e)
 	if (r < 0)
 		return err_errno(e, r, "reading /proc/self/status");
 	for (unsigned int i = 0; i < ARRAY_LEN(sets); i++)
-		if (status_hex(status, sets[i], &v) < 0 || (v & ~keep) != 0 ||
-			(i < 2 && v != keep))
+		if (status_hex(status, sets[i], &v) < 0 || (v & ~keep) != 0 || (i < 2 && v != keep))
 			return err_set(e, EPERM, "capabilities are not what the profile says");
 	for (unsigned int i = 0; i < ARRAY_LEN(none); i++)
 		if (status_hex(status, none[i], &v) < 0 || v != 0)
@@ -125,7 +125,8 @@ int priv_enter(const struct priv_profile *p, uid_t uid, gid_t gid, struct err *e
 	int r = 0;
 
 	if (!root && uid != geteuid())
-		return err_set(e, EPERM, "%s: must be started by root to run as user %u", p->program, uid);
+		return err_set(
+			e, EPERM, "%s: must be started by root to run as user %u", p->program, uid);
 	if (root)
 		r = drop_bounding(keep, e);
 	if (r == 0 && root)

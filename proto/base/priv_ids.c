@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names to ids, apart from priv.c: the C library's user database can't be linked into a static program.
+ * Names to ids, apart from priv.c: the C library's user database can't be linked into a static
+ * program.
  */
 #include <pwd.h>
 

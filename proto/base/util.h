@@ -12,10 +12,10 @@
 #define MAX(a, b)    ((a) > (b) ? (a) : (b))
 
 #define _printf_(fmt, args) __attribute__((format(printf, fmt, args)))
-#define _unused_            __attribute__((unused))
-#define _noreturn_          __attribute__((noreturn))
-#define _must_check_        __attribute__((warn_unused_result))
-#define _cleanup_(fn)       __attribute__((cleanup(fn)))
+#define _unused_	    __attribute__((unused))
+#define _noreturn_	    __attribute__((noreturn))
+#define _must_check_	    __attribute__((warn_unused_result))
+#define _cleanup_(fn)	    __attribute__((cleanup(fn)))
 
 static inline void util_freep(void *p)
 {

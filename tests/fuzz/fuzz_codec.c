@@ -38,7 +38,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	obj = malloc(row->schema->size);
 	memcpy(buf, data + 2, size - 2);
 	/* A round trip can't carry descriptors: documents only. */
-	if (codec_decode(row->schema, buf, size - 2, fds, data[1] % 5, &a, obj, &e) == 0 && data[1] % 5 == 0)
+	if (codec_decode(row->schema, buf, size - 2, fds, data[1] % 5, &a, obj, &e) == 0 &&
+		data[1] % 5 == 0)
 		round_trip(row->schema, obj);
 	free(obj);
 	free(buf);

@@ -26,8 +26,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (rest > 0)
 		memcpy(text, nl + 1, rest);
 	if (passwd_parse_user(who, &user, &group, NULL) == 0) {
-		if (passwd_find(text, rest, &user, &row) && (strlen(row.home) > PASSWD_HOME_MAX ||
-								    (!user.numeric && strcmp(row.name, user.name))))
+		if (passwd_find(text, rest, &user, &row) &&
+			(strlen(row.home) > PASSWD_HOME_MAX ||
+				(!user.numeric && strcmp(row.name, user.name))))
 			abort();
 		if (group.present)
 			passwd_find_group(text, rest, &group, &gid);

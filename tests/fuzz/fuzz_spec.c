@@ -40,7 +40,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	buf = malloc(size);
 	memcpy(buf, data + 1, size - 1);
-	if (codec_decode(schemas[data[0] % 5], buf, size - 1, NULL, 0, &a, &obj, &e) == 0 && data[0] % 5 == 0)
+	if (codec_decode(schemas[data[0] % 5], buf, size - 1, NULL, 0, &a, &obj, &e) == 0 &&
+		data[0] % 5 == 0)
 		resolve(&obj.create);
 	free(buf);
 	arena_free(&a);

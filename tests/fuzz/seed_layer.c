@@ -70,7 +70,7 @@ static void seed_sparse(struct tar *t)
 static struct tar compress(const struct tar *t, bool gzip)
 {
 	struct tar out = {0};
-	struct isal_zstream z = { 0 };
+	struct isal_zstream z = {0};
 	uint8_t *p = tar_grow(&out, t->n + 4096);
 
 	if (!gzip) {

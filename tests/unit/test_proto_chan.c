@@ -142,7 +142,8 @@ static void a_dead_peer_fails_what_waits(void **state)
 	assert_int_equal(x->closed, 1);
 }
 
-/* The callback of a failed request asks again on the dead channel: that fails too, and no timer outlives it. */
+/* The callback of a failed request asks again on the dead channel: that fails too, and no timer
+ * outlives it. */
 static void asking_again_while_it_dies(void **state)
 {
 	struct fixture *x = *state;
@@ -179,7 +180,8 @@ static void a_rogue_is_dropped(void **state)
 	assert_int_equal(x->closed, 1);
 }
 
-/* A peer that does not read: frames wait, with duplicates of their descriptors, and all arrive in order. */
+/* A peer that does not read: frames wait, with duplicates of their descriptors, and all arrive in
+ * order. */
 static void a_slow_reader_gets_all(void **state)
 {
 	struct fixture *x = *state;

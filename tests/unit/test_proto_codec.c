@@ -99,11 +99,25 @@ static const struct {
 	{MSG_done, RAW("\x81\xa1x\x01"), "done: unknown key"},
 	{MSG_done, RAW("\xdf\xff\xff\xff\xff"), "done: a key is not a string"},
 	{MSG_net_detach, RAW("\x80"), "net_detach.container: missing"},
-	{MSG_net_detach, RAW("\x81\xa9" "container\x01"), "net_detach.container: not a string"},
-	{MSG_net_detach, RAW("\x81\xa9" "container\xa3" "a\0b"), "net_detach.container: holds a NUL byte"},
-	{MSG_net_detach, RAW("\x82\xa9" "container\xa1" "a\xa9" "container\xa1" "b"),
+	{MSG_net_detach,
+		RAW("\x81\xa9"
+		    "container\x01"),
+		"net_detach.container: not a string"},
+	{MSG_net_detach,
+		RAW("\x81\xa9"
+		    "container\xa3"
+		    "a\0b"),
+		"net_detach.container: holds a NUL byte"},
+	{MSG_net_detach,
+		RAW("\x82\xa9"
+		    "container\xa1"
+		    "a\xa9"
+		    "container\xa1"
+		    "b"),
 		"net_detach.container: given twice"},
-	{MSG_net_detach, RAW("\x81\xa9" "container\xdb\xff\xff\xff\xff"),
+	{MSG_net_detach,
+		RAW("\x81\xa9"
+		    "container\xdb\xff\xff\xff\xff"),
 		"net_detach.container: not a string"},
 	{MSG_info_is, RAW("\x81\xa4rows\xdd\x04\x00\x00\x00"), "info_is.rows: too many elements"},
 	{MSG_shim_signal, RAW("\x81\xa6signal\x41"), "shim_signal.signal: out of range"},
@@ -119,7 +133,8 @@ static void hostile_frames(void **state)
 	for (unsigned int i = 0; i < ARRAY_LEN(refused); i++) {
 		struct err e = {0};
 
-		assert_int_equal(decode_raw(refused[i].type, refused[i].body, refused[i].n, &e), -EBADMSG);
+		assert_int_equal(
+			decode_raw(refused[i].type, refused[i].body, refused[i].n, &e), -EBADMSG);
 		assert_string_equal(e.text, refused[i].why);
 	}
 }
@@ -163,16 +178,18 @@ static void text_form(void **state)
 	struct container_listed m;
 
 	(void)state;
-	assert_int_equal(text_parse("container_listed rows.0.id=a rows.0.name=\"x y\" rows.0.created_at=1 "
-				    "rows.0.status=running rows.0.labels=k=v rows.0.labels=l=w more=true",
-				 7, &f, &e),
+	assert_int_equal(
+		text_parse("container_listed rows.0.id=a rows.0.name=\"x y\" rows.0.created_at=1 "
+			   "rows.0.status=running rows.0.labels=k=v rows.0.labels=l=w more=true",
+			7, &f, &e),
 		0);
 	assert_int_equal(frame_decode(&f, &m, &e), 0);
 	assert_int_equal(m.rows.n, 1);
 	assert_int_equal(m.rows.v[0].labels.n, 2);
 	assert_int_equal(text_print(MSG_container_listed, &m, &line), 0);
-	assert_string_equal(line, "container_listed rows.0.id=a rows.0.name=\"x y\" rows.0.created_at=1 "
-				  "rows.0.status=running rows.0.labels=k=v rows.0.labels=l=w more=true");
+	assert_string_equal(line,
+		"container_listed rows.0.id=a rows.0.name=\"x y\" rows.0.created_at=1 "
+		"rows.0.status=running rows.0.labels=k=v rows.0.labels=l=w more=true");
 }
 
 static void text_document(void **state)
@@ -186,7 +203,10 @@ static void text_document(void **state)
 	size_t n;
 
 	(void)state;
-	assert_int_equal(text_parse("shim_exec exec=1 spec=@{exec_spec argv=sh argv=\"a } b\" cwd=/}", 1, &f, &e), 0);
+	assert_int_equal(
+		text_parse("shim_exec exec=1 spec=@{exec_spec argv=sh argv=\"a } b\" cwd=/}", 1, &f,
+			&e),
+		0);
 	assert_int_equal(frame_decode(&f, &m, &e), 0);
 	assert_int_equal(fd_memfd_read(m.spec, 65536, &buf, &n), 0);
 	assert_int_equal(codec_decode(&schema_exec_spec, buf, n, NULL, 0, &a, &spec, &e), 0);
@@ -197,9 +217,9 @@ static void text_document(void **state)
 
 static void text_errors(void **state)
 {
-	static const char *const lines[] = {"nonsense", "done x=1", "net_detach container", "net_detach",
-		"shim_signal signal=65", "net_detach container=\"a", "net_attach netns=/dev/null container=x network=y",
-		"container_listed rows.1.id=a"};
+	static const char *const lines[] = {"nonsense", "done x=1", "net_detach container",
+		"net_detach", "shim_signal signal=65", "net_detach container=\"a",
+		"net_attach netns=/dev/null container=x network=y", "container_listed rows.1.id=a"};
 
 	(void)state;
 	for (unsigned int i = 0; i < ARRAY_LEN(lines); i++) {

@@ -16,7 +16,8 @@
 #define V(...)                                                                                     \
 	(struct strv)                                                                              \
 	{                                                                                          \
-		(const char *[]){__VA_ARGS__}, sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *) \
+		(const char *[]){__VA_ARGS__},                                                     \
+			sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *)                     \
 	}
 
 static void join(const struct strv *v, char *out, size_t n)
@@ -79,14 +80,17 @@ static void environment(void **state)
 	assert_string_equal(text, "PATH=/img|HOSTNAME=box|TERM=xterm|A=1|B=3|C=5");
 	assert_int_equal(resolve_env(&plain, NULL, "box", &a, &got, &e), 0);
 	join(&got, text, sizeof(text));
-	assert_string_equal(text, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin|HOSTNAME=box");
+	assert_string_equal(text,
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin|HOSTNAME=box");
 }
 
 static void capabilities(void **state)
 {
-	const uint64_t eleven = 1ULL << CAP_CHOWN | 1ULL << CAP_DAC_OVERRIDE | 1ULL << CAP_FSETID | 1ULL << CAP_FOWNER |
-				1ULL << CAP_SETGID | 1ULL << CAP_SETUID | 1ULL << CAP_SETFCAP | 1ULL << CAP_SETPCAP |
-				1ULL << CAP_NET_BIND_SERVICE | 1ULL << CAP_SYS_CHROOT | 1ULL << CAP_KILL;
+	const uint64_t eleven = 1ULL << CAP_CHOWN | 1ULL << CAP_DAC_OVERRIDE | 1ULL << CAP_FSETID |
+				1ULL << CAP_FOWNER | 1ULL << CAP_SETGID | 1ULL << CAP_SETUID |
+				1ULL << CAP_SETFCAP | 1ULL << CAP_SETPCAP |
+				1ULL << CAP_NET_BIND_SERVICE | 1ULL << CAP_SYS_CHROOT |
+				1ULL << CAP_KILL;
 	const struct {
 		struct create o;
 		uint64_t want;
@@ -97,7 +101,8 @@ static void capabilities(void **state)
 		{{.cap_drop = V("CHOWN")}, eleven & ~(1ULL << CAP_CHOWN)},
 		{{.cap_drop = V("all")}, 0},
 		{{.cap_drop = V("ALL"), .cap_add = V("KILL")}, 1ULL << CAP_KILL},
-		{{.cap_add = V("ALL"), .cap_drop = V("SYS_ADMIN")}, CAPS_ALL & ~(1ULL << CAP_SYS_ADMIN)},
+		{{.cap_add = V("ALL"), .cap_drop = V("SYS_ADMIN")},
+			CAPS_ALL & ~(1ULL << CAP_SYS_ADMIN)},
 		{{.privileged = true}, CAPS_ALL},
 	};
 	const struct create bad = {.cap_add = V("FLY")};
@@ -116,7 +121,8 @@ static void capabilities(void **state)
 static void hosts(void **state)
 {
 	const struct endpoint ep = {.ip4 = "172.20.0.2", .ip6 = "fd00::2"};
-	const struct create o = {.add_hosts = V("db:10.0.0.9", "six:fe80::1", "me:host-gateway"), .domainname = "lan"};
+	const struct create o = {.add_hosts = V("db:10.0.0.9", "six:fe80::1", "me:host-gateway"),
+		.domainname = "lan"};
 	const struct create bad = {.add_hosts = V("nothing")};
 	_cleanup_arena_ struct arena a = {0};
 	struct err e = {0};
@@ -135,9 +141,11 @@ static void hosts(void **state)
 
 static void resolv_conf(void **state)
 {
-	const char *host = "# made by hand\nnameserver 127.0.0.53\nnameserver 10.1.1.1\nsearch corp.example\noptions edns0\n";
+	const char *host =
+		"# made by hand\nnameserver 127.0.0.53\nnameserver 10.1.1.1\nsearch corp.example\noptions edns0\n";
 	const struct create plain = {0};
-	const struct create dns = {.dns = V("9.9.9.9"), .dns_search = V("a", "b"), .dns_opt = V("ndots:2")};
+	const struct create dns = {
+		.dns = V("9.9.9.9"), .dns_search = V("a", "b"), .dns_opt = V("ndots:2")};
 	const struct create none = {.dns_search = V(".")};
 	_cleanup_arena_ struct arena a = {0};
 	struct err e = {0};
