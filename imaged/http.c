@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <curl/curl.h>
 
@@ -321,6 +322,16 @@ static bool set_tls(struct http_call *c, const struct http_tls *t)
 
 #define SET(option, value) (curl_easy_setopt(c->easy, option, value) == CURLE_OK)
 
+/* Without its default bundle libcurl fails a connection before it has said a word; with no bundle
+ * at all it trusts nobody, which is all that a missing one means. */
+static bool set_system_cas(struct http_call *c)
+{
+	const char *bundle = NULL;
+
+	return curl_easy_getinfo(c->easy, CURLINFO_CAINFO, &bundle) == CURLE_OK &&
+	       (!bundle || access(bundle, R_OK) == 0 || SET(CURLOPT_CAINFO, NULL));
+}
+
 static bool set_limits(struct http_call *c, const struct http_request *q)
 {
 	return SET(CURLOPT_CONNECTTIMEOUT_MS, (long)q->connect_ms) &&
@@ -353,7 +364,7 @@ static bool set_up(struct http_call *c, const struct http_request *q)
 	       add_header(c, "Accept", q->accept) == 0 &&
 	       add_header(c, "Authorization", q->authorization) == 0 &&
 	       SET(CURLOPT_HTTPHEADER, c->headers) && set_manners(c) && set_limits(c, q) &&
-	       set_tls(c, q->tls);
+	       set_system_cas(c) && set_tls(c, q->tls);
 }
 
 struct http_call *http_start(struct http *h, const struct http_request *q, struct err *e)

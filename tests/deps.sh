@@ -36,6 +36,7 @@ nftables                  demo,check,bench          nft: what is on the host bef
 procps                    demo,check,bench          ps, sysctl
 curl                      demo,check,bench          waits for registries, reaches published ports
 jq                        demo,check,bench          reads inspect's and hyperfine's JSON
+ca-certificates           demo,check,bench          whom registries' certificates are trusted from, and the mirror's
 openssl                   check                     certificates and signed tokens of the test registries
 bats                      check                     integration tests
 libcmocka-dev             check                     unit tests
