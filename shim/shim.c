@@ -148,6 +148,8 @@ static void say_exited(struct io *io)
 	s->state = SHIM_ENDED;
 	outlog_close(&s->log);
 	channel_send(&s->channel, MSG_shim_exited, 0, &m);
+	/* Taking namespaces down takes milliseconds: after the news. */
+	forget_container(s);
 	if (s->channel.fd < 0)
 		s->stopping = true;
 }
@@ -167,7 +169,6 @@ static void on_workload_gone(struct shim *s, const siginfo_t *info)
 	s->status_code = info->si_code;
 	s->finished_at = clock_now_ns();
 	s->state = SHIM_DRAINING;
-	forget_container(s);
 	io_finish(&s->io);
 }
 

@@ -52,6 +52,7 @@ struct ctr *ctr_new(struct engine *g)
 	}
 	c->engine = g;
 	c->rootfs = -1;
+	c->writable = -1;
 	c->next_exec = 1;
 	random_hex(c->id, ID_LEN);
 	/* docker gives no id whose first twelve digits are a number: the host name would be one. */
@@ -80,6 +81,7 @@ void ctr_free(struct ctr *c)
 		fd_close(&c->sources[i]);
 	free(c->sources);
 	fd_close(&c->rootfs);
+	fd_close(&c->writable);
 	watch_free(c->stop_timer);
 	while (c->waiters) {
 		struct waiter *w = c->waiters;

@@ -84,7 +84,8 @@ struct ctr {
 	struct doc create, config, spec, endpoint, in_force;
 	int *sources; /* bind sources as the creator opened them, one a mount of kind bind */
 	uint32_t n_sources;
-	int rootfs; /* --rootfs, or -1 */
+	int rootfs;   /* --rootfs, or -1 */
+	int writable; /* where its upper layer lies, while it runs; or -1 */
 	struct shim *shim;
 	struct job *job;
 	struct waiter *waiters;

@@ -61,6 +61,18 @@ static void save(struct ctr *c)
 		log_error("%s", e.text);
 }
 
+/* They died with the workload's pid namespace. */
+static void end_execs(struct ctr *c)
+{
+	for (struct exec *x = c->execs; x; x = x->next) {
+		if (x->ended)
+			continue;
+		x->ended = true;
+		x->exit_code = 137;
+		wait_notify(c, WAIT_EXIT, x->number);
+	}
+}
+
 static void on_finished(struct job *j, const struct err *e)
 {
 	struct ctr *c = j->ctr;
@@ -70,14 +82,9 @@ static void on_finished(struct job *j, const struct err *e)
 	c->status = CTR_EXITED;
 	c->pid = 0;
 	doc_free(&c->endpoint);
-	for (struct exec *x = c->execs; x; x = x->next) {
-		if (x->ended)
-			continue;
-		x->ended = true;
-		x->exit_code = 137;
-		wait_notify(c, WAIT_EXIT, x->number);
-	}
+	end_execs(c);
 	if (!c->remove_after) {
+		fd_close(&c->writable);
 		shim_end(c->shim);
 		save(c);
 	}
@@ -88,43 +95,16 @@ static void on_finished(struct job *j, const struct err *e)
 	engine_end_if_idle(c->engine);
 }
 
-void finish_begin(struct ctr *c)
-{
-	watch_free(c->stop_timer);
-	c->stop_timer = NULL;
-	c->status = CTR_FINISHING;
-	job_begin(c->engine, c, finish_steps, true, NULL, on_finished);
-}
-
-void ctr_exited(struct ctr *c, const struct shim_exited *how)
-{
-	if (c->status != CTR_RUNNING)
-		return;
-	c->exit_code = how->exit_code;
-	c->finished_at = how->finished_at;
-	finish_begin(c);
-}
-
-void ctr_lost(struct ctr *c, const char *why)
-{
-	if (c->status != CTR_RUNNING)
-		return; /* a job is on it and will hear by itself */
-	log_error("container %.12s: %s", c->id, why);
-	snprintf(c->error, sizeof(c->error), "%s; its exit status is not known", why);
-	c->exit_code = 255;
-	c->finished_at = time_now_ns();
-	finish_begin(c);
-}
-
 /* ---- rm: the writable layer, by a shim of the same uid range, then the records ---- */
-
-struct removal {
-	int writable;
-};
 
 static bool has_files(const struct job *j)
 {
 	return j->ctr->rootfs_made;
+}
+
+static bool wants_writable(const struct job *j)
+{
+	return j->ctr->rootfs_made && j->ctr->writable < 0;
 }
 
 static bool wants_shim(const struct job *j)
@@ -151,10 +131,9 @@ static void get_shim(struct job *j, void *ref)
 static void on_writable(void *ref, void *msg, struct frame *f, const struct err *e)
 {
 	const struct rootfs_writable_opened *m = msg;
-	struct removal *d = step_job(ref)->data;
 
 	if (m)
-		d->writable = frame_take_fd(f, m->writable);
+		step_job(ref)->ctr->writable = frame_take_fd(f, m->writable);
 	job_step_done(ref, e && e->code != ENOENT ? e : NULL);
 }
 
@@ -167,12 +146,11 @@ static void get_writable(struct job *j, void *ref)
 
 static void clean_files(struct job *j, void *ref)
 {
-	struct removal *d = j->data;
 	struct err e;
 
 	MSG_DECLARE(shim_clean, m);
-	m.writable = d->writable;
-	if (d->writable < 0) { /* nothing there */
+	m.writable = j->ctr->writable;
+	if (m.writable < 0) { /* nothing there */
 		job_step_done(ref, NULL);
 		return;
 	}
@@ -187,15 +165,14 @@ static void clean_files(struct job *j, void *ref)
 static void remove_rootfs(struct job *j, void *ref)
 {
 	const struct rootfs_remove m = {.container = j->ctr->id};
-	struct removal *d = j->data;
 
-	fd_close(&d->writable);
+	fd_close(&j->ctr->writable);
 	helper_request(j->engine, H_IMAGED, MSG_rootfs_remove, &m, HELPER_MS, job_on_reply, ref);
 }
 
 static const struct step remove_steps[] = {
 	{"shim", 0, wants_shim, get_shim, NULL},
-	{"files", 0, has_files, get_writable, NULL},
+	{"files", 0, wants_writable, get_writable, NULL},
 	{"files", 1, has_files, clean_files, NULL},
 	{"rootfs", 2, has_files, remove_rootfs, NULL},
 	{0},
@@ -203,12 +180,10 @@ static const struct step remove_steps[] = {
 
 static void on_removed(struct job *j, const struct err *e)
 {
-	struct removal *d = j->data;
 	struct engine *g = j->engine;
 	struct ctr *c = j->ctr;
 
-	fd_close(&d->writable);
-	free(d);
+	fd_close(&c->writable);
 	if (e) {
 		log_error("removing container %.12s: %s", c->id, e->text);
 		memcpy(c->error, e->text, sizeof(c->error));
@@ -216,10 +191,13 @@ static void on_removed(struct job *j, const struct err *e)
 		shim_end(c->shim);
 		save(c);
 		wait_fail(c, WAIT_REMOVED, e);
+		wait_notify(c, WAIT_EXIT, 0);
+		wait_notify(c, WAIT_STOP, 0);
 	} else {
 		state_remove(c);
 		wait_notify(c, WAIT_REMOVED, 0);
 		wait_notify(c, WAIT_EXIT, 0);
+		wait_notify(c, WAIT_STOP, 0);
 		ctr_free(c);
 	}
 	shims_fill(g);
@@ -228,11 +206,49 @@ static void on_removed(struct job *j, const struct err *e)
 
 void remove_begin(struct ctr *c)
 {
-	struct removal *d = calloc(1, sizeof(*d));
-
-	if (!d)
-		abort();
-	d->writable = -1;
 	c->status = CTR_REMOVING;
-	job_begin(c->engine, c, remove_steps, false, d, on_removed);
+	job_begin(c->engine, c, remove_steps, false, NULL, on_removed);
+}
+
+/* ---- both at once, for --rm: nothing of the second waits for the first ---- */
+
+static const struct step finish_and_remove_steps[] = {
+	{"network", 0, has_endpoint, detach_network, NULL},
+	{"limits", 0, NULL, remove_cgroup, NULL},
+	{"files", 0, has_files, clean_files, NULL},
+	{"rootfs", 1, has_files, remove_rootfs, NULL},
+	{0},
+};
+
+void finish_begin(struct ctr *c)
+{
+	watch_free(c->stop_timer);
+	c->stop_timer = NULL;
+	c->status = CTR_FINISHING;
+	if (c->remove_after && c->shim && (c->writable >= 0 || !c->rootfs_made)) {
+		end_execs(c);
+		job_begin(c->engine, c, finish_and_remove_steps, true, NULL, on_removed);
+		return;
+	}
+	job_begin(c->engine, c, finish_steps, true, NULL, on_finished);
+}
+
+void ctr_exited(struct ctr *c, const struct shim_exited *how)
+{
+	if (c->status != CTR_RUNNING)
+		return;
+	c->exit_code = how->exit_code;
+	c->finished_at = how->finished_at;
+	finish_begin(c);
+}
+
+void ctr_lost(struct ctr *c, const char *why)
+{
+	if (c->status != CTR_RUNNING)
+		return; /* a job is on it and will hear by itself */
+	log_error("container %.12s: %s", c->id, why);
+	snprintf(c->error, sizeof(c->error), "%s; its exit status is not known", why);
+	c->exit_code = 255;
+	c->finished_at = time_now_ns();
+	finish_begin(c);
 }

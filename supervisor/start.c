@@ -376,6 +376,7 @@ static void on_end(struct job *j, const struct err *e)
 	} else {
 		c->status = CTR_RUNNING;
 		c->finished_at = 0;
+		c->writable = take_fd(&s->writable);
 		relay_reply(s->relay, MSG_container_started, &m);
 	}
 	if (state_save(c, &saved) < 0)
