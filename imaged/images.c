@@ -97,5 +97,9 @@ int images_remove(struct store *s, const struct image_remove *m, struct arena *a
 		return r;
 	digest_copy(id, image->id);
 	r = list_add(a, &ret->deleted, id, e);
-	return r < 0 ? r : store_delete(s, id, on_layer_gone, &removal, e);
+	if (r == 0)
+		r = store_delete(s, id, on_layer_gone, &removal, e);
+	if (r == 0)
+		rootfs_drop_dirs(id);
+	return r;
 }

@@ -102,7 +102,7 @@ static void on_rootfs_open(void *self, struct chan *c, uint32_t id, void *msg, s
 {
 	const struct rootfs_open *q = msg;
 	MSG_DECLARE(rootfs_opened, answer);
-	int layers[ROOTFS_LAYERS_MAX];
+	int layers[ROOTFS_MOUNTS_MAX];
 	struct err e;
 
 	(void)f;

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What an unpack worker may do: compute, read one descriptor and write another. Its bytes are the
- * image author's.
+ * What an unpack worker may do: compute, read some descriptors and write another. Its bytes are
+ * the image author's.
  */
 #include <sys/resource.h>
 
 #include "imaged.h"
 
 static const struct priv_rlimit rlimits[] = {
-	{RLIMIT_NOFILE, 16, "channel, event loop, log and the two descriptors of a request"},
+	{RLIMIT_NOFILE, 144,
+		"channel, event loop, log; a request brings up to 127 layers and a file"},
 	{RLIMIT_AS, 512ULL << 20,
 		"names of a layer are bounded at 48 MiB, a zstd window at 128 MiB"},
 	{RLIMIT_FSIZE, 64ULL << 30, "no layer's image is larger"},

@@ -63,6 +63,7 @@ void pull_free(struct pull *p)
 	if (p->fetcher)
 		worker_put(p->fetcher);
 	watch_free(p->drain);
+	watch_free(p->dirs_stall);
 	free(p->platform);
 	free(p->username);
 	secret_free(p->password);
@@ -87,7 +88,7 @@ static bool pull_running(const struct pull *p)
 	for (uint32_t i = 0; p->jobs && i < p->image.layers.n; i++)
 		if (job_running(&p->jobs[i]))
 			return true;
-	return p->resolving;
+	return p->resolving || p->dirs_worker;
 }
 
 /* Cancelled jobs didn't end by themselves in time. */
@@ -98,6 +99,8 @@ static void on_drain(void *arg)
 	log_warn("%s: a worker does not let go and is ended", p->ref);
 	for (uint32_t i = 0; p->jobs && i < p->image.layers.n; i++)
 		job_kill(&p->jobs[i]);
+	if (p->dirs_worker)
+		worker_kill(p->dirs_worker);
 }
 
 void pull_fail(struct pull *p, const struct err *e)
@@ -115,6 +118,7 @@ static void pull_end_failed(struct pull *p)
 {
 	for (uint32_t i = 0; i < p->n_waiters; i++)
 		chan_fail(p->waiters[i].chan, p->waiters[i].id, &p->failure);
+	pull_dirs_drop(p);
 	for (uint32_t i = 0; p->jobs && i < p->image.layers.n; i++) {
 		const struct job *j = &p->jobs[i];
 
@@ -130,7 +134,8 @@ static void pull_end(struct pull *p)
 	bool is_new;
 
 	p->image.pulled_at = time_now_ns();
-	if (store_put(p->all->store, &p->image, p->ref, &is_new, &e) < 0) {
+	if (pull_dirs_keep(p, &e) < 0 ||
+		store_put(p->all->store, &p->image, p->ref, &is_new, &e) < 0) {
 		pull_fail(p, &e);
 		return;
 	}
@@ -165,6 +170,7 @@ static int take_resolved(struct pull *p, const struct fetch_resolved *m, struct 
 	r = codec_copy(&schema_image, m->image, &p->buf, &p->arena, &p->image, e);
 	if (r < 0)
 		return r;
+	p->image.dirs = false;
 	p->jobs = calloc(p->image.layers.n, sizeof(*p->jobs));
 	if (!p->jobs)
 		return err_set(e, ENOMEM, "out of memory");
@@ -287,7 +293,7 @@ static void pull_step(struct pull *p)
 		pull_resolve(p);
 	for (uint32_t i = 0; p->state == PULL_RESOLVED && i < p->image.layers.n; i++)
 		all_here &= job_step(&p->jobs[i]);
-	if (p->state == PULL_RESOLVED && all_here)
+	if (p->state == PULL_RESOLVED && all_here && pull_dirs_step(p))
 		pull_end(p);
 	else if (p->state == PULL_FAILED && !pull_running(p))
 		pull_end_failed(p);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the two files of pulls share: pull.c has the pull, pull_layer.c one layer of it.
+ * What the files of pulls share: pull.c has the pull, pull_start.c its beginning, pull_layer.c one
+ * layer of it, pull_dirs.c its directory image.
  */
 #pragma once
 
@@ -28,6 +29,7 @@ struct job {
 	char tmp[STORE_TMP_NAME];
 	char diff_id[DIGEST_TEXT_MAX]; /* as unpacking found it */
 	bool opaque;
+	uint64_t implied;
 	struct err fetch_failure, unpack_failure; /* code 0: none */
 	struct watch *stall;
 };
@@ -60,7 +62,11 @@ struct pull {
 	uint8_t *buf;
 	struct arena arena;
 	struct image image;
-	struct job *jobs; /* image.layers.n */
+	struct job *jobs;	    /* image.layers.n */
+	struct worker *dirs_worker; /* unpack_dirs is out */
+	struct watch *dirs_stall;
+	char dirs_tmp[STORE_TMP_NAME]; /* the directory image; "": none */
+	bool dirs_settled;	       /* it is made, or not needed */
 	bool fetched;
 };
 
@@ -97,3 +103,10 @@ void job_start(struct job *j);
 void job_kill(struct job *j);
 bool job_running(const struct job *j);
 void job_on_progress(struct pulls *all, uint32_t fetch_id, uint64_t bytes);
+
+/* Once all layers are here: true when the directory image is made or not needed. Fails the pull if
+ * it can't be made. */
+bool pull_dirs_step(struct pull *p);
+/* Takes it into the store, right before the record; removes what is left of it. */
+int pull_dirs_keep(struct pull *p, struct err *e);
+void pull_dirs_drop(struct pull *p);

@@ -45,6 +45,7 @@ static int job_store(struct job *j, struct err *e)
 	if (strcmp(j->diff_id, j->layer->diff_id) != 0)
 		return err_set(e, EBADMSG, "content does not match its diff id");
 	found.opaque = j->opaque;
+	found.implied = j->implied;
 	return store_layer_commit(j->pull->all->store, j->tmp, &found, e);
 }
 
@@ -110,6 +111,7 @@ static void on_unpacked(void *arg, void *msg, struct frame *f, const struct err 
 	} else {
 		digest_copy(j->diff_id, m->diff_id);
 		j->opaque = m->root_opaque;
+		j->implied = m->implied;
 	}
 	if (!j->fetching)
 		job_end(j);

@@ -32,47 +32,76 @@ static int check_userns(int fd, struct err *e)
 	return 0;
 }
 
-/* Mounts the layer at layers/HEX; that the name is there says that it is mounted. */
-static int mount_layer(const char *hex, struct err *e)
+/* An image file of the store, and where it is mounted. */
+struct place {
+	char file[NAME_BYTES], at[NAME_BYTES];
+};
+
+static struct place layer_place(const char *digest)
+{
+	struct place p;
+
+	snprintf(p.file, sizeof(p.file), "images/layers/%s.erofs", digest_hex(digest));
+	snprintf(p.at, sizeof(p.at), "layers/%s", digest_hex(digest));
+	return p;
+}
+
+static struct place dirs_place(const char *id)
+{
+	struct place p;
+
+	snprintf(p.file, sizeof(p.file), "images/dirs/%s.erofs", digest_hex(id));
+	snprintf(p.at, sizeof(p.at), "layers/%s.dirs", digest_hex(id));
+	return p;
+}
+
+/* That the mount point is there says that it is mounted. */
+static int place_mount(const struct place *p, struct err *e)
 {
 	_cleanup_fd_ int mnt = -1;
-	char at[NAME_BYTES], file[NAME_BYTES];
 	int r = 0;
 
-	snprintf(at, sizeof(at), "layers/%s", hex);
-	snprintf(file, sizeof(file), "images/layers/%s.erofs", hex);
-	if (mkdir(at, 0700) < 0)
+	if (mkdir(p->at, 0700) < 0)
 		return errno == EEXIST ? 0 : err_errno(e, errno, "making its mount point");
-	mnt = erofs_mount_file(file, e);
+	mnt = erofs_mount_file(p->file, e);
 	if (mnt < 0)
 		r = mnt;
-	else if (move_mount(mnt, "", AT_FDCWD, at, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+	else if (move_mount(mnt, "", AT_FDCWD, p->at, MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		r = err_errno(e, errno, "attaching its mount");
 	if (r < 0)
-		rmdir(at);
+		rmdir(p->at);
 	return r;
+}
+
+static void place_drop(const struct place *p)
+{
+	umount2(p->at, MNT_DETACH | UMOUNT_NOFOLLOW);
+	rmdir(p->at);
 }
 
 void rootfs_drop_layer(const char *digest)
 {
-	char at[NAME_BYTES];
+	struct place p = layer_place(digest);
 
-	snprintf(at, sizeof(at), "layers/%s", digest_hex(digest));
-	umount2(at, MNT_DETACH | UMOUNT_NOFOLLOW);
-	rmdir(at);
+	place_drop(&p);
 }
 
-static int open_layer(const char *hex, int userns, struct err *e)
+void rootfs_drop_dirs(const char *id)
+{
+	struct place p = dirs_place(id);
+
+	place_drop(&p);
+}
+
+static int place_open(const struct place *p, int userns, struct err *e)
 {
 	struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (__u64)userns};
 	_cleanup_fd_ int tree = -1;
-	char at[NAME_BYTES];
-	int r = mount_layer(hex, e);
+	int r = place_mount(p, e);
 
 	if (r < 0)
 		return r;
-	snprintf(at, sizeof(at), "layers/%s", hex);
-	tree = open_tree(AT_FDCWD, at, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	tree = open_tree(AT_FDCWD, p->at, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (tree < 0)
 		return err_errno(e, errno, "cloning its mount");
 	if (mount_setattr(tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
@@ -81,7 +110,7 @@ static int open_layer(const char *hex, int userns, struct err *e)
 }
 
 /* Overlayfs knows no opaque mark on the root of a layer: whatever lies below is left out. */
-static uint32_t lowest_visible(const struct image *image)
+uint32_t rootfs_lowest_layer(const struct image *image)
 {
 	uint32_t i = image->layers.n;
 
@@ -90,23 +119,35 @@ static uint32_t lowest_visible(const struct image *image)
 	return i;
 }
 
+static int open_one(const struct image *image, uint32_t i, int userns, struct err *e)
+{
+	bool is_layer = i < image->layers.n;
+	struct place p = is_layer ? layer_place(image->layers.v[i].digest) : dirs_place(image->id);
+	int r = place_open(&p, userns, e);
+
+	if (r < 0 && is_layer)
+		err_prefix(e, "layer %.19s", image->layers.v[i].digest);
+	else if (r < 0)
+		err_prefix(e, "directories of image %.19s", image->id);
+	return r;
+}
+
 int rootfs_open_layers(
 	const struct image *image, int userns, int *fds, uint32_t *ret_n, struct err *e)
 {
-	uint32_t n = 0, i = lowest_visible(image);
+	uint32_t n = 0, end = image->layers.n + image->dirs;
 	int r = check_userns(userns, e);
 
 	*ret_n = 0;
 	if (r < 0)
 		return r;
-	for (; i < image->layers.n && n < ROOTFS_LAYERS_MAX; i++) {
-		const char *digest = image->layers.v[i].digest;
-
-		r = open_layer(digest_hex(digest), userns, e);
+	if (end > ROOTFS_MOUNTS_MAX)
+		return err_set(e, E2BIG, "%u layers are too many", image->layers.n);
+	for (uint32_t i = rootfs_lowest_layer(image); i < end; i++) {
+		r = open_one(image, i, userns, e);
 		if (r < 0) {
 			while (n > 0)
 				fd_close(&fds[--n]);
-			err_prefix(e, "layer %.19s", digest);
 			return r;
 		}
 		fds[n++] = r;

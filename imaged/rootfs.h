@@ -13,15 +13,22 @@
 #include "mntns.h"
 
 #define ROOTFS_LAYERS_MAX 127
+#define ROOTFS_MOUNTS_MAX (ROOTFS_LAYERS_MAX + 1) /* the directory image is one more */
 
-/* One clone for each layer of the image, lowest first, into fds[ROOTFS_LAYERS_MAX], which the
- * caller closes. Mounts what isn't mounted yet. Layers below one that hides all beneath it are left
- * out. `userns` is a user namespace with container ids inside. */
+/* Index of the lowest layer that none above hides; needs what is known of the layers. */
+uint32_t rootfs_lowest_layer(const struct image *image);
+
+/* One clone for each layer of the image, lowest first, and one for its directory image if it has
+ * one, into fds[ROOTFS_MOUNTS_MAX], which the caller closes. Mounts what isn't mounted yet. Layers
+ * below one that hides all beneath it are left out. `userns` is a user namespace with container ids
+ * inside. */
 int rootfs_open_layers(
 	const struct image *image, int userns, int *fds, uint32_t *ret_n, struct err *e);
 
 /* The layer's mount goes, if there is one; containers that have a clone keep theirs. */
 void rootfs_drop_layer(const char *digest);
+/* The same for the directory image of the image with that id. */
+void rootfs_drop_dirs(const char *id);
 
 /* The container's directory, made unless it is there (0777 in a parent that is root's alone, since
  * the container's root is another uid). A detached clone of its mount, or -errno. */

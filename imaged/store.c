@@ -35,6 +35,7 @@ void store_free(struct store *s)
 	free(s->records);
 	free(s->layers);
 	fd_close(&s->layers_dir);
+	fd_close(&s->dirs_dir);
 	fd_close(&s->records_dir);
 	fd_close(&s->tmp_dir);
 	fd_close(&s->unsettled_dir);
@@ -225,11 +226,11 @@ static int settle_layers(struct store *s, struct image *image, struct layer *lay
 			return err_set(
 				e, ENOENT, "layer %.19s is missing", image->layers.v[i].digest);
 		layers[i] = image->layers.v[i];
-		layers[i].opaque = have->opaque;
+		store_know_layer(s, &layers[i]);
 		image->size += have->bytes;
 	}
 	image->layers.v = layers;
-	return 0;
+	return image->dirs ? dirs_add_size(s, image->id, &image->size, e) : 0;
 }
 
 int store_put(
@@ -246,6 +247,8 @@ int store_put(
 		return r;
 	if (!layers)
 		return err_set(e, ENOMEM, "out of memory");
+	if (old)
+		fresh.dirs = old->dirs;
 	r = refs_with(old, ref, &fresh.refs, e);
 	refs = fresh.refs.v;
 	if (r == 0)
@@ -274,6 +277,14 @@ void store_layer_release(struct store *s, const char *digest)
 		layer_unlink(s, digest);
 }
 
+void store_dirs_release(struct store *s, const char *id)
+{
+	const struct image *image = store_by_id(s, id);
+
+	if (!image || !image->dirs)
+		dirs_unlink(s, id);
+}
+
 static struct record *unindex(struct store *s, const char *id)
 {
 	for (uint32_t i = 0; i < s->n_records; i++) {
@@ -298,6 +309,8 @@ int store_delete(struct store *s, const char *id, void (*gone)(void *arg, const 
 	if (ret < 0)
 		return ret;
 	r = unindex(s, id);
+	if (r && r->image.dirs)
+		dirs_unlink(s, r->image.id);
 	for (uint32_t i = 0; r && i < r->image.layers.n; i++) {
 		const char *digest = r->image.layers.v[i].digest;
 

@@ -2,9 +2,10 @@
 /*
  * Images and layers on disk, and in memory the index over them. Below the store's directory:
  *	layers/HEX.erofs	one layer, by the digest of the blob that made it
+ *	dirs/HEX.erofs		an image's directory image (layer_dirs.h), by the image's id
  *	records/HEX		struct image, by the image's id; references are in the records
  *	tmp/			what is being unpacked; emptied on start
- *	unsettled/		marks of layers that may not be on the disk yet (settle.h)
+ *	unsettled/		marks of files that may not be on the disk yet (settle.h)
  * Everything appears under its name by rename(2) alone, and a start removes what no record names.
  * Runs in the mounter, trusts its own files, and checks what a worker claims an image to be. Calls
  * block on the disk for metadata only.
@@ -38,24 +39,36 @@ int store_find(const struct store *s, const char *text, const struct image **ret
 /* 1: the layer is here and is what its image says; 0: it is not here. */
 int store_has_layer(const struct store *s, const struct layer *l, struct err *e);
 
-/* A fresh file for a layer, and its name under tmp/. The descriptor, or -errno. */
+/* What is known of a layer that is here: opaque, implied. */
+void store_know_layer(const struct store *s, struct layer *l);
+/* Its image for reading, or -errno. */
+int store_open_layer(const struct store *s, const char *digest, struct err *e);
+
+/* A fresh file for a layer or a directory image, and its name under tmp/. The descriptor, or
+ * -errno. */
 int store_layer_begin(
 	struct store *s, const char *digest, char name[STORE_TMP_NAME], struct err *e);
-/* Takes it in as layer *l, whose diff_id and opaque are what unpacking found. */
+/* Takes it in as layer *l, whose diff_id, opaque and implied are what unpacking found. */
 int store_layer_commit(struct store *s, const char *name, const struct layer *l, struct err *e);
 void store_layer_abort(struct store *s, const char *name);
 /* Removes a layer unless a record names it. */
 void store_layer_release(struct store *s, const char *digest);
 
+/* Takes it in as directory image of the image, whose record comes next: with the first record of
+ * an id it is decided whether there is one. */
+int store_dirs_commit(struct store *s, const char *name, const char *id, struct err *e);
+/* Removes it unless a record says that it is there. */
+void store_dirs_release(struct store *s, const char *id);
+
 /* Records the image under the reference, taking that from an image that had it. All layers must be
- * here. *ret_new: there was something to change. */
+ * here, and the directory image if there is one. *ret_new: there was something to change. */
 int store_put(
 	struct store *s, const struct image *image, const char *ref, bool *ret_new, struct err *e);
 
 /* Takes a reference from its image. */
 int store_untag(struct store *s, const char *id, const char *ref, struct err *e);
 
-/* Removes the record; then calls gone() for each layer that no other record names, and removes
- * that. */
+/* Removes the record and the directory image; then calls gone() for each layer that no other record
+ * names, and removes that. */
 int store_delete(struct store *s, const char *id, void (*gone)(void *arg, const char *digest),
 	void *arg, struct err *e);

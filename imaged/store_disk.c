@@ -17,7 +17,8 @@
 
 #define LAYER_SUFFIX   ".erofs"
 #define LAYER_NAME_MAX 80
-#define MARK_NAME_MAX  80
+#define MARK_NAME_MAX  96
+#define MARK_DIRS      ".dirs" /* in the marks of directory images, behind the digits */
 #define HEX_LEN	       64
 
 static void layer_name(const char *digest, char name[LAYER_NAME_MAX])
@@ -31,6 +32,24 @@ const struct stored_layer *store_layer(const struct store *s, const char *digest
 		if (strcmp(s->layers[i].digest, digest) == 0)
 			return &s->layers[i];
 	return NULL;
+}
+
+void store_know_layer(const struct store *s, struct layer *l)
+{
+	const struct stored_layer *have = store_layer(s, l->digest);
+
+	l->opaque = have && have->opaque;
+	l->implied = have ? have->implied : 0;
+}
+
+int store_open_layer(const struct store *s, const char *digest, struct err *e)
+{
+	char name[LAYER_NAME_MAX];
+	int r;
+
+	layer_name(digest, name);
+	r = openat(s->layers_dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	return r < 0 ? err_errno(e, errno, "layer %.19s: opening it", digest) : r;
 }
 
 int store_has_layer(const struct store *s, const struct layer *l, struct err *e)
@@ -48,7 +67,7 @@ int store_has_layer(const struct store *s, const struct layer *l, struct err *e)
 static int note_layer(struct store *s, const struct layer *l)
 {
 	char name[LAYER_NAME_MAX];
-	struct stored_layer *v, fresh = {.opaque = l->opaque};
+	struct stored_layer *v, fresh = {.opaque = l->opaque, .implied = l->implied};
 	struct stat st;
 
 	if (!digest_copy(fresh.digest, l->digest) || !digest_copy(fresh.diff_id, l->diff_id))
@@ -79,6 +98,27 @@ void layer_unlink(struct store *s, const char *digest)
 			s->layers[i--] = s->layers[--s->n_layers];
 }
 
+void dirs_unlink(struct store *s, const char *id)
+{
+	char name[LAYER_NAME_MAX];
+
+	layer_name(id, name);
+	if (unlinkat(s->dirs_dir, name, 0) < 0 && errno != ENOENT)
+		log_warn("image %.19s: its directory image: %s", id, strerrordesc_np(errno));
+}
+
+int dirs_add_size(const struct store *s, const char *id, uint64_t *size, struct err *e)
+{
+	char name[LAYER_NAME_MAX];
+	struct stat st;
+
+	layer_name(id, name);
+	if (fstatat(s->dirs_dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_errno(e, errno, "its directory image");
+	*size += (uint64_t)st.st_blocks * 512;
+	return 0;
+}
+
 int store_layer_begin(struct store *s, const char *digest, char name[STORE_TMP_NAME], struct err *e)
 {
 	int r;
@@ -94,28 +134,52 @@ void store_layer_abort(struct store *s, const char *name)
 	unlinkat(s->tmp_dir, name, 0);
 }
 
-int store_layer_commit(struct store *s, const char *name, const struct layer *l, struct err *e)
+/* Gives a temporary its name; its data find their way to the disk later. */
+static int commit_file(
+	struct store *s, const char *name, int dir, const char *digest, const char *mark)
 {
 	_cleanup_fd_ int file = openat(s->tmp_dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	char final[LAYER_NAME_MAX], mark[MARK_NAME_MAX];
+	char final[LAYER_NAME_MAX];
 	int r = file < 0 ? -errno : 0;
 
-	layer_name(l->digest, final);
-	/* The serial tells the mark from that of an earlier layer of this name. */
-	snprintf(mark, sizeof(mark), "%s-%u", digest_hex(l->digest), s->tmp_serial++);
+	layer_name(digest, final);
 	if (r == 0)
 		r = settle_mark(s->unsettled_dir, mark, s->boot_id, NULL);
-	if (r == 0 && renameat(s->tmp_dir, name, s->layers_dir, final) < 0)
+	if (r == 0 && renameat(s->tmp_dir, name, dir, final) < 0)
 		r = -errno;
-	if (r == 0)
-		r = note_layer(s, l);
 	if (r == 0) {
 		settle_begin(take_fd(&file), s->unsettled_dir, mark);
 		return 0;
 	}
 	store_layer_abort(s, name);
 	unlinkat(s->unsettled_dir, mark, 0);
-	return err_errno(e, r, "storing it");
+	return r;
+}
+
+/* The serial in a mark tells it from that of an earlier file of this name. */
+int store_layer_commit(struct store *s, const char *name, const struct layer *l, struct err *e)
+{
+	char mark[MARK_NAME_MAX];
+	int r;
+
+	snprintf(mark, sizeof(mark), "%s-%u", digest_hex(l->digest), s->tmp_serial++);
+	r = commit_file(s, name, s->layers_dir, l->digest, mark);
+	if (r == 0) {
+		r = note_layer(s, l);
+		if (r < 0)
+			layer_unlink(s, l->digest);
+	}
+	return r < 0 ? err_errno(e, r, "storing it") : 0;
+}
+
+int store_dirs_commit(struct store *s, const char *name, const char *id, struct err *e)
+{
+	char mark[MARK_NAME_MAX];
+	int r;
+
+	snprintf(mark, sizeof(mark), "%s" MARK_DIRS "-%u", digest_hex(id), s->tmp_serial++);
+	r = commit_file(s, name, s->dirs_dir, id, mark);
+	return r < 0 ? err_errno(e, r, "storing them") : 0;
 }
 
 int record_write(struct store *s, const struct image *image, struct err *e)
@@ -139,6 +203,8 @@ int record_unlink(struct store *s, const char *id, struct err *e)
 
 static int record_check(struct store *s, const char *name, const struct image *image, struct err *e)
 {
+	uint64_t bytes = 0;
+
 	if (!digest_valid(image->id) || strcmp(digest_hex(image->id), name) != 0)
 		return err_set(e, EBADMSG, "is of another image");
 	for (uint32_t i = 0; i < image->layers.n; i++) {
@@ -151,7 +217,7 @@ static int record_check(struct store *s, const char *name, const struct image *i
 		if (r < 0)
 			return r;
 	}
-	return 0;
+	return image->dirs ? dirs_add_size(s, image->id, &bytes, e) : 0;
 }
 
 static int record_load(struct store *s, const char *name, struct err *e)
@@ -218,19 +284,21 @@ static void sweep_tmp(struct store *s, const char *name)
  * in this boot has written is in the page cache, or will be on disk. */
 static void sweep_mark(struct store *s, const char *mark)
 {
+	bool dirs = strncmp(mark + strnlen(mark, HEX_LEN), MARK_DIRS, strlen(MARK_DIRS)) == 0;
+	int file, dir = dirs ? s->dirs_dir : s->layers_dir;
 	char name[LAYER_NAME_MAX];
-	int file;
 
 	snprintf(name, sizeof(name), "%.*s" LAYER_SUFFIX, HEX_LEN, mark);
-	file = openat(s->layers_dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	file = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (file >= 0 && settle_is_ours(s->unsettled_dir, mark, s->boot_id)) {
 		settle_begin(file, s->unsettled_dir, mark);
 		return;
 	}
-	if (file >= 0) {
-		log_warn("layer %.12s may not have reached the disk before the machine stopped",
-			mark);
-		unlinkat(s->layers_dir, name, 0);
+	/* It may have been settled just now, by what an earlier store_open() began. */
+	if (file >= 0 && faccessat(s->unsettled_dir, mark, F_OK, 0) == 0) {
+		log_warn("%s %.12s may not have reached the disk before the machine stopped",
+			dirs ? "directories of image" : "layer", mark);
+		unlinkat(dir, name, 0);
 	}
 	fd_close(&file);
 	unlinkat(s->unsettled_dir, mark, 0);
@@ -247,6 +315,18 @@ static void sweep_layer(struct store *s, const char *name)
 	}
 	log_info("removing layer file %.12s: no image needs it", name);
 	unlinkat(s->layers_dir, name, 0);
+}
+
+static void sweep_dirs(struct store *s, const char *name)
+{
+	char known[LAYER_NAME_MAX];
+
+	for (uint32_t i = 0; i < s->n_records; i++) {
+		layer_name(s->records[i]->image.id, known);
+		if (s->records[i]->image.dirs && strcmp(known, name) == 0)
+			return;
+	}
+	unlinkat(s->dirs_dir, name, 0);
 }
 
 /* Layers that only a broken record named. */
@@ -295,9 +375,11 @@ int store_open(int dir, const char *boot_id, struct store **ret, struct err *e)
 
 	if (!s)
 		return err_set(e, ENOMEM, "out of memory");
-	s->layers_dir = s->records_dir = s->tmp_dir = s->unsettled_dir = -1;
+	s->layers_dir = s->dirs_dir = s->records_dir = s->tmp_dir = s->unsettled_dir = -1;
 	snprintf(s->boot_id, sizeof(s->boot_id), "%s", boot_id);
 	r = open_dir(dir, "layers", &s->layers_dir, e);
+	if (r == 0)
+		r = open_dir(dir, "dirs", &s->dirs_dir, e);
 	if (r == 0)
 		r = open_dir(dir, "records", &s->records_dir, e);
 	if (r == 0)
@@ -315,6 +397,8 @@ int store_open(int dir, const char *boot_id, struct store **ret, struct err *e)
 	release_layers(s);
 	if (r == 0)
 		r = each_name(s->layers_dir, sweep_layer, s, e);
+	if (r == 0)
+		r = each_name(s->dirs_dir, sweep_dirs, s, e);
 	if (r < 0) {
 		store_free(s);
 		return r;

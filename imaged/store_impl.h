@@ -23,10 +23,11 @@ struct stored_layer {
 	char diff_id[DIGEST_TEXT_MAX]; /* as unpacking found it */
 	uint64_t bytes;		       /* on disk */
 	bool opaque;
+	uint64_t implied;
 };
 
 struct store {
-	int layers_dir, records_dir, tmp_dir, unsettled_dir;
+	int layers_dir, dirs_dir, records_dir, tmp_dir, unsettled_dir;
 	char boot_id[BOOT_ID_MAX];
 	struct record **records; /* by id */
 	uint32_t n_records;
@@ -42,3 +43,6 @@ const struct stored_layer *store_layer(const struct store *s, const char *digest
 int record_write(struct store *s, const struct image *image, struct err *e);
 int record_unlink(struct store *s, const char *id, struct err *e);
 void layer_unlink(struct store *s, const char *digest);
+void dirs_unlink(struct store *s, const char *id);
+/* Adds the disk that the directory image takes. */
+int dirs_add_size(const struct store *s, const char *id, uint64_t *size, struct err *e);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * imaged --unpack: turns one layer after another into EROFS images. Its input is whatever an
+ * imaged --unpack: turns one layer after another into EROFS images, and the directories that
+ * layers left out into one more. Its input is whatever an
  * image's author wrote, so it holds nothing worth stealing: no capability, no network, no path, and
  * only the descriptors of the request at hand. One request at a time: while it works it doesn't
  * listen.
@@ -9,10 +10,12 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <sys/stat.h>
 
 #include "../proto/base/fd.h"
 #include "../proto/daemon.h"
 #include "layer.h"
+#include "layer_dirs.h"
 
 static void on_unpack_layer(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
 {
@@ -32,11 +35,33 @@ static void on_unpack_layer(void *self, struct chan *c, uint32_t id, void *msg, 
 			.image_bytes = found.image_bytes,
 			.inodes = found.inodes,
 			.root_opaque = found.root_opaque,
+			.implied = found.implied,
 		});
+}
+
+static void on_unpack_dirs(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
+{
+	const struct unpack_dirs *q = msg;
+	_cleanup_fd_ int out = frame_take_fd(f, q->out);
+	struct err e = {0};
+	uint32_t dirs = 0;
+	struct stat st;
+	int r = layer_dirs(q->layers.v, q->layers.n, out, &dirs, &e);
+
+	(void)self;
+	if (r == 0 && fstat(out, &st) < 0)
+		r = err_errno(&e, errno, "image file");
+	if (r < 0) {
+		chan_fail(c, id, &e);
+		return;
+	}
+	chan_reply(c, id, MSG_unpacked_dirs,
+		&(struct unpacked_dirs){.dirs = dirs, .image_bytes = (uint64_t)st.st_size});
 }
 
 static const struct handler handlers[] = {
 	{MSG_unpack_layer, on_unpack_layer},
+	{MSG_unpack_dirs, on_unpack_dirs},
 	{0},
 };
 

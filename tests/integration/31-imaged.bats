@@ -81,7 +81,7 @@ blobs_asked()
 
 nothing_stored()
 {
-	[ -z "$(find "$STATE"/images/{layers,records,tmp} -type f)" ]
+	[ -z "$(find "$STATE"/images/{layers,dirs,records,tmp} -type f)" ]
 }
 
 field()
@@ -96,12 +96,16 @@ field()
 	[[ ${lines[-1]} = *" fetched=true"* ]]
 	[ "$(grep -c state=done <<<"$output")" = 3 ]
 	[ "$(find "$STATE/images/layers" -name '*.erofs' | wc -l)" = 3 ]
+	[ "$(find "$STATE/images/dirs" -name '*.erofs' | wc -l)" = 1 ]
+	[[ ${lines[-1]} = *" image.dirs=true"* ]]
 	[ -z "$(find "$STATE/images" "$STATE/rootfs" ! -user 0)" ]
 	[ -z "$(find "$STATE/images" "$STATE/rootfs" -type d ! -perm 700)" ]
 	[ -z "$(find "$STATE/images" -type f ! -perm 600)" ]
-	for f in "$STATE"/images/layers/*; do
+	for f in "$STATE"/images/layers/* "$STATE"/images/dirs/*; do
 		fsck.erofs "$f"
 	done
+	run -0 imaged "image_remove ref=$REGISTRY/whiteouts"
+	nothing_stored
 }
 
 @test "every kind of image: zstd, index of platforms, config" {
@@ -267,9 +271,11 @@ field()
 
 @test "layers leave as read-only mounts of the container's ids, lowest first" {
 	run -0 --separate-stderr "$PEER" "$BIN" "$STATE" rootfs "$REGISTRY/whiteouts"
-	grep -q '^rootfs_opened layers=3$' <<<"$output"
+	# Three layers, and above them the directories that upper ones leave out.
+	grep -q '^rootfs_opened layers=4$' <<<"$output"
 	grep -qE '^layer=0 names=bin,.* owners=\[0\] flags=1$' <<<"$output"
 	grep -q '^layer=2 names=w owners=\[0\] flags=1$' <<<"$output"
+	grep -q '^layer=3 names=w owners=\[0\] flags=1$' <<<"$output"
 	grep -q '^writable=777$' <<<"$output"
 	grep -q '^mount_mapped owner=0$' <<<"$output"
 	[ "${lines[-1]}" = imaged=0 ]

@@ -79,7 +79,7 @@ static void reopen(struct place *p)
 
 static bool file_exists(struct place *p, const char *dir, char c)
 {
-	bool layer = strcmp(dir, "layers") == 0;
+	bool layer = strcmp(dir, "records") != 0;
 	char path[256], d[TEXT_MAX];
 
 	snprintf(path, sizeof(path), "%s/%s%s", dir, digest(c, d) + 7, layer ? ".erofs" : "");
@@ -390,6 +390,107 @@ static void removing_keeps_what_others_need(void **state)
 	assert_null(store_after(p->store, NULL));
 }
 
+/* A directory image of 4 KiB for the image. */
+static void add_dirs(struct place *p, char id)
+{
+	char name[STORE_TMP_NAME], i[TEXT_MAX];
+	uint8_t block[4096] = {1};
+	struct err e;
+	int fd = store_layer_begin(p->store, digest(id, i), name, &e);
+
+	assert_true(fd >= 0);
+	assert_int_equal(fd_write_all(fd, block, sizeof(block)), 0);
+	close(fd);
+	assert_int_equal(store_dirs_commit(p->store, name, i, &e), 0);
+}
+
+/* One layer, and a directory image if `dirs`. */
+static int put_with_dirs(struct place *p, char id, bool dirs, const char *ref, struct err *e)
+{
+	char i[TEXT_MAX], d[TEXT_MAX];
+	struct layer l = {.digest = digest('1', d), .diff_id = d, .size = 1};
+	struct image image = {.id = digest(id, i), .layers = {&l, 1}, .dirs = dirs};
+	bool is_new;
+
+	return store_put(p->store, &image, ref, &is_new, e);
+}
+
+static void directory_image_lives_with_its_record(void **state)
+{
+	_cleanup_arena_ struct arena a = {0};
+	struct place *p = *state;
+	struct image_removed gone;
+	char id[TEXT_MAX];
+	struct err e;
+
+	add_layer(p, '1', '1');
+	assert_int_equal(put_with_dirs(p, 'a', true, REF_X, &e), -ENOENT);
+	add_dirs(p, 'a');
+	assert_int_equal(put_with_dirs(p, 'a', true, REF_X, &e), 0);
+	assert_int_equal(store_by_ref(p->store, REF_X)->size, 8192 + 4096);
+	/* The first record decides. */
+	assert_int_equal(put_with_dirs(p, 'a', false, REF_Y, &e), 0);
+	store_dirs_release(p->store, digest('a', id));
+	reopen(p);
+	assert_true(store_by_ref(p->store, REF_Y)->dirs);
+	assert_true(file_exists(p, "dirs", 'a'));
+	assert_int_equal(remove_image(p, id, true, NULL, &gone, &a, &e), 0);
+	assert_false(file_exists(p, "dirs", 'a'));
+}
+
+static void directory_image_without_record_goes_and_the_other_way_round(void **state)
+{
+	struct place *p = *state;
+	char path[256], id[TEXT_MAX];
+	struct err e;
+
+	add_layer(p, '1', '1');
+	add_dirs(p, 'a');
+	assert_int_equal(put_with_dirs(p, 'a', true, REF_X, &e), 0);
+	add_dirs(p, 'b');
+	store_dirs_release(p->store, digest('b', id));
+	assert_false(file_exists(p, "dirs", 'b'));
+	assert_int_equal(put_with_dirs(p, 'c', false, REF_Y, &e), 0);
+	add_dirs(p, 'c');
+	add_dirs(p, 'd');
+	assert_settles(p);
+	reopen(p);
+	assert_false(file_exists(p, "dirs", 'c'));
+	assert_false(file_exists(p, "dirs", 'd'));
+	assert_non_null(store_by_ref(p->store, REF_X));
+	/* It had not reached the disk when the power failed. */
+	snprintf(path, sizeof(path), "unsettled/%s.dirs-3", digest('a', id) + 7);
+	write_file(p, path, "an earlier boot");
+	reopen(p);
+	assert_false(file_exists(p, "dirs", 'a'));
+	assert_null(store_by_ref(p->store, REF_X));
+	assert_non_null(store_by_ref(p->store, REF_Y));
+	assert_true(file_exists(p, "layers", '1'));
+	assert_int_equal(count_marks(p), 0);
+}
+
+static void what_unpacking_found_survives(void **state)
+{
+	struct place *p = *state;
+	char name[STORE_TMP_NAME], d[TEXT_MAX];
+	struct layer l = {.digest = digest('1', d), .diff_id = d, .implied = 3, .opaque = true};
+	struct layer asked = {.digest = d, .diff_id = d};
+	struct err e;
+	int fd = store_layer_begin(p->store, d, name, &e);
+
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(store_layer_commit(p->store, name, &l, &e), 0);
+	assert_int_equal(put_with_dirs(p, 'a', false, REF_X, &e), 0);
+	reopen(p);
+	store_know_layer(p->store, &asked);
+	assert_true(asked.opaque);
+	assert_int_equal(asked.implied, 3);
+	asked.digest = digest('2', d);
+	store_know_layer(p->store, &asked);
+	assert_false(asked.opaque || asked.implied);
+}
+
 static void removing_respects_use_and_references(void **state)
 {
 	_cleanup_arena_ struct arena a = {0};
@@ -462,6 +563,9 @@ int main(void)
 		STORE_TEST(putting_again_changes_nothing),
 		STORE_TEST(lies_about_content_are_refused),
 		STORE_TEST(removing_keeps_what_others_need),
+		STORE_TEST(directory_image_lives_with_its_record),
+		STORE_TEST(directory_image_without_record_goes_and_the_other_way_round),
+		STORE_TEST(what_unpacking_found_survives),
 		STORE_TEST(removing_respects_use_and_references),
 		STORE_TEST(lists_in_pages),
 	};

@@ -59,6 +59,11 @@ struct world {
 	char fail_blob;	   /* this one breaks off */
 	char wrong_diff;   /* this one unpacks to something else */
 	char full_disk;	   /* this one doesn't fit */
+	char implied[8];   /* these leave directories out */
+	unsigned int dirs; /* so many does unpack_dirs find; or how it goes wrong: */
+	bool dirs_fail, dirs_die;
+	unsigned int n_dirs; /* it was asked so often, */
+	char stack[8];	     /* last for these layers */
 	bool bad_digest;
 };
 
@@ -177,6 +182,7 @@ static void unpack_end(struct unpacking *u)
 	struct unpacked_layer m = {.diff_id = u->text, .image_bytes = u->n, .inodes = 1};
 
 	close(u->in);
+	m.implied = u->n > 7 && strchr(u->w->implied, u->text[7]) ? 2 : 0;
 	if (u->text[7] == u->w->wrong_diff)
 		m.diff_id = digest(WRONG_DIFF, wrong);
 	if (!*u->chan)
@@ -217,8 +223,33 @@ static void on_unpack_layer(void *self, struct chan *c, uint32_t id, void *msg, 
 	u->watch = loop_fd(w->loop, u->in, LOOP_READ, on_bytes, u);
 }
 
+static void on_unpack_dirs(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
+{
+	const struct unpack_dirs *q = msg;
+	struct world *w = self;
+	struct unpacked_dirs m = {.dirs = w->dirs, .image_bytes = 4};
+
+	(void)f;
+	w->n_dirs++;
+	memset(w->stack, 0, sizeof(w->stack));
+	for (uint32_t i = 0; i < q->layers.n; i++) {
+		assert_int_equal(pread(q->layers.v[i], &w->stack[i], 1, 7), 1);
+		assert_int_equal(write(q->layers.v[i], "", 1), -1);
+	}
+	assert_int_equal(fd_write_all(q->out, "dirs", 4), 0);
+	if (w->dirs_die) {
+		w->unpack[c == w->unpack[1]] = NULL;
+		chan_close(c);
+	} else if (w->dirs_fail) {
+		chan_fail(c, id, &(struct err){ENOSPC, "no space left on device"});
+	} else {
+		chan_reply(c, id, MSG_unpacked_dirs, &m);
+	}
+}
+
 static const struct handler unpack_handlers[] = {
 	{MSG_unpack_layer, on_unpack_layer},
+	{MSG_unpack_dirs, on_unpack_dirs},
 	{0},
 };
 
@@ -418,6 +449,7 @@ static void assert_nothing_left(struct world *w)
 {
 	assert_int_equal(count_files(w, "tmp"), 0);
 	assert_int_equal(count_files(w, "layers"), 0);
+	assert_int_equal(count_files(w, "dirs"), 0);
 	assert_int_equal(count_files(w, "records"), 0);
 }
 
@@ -652,6 +684,95 @@ static void layer_removed_meanwhile_comes_again(void **state)
 	assert_int_equal(count_files(w, "layers"), 2);
 }
 
+static void directories_left_out_are_made_up(void **state)
+{
+	struct world *w = *state;
+	const struct image *image;
+	char id[TEXT_MAX];
+
+	strcpy(w->implied, "2");
+	w->dirs = 1;
+	ask(w, "x:a", NULL);
+	wait_answers(w, 1);
+	assert_true(w->answers[0].pulled);
+	assert_int_equal(w->n_dirs, 1);
+	assert_string_equal(w->stack, "12");
+	image = store_by_id(w->store, digest('a', id));
+	assert_true(image->dirs);
+	assert_int_equal(image->layers.v[1].implied, 2);
+	assert_int_equal(count_files(w, "dirs"), 1);
+	assert_int_equal(count_files(w, "tmp"), 0);
+	/* Decided once; and a lowest layer has nothing below it. */
+	ask(w, "y:a", NULL);
+	ask(w, "x:b", NULL);
+	wait_answers(w, 2);
+	assert_true(w->answers[1].pulled && w->answers[2].pulled);
+	assert_int_equal(w->n_dirs, 1);
+	assert_int_equal(count_files(w, "dirs"), 1);
+	assert_int_equal(store_by_id(w->store, id)->refs.n, 2);
+	assert_true(store_by_id(w->store, id)->dirs);
+}
+
+/* Found when its first image was pulled. */
+static void layer_that_was_here_is_known(void **state)
+{
+	struct world *w = *state;
+	char id[TEXT_MAX];
+
+	strcpy(w->layers[0], "2");
+	strcpy(w->layers[1], "12");
+	strcpy(w->implied, "2");
+	w->dirs = 1;
+	ask(w, "x:a", NULL);
+	wait_answers(w, 1);
+	assert_int_equal(w->n_dirs, 0);
+	ask(w, "x:b", NULL);
+	wait_answers(w, 1);
+	assert_int_equal(w->n_dirs, 1);
+	assert_true(store_by_id(w->store, digest('b', id))->dirs);
+}
+
+static void directories_of_no_use_are_dropped(void **state)
+{
+	struct world *w = *state;
+	char id[TEXT_MAX];
+
+	strcpy(w->implied, "2");
+	ask(w, "x:a", NULL);
+	wait_answers(w, 1);
+	assert_true(w->answers[0].pulled);
+	assert_int_equal(w->n_dirs, 1);
+	assert_false(store_by_id(w->store, digest('a', id))->dirs);
+	assert_int_equal(count_files(w, "dirs") + count_files(w, "tmp"), 0);
+}
+
+static void directories_that_fail_fail_the_pull(void **state)
+{
+	struct world *w = *state;
+
+	strcpy(w->implied, "2");
+	w->dirs = 1;
+	w->dirs_fail = true;
+	ask(w, "x:a", NULL);
+	wait_answers(w, 1);
+	assert_string_equal(w->answers[0].text,
+		"directories of image sha256:aaaaaaaaaaaa: no space left on device");
+	assert_nothing_left(w);
+	w->dirs_fail = false;
+	w->dirs_die = true;
+	ask(w, "x:a", NULL);
+	wait_answers(w, 1);
+	assert_string_equal(w->answers[1].text,
+		"directories of image sha256:aaaaaaaaaaaa: the unpack worker has ended "
+		"unexpectedly");
+	assert_nothing_left(w);
+	w->dirs_die = false;
+	ask(w, "x:a", NULL);
+	wait_answers(w, 1);
+	assert_true(w->answers[2].pulled);
+	assert_int_equal(count_files(w, "dirs"), 1);
+}
+
 #define PULL_TEST(f) cmocka_unit_test_setup_teardown(f, setup_with_workers, teardown)
 
 int main(void)
@@ -670,6 +791,10 @@ int main(void)
 		PULL_TEST(dead_unpack_worker_fails_its_layer),
 		PULL_TEST(dead_fetch_worker_fails_the_pull),
 		PULL_TEST(layer_removed_meanwhile_comes_again),
+		PULL_TEST(directories_left_out_are_made_up),
+		PULL_TEST(layer_that_was_here_is_known),
+		PULL_TEST(directories_of_no_use_are_dropped),
+		PULL_TEST(directories_that_fail_fail_the_pull),
 		cmocka_unit_test_setup_teardown(workers_are_asked_for, setup, teardown),
 	};
 

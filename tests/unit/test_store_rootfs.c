@@ -131,11 +131,13 @@ static int enter(void **state)
 
 	assert_non_null(w);
 	close(make_dir("images/layers"));
+	close(make_dir("images/dirs"));
 	w->shared = make_dir("shared");
 	/* Through the mapping its owner is another than this process. */
 	assert_int_equal(fchmod(w->shared, 0755), 0);
 	make_layer("images/layers/" HEX_A ".erofs");
 	make_layer("images/layers/" HEX_B ".erofs");
+	make_layer("images/dirs/" HEX_A ".erofs");
 	close(openat(w->shared, "file", O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
 	assert_int_equal(mknodat(w->shared, "null", S_IFCHR | 0666, makedev(1, 3)), 0);
 	w->userns = open_userns();
@@ -261,6 +263,39 @@ static void clones_are_mapped_and_in_order(void **state)
 	assert_int_equal(fstat(fds[0], &z), 0);
 	assert_int_equal(z.st_dev, y.st_dev);
 	close(fds[0]);
+}
+
+static void directory_image_lies_above_all(void **state)
+{
+	char a[] = "sha256:" HEX_A, b[] = "sha256:" HEX_B;
+	struct layer v[] = {{.digest = a, .diff_id = a}};
+	struct image image = {.id = a, .layers = {v, 1}, .dirs = true};
+	int fds[ROOTFS_MOUNTS_MAX];
+	struct world *w = *state;
+	struct stat x, y;
+	struct err e = {0};
+	uint32_t n;
+
+	if (rootfs_open_layers(&image, w->userns, fds, &n, &e) < 0)
+		fail_msg("%s", e.text);
+	assert_int_equal(n, 2);
+	assert_erofs(fds[1]);
+	assert_int_equal(access("layers/" HEX_A ".dirs", F_OK), 0);
+	assert_int_equal(fstat(fds[0], &x), 0);
+	assert_int_equal(fstat(fds[1], &y), 0);
+	assert_int_equal(y.st_uid, UID_BASE);
+	assert_int_not_equal(x.st_dev, y.st_dev);
+	rootfs_drop_dirs(a);
+	assert_int_not_equal(access("layers/" HEX_A ".dirs", F_OK), 0);
+	assert_int_equal(access("layers/" HEX_A, F_OK), 0);
+	assert_erofs(fds[1]);
+	close(fds[0]);
+	close(fds[1]);
+	image.id = b;
+	assert_int_equal(rootfs_open_layers(&image, w->userns, fds, &n, &e), -ENOENT);
+	assert_int_equal(n, 0);
+	assert_non_null(strstr(e.text, "directories of image sha256:bbbbbbbbbbbb: "));
+	rootfs_drop_layer(a);
 }
 
 static void broken_layer_leaves_nothing(void **state)
@@ -392,6 +427,7 @@ static int run(void)
 		cmocka_unit_test(layer_mounts_from_its_file),
 		cmocka_unit_test(layer_mounts_through_a_loop_device),
 		cmocka_unit_test(clones_are_mapped_and_in_order),
+		cmocka_unit_test(directory_image_lies_above_all),
 		cmocka_unit_test(broken_layer_leaves_nothing),
 		cmocka_unit_test(writable_directory_is_a_dead_end),
 		cmocka_unit_test(container_ids_are_no_paths),
