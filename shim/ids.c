@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -136,11 +137,19 @@ int ids_resolve(const struct process *p, struct process_ids *ret, struct err *e)
 
 /* ---- becoming it ---- */
 
-static int drop_bounding(uint64_t keep, struct err *e)
+/* Also tells which of the kept ones this kernel knows: capset refuses others. */
+static int drop_bounding(uint64_t keep, uint64_t *ret_known, struct err *e)
 {
-	for (int c = 0; c < 64 && prctl(PR_CAPBSET_READ, c) >= 0; c++)
-		if (!(keep & 1ULL << c) && prctl(PR_CAPBSET_DROP, c) < 0)
-			return err_errno(e, errno, "dropping capability %d", c);
+	*ret_known = 0;
+	for (int c = 0; c < 64; c++) {
+		bool kept = keep & 1ULL << c;
+
+		if (prctl(kept ? PR_CAPBSET_READ : PR_CAPBSET_DROP, c) < 0 && errno == EINVAL)
+			break;
+		if (!kept && prctl(PR_CAPBSET_READ, c) != 0)
+			return err_set(e, EPERM, "capability %d could not be dropped", c);
+		*ret_known |= kept ? 1ULL << c : 0;
+	}
 	return 0;
 }
 
@@ -159,24 +168,15 @@ static int set_caps(uint64_t caps, struct err *e)
 	return 0;
 }
 
-static uint64_t known_caps(void)
-{
-	uint64_t mask = 0;
-
-	for (int c = 0; c < 64 && prctl(PR_CAPBSET_READ, c) >= 0; c++)
-		mask |= 1ULL << c;
-	return mask;
-}
-
 /* Each step needs a capability that a later one gives up. */
 int ids_become(const struct process *p, const struct process_ids *ids, struct err *e)
 {
-	uint64_t caps = p->caps & known_caps();
+	uint64_t caps;
 	int r;
 
 	if (setgroups(ids->n_groups, ids->groups) < 0 || setresgid(ids->gid, ids->gid, ids->gid) < 0)
 		return err_errno(e, errno, "becoming group %u", ids->gid);
-	r = drop_bounding(caps, e);
+	r = drop_bounding(p->caps, &caps, e);
 	if (r < 0)
 		return r;
 	if (prctl(PR_SET_KEEPCAPS, 1) < 0 || setresuid(ids->uid, ids->uid, ids->uid) < 0)
