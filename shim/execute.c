@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "inroot.h"
@@ -106,6 +107,10 @@ int execute(const struct strv *argv, const struct strv *env, const char *home, s
 	if (!av || !ev)
 		return err_set(e, argv->n ? ENOMEM : EINVAL, argv->n ? "out of memory" : "no command");
 	reset_signals();
+	/* A workload never outlives its shim, which alone can tell its end. Late, since a change of user
+	 * clears it; execve keeps it, PR_SET_PDEATHSIG(2const). */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return err_errno(e, errno, "tying the workload to its shim");
 	if (!*av[0])
 		return err_set(e, ERR_NO_COMMAND, "exec: \"\": executable file not found in PATH");
 	if (!strchr(av[0], '/'))

@@ -52,6 +52,7 @@ int init_fork(struct err *e)
 		close_range(0, ~0U, 0);
 		title_set("init");
 		prctl(PR_SET_DUMPABLE, 0);
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* as any workload, see execute.c */
 		serve(pid, &all);
 	}
 	sigprocmask(SIG_SETMASK, &before, NULL);

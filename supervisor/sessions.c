@@ -41,6 +41,18 @@ static void fail(struct chan *ch, uint32_t id, int code, const char *fmt, const 
 	chan_fail(ch, id, &e);
 }
 
+/* Descriptors of bind sources live as long as the supervisor process: only their creator may open
+ * them. */
+static bool lost_sources(const struct ctr *c)
+{
+	const struct create *o = ctr_create(c);
+	uint32_t binds = 0;
+
+	for (uint32_t i = 0; i < o->mounts.n; i++)
+		binds += strcmp(o->mounts.v[i].kind, "bind") == 0;
+	return binds > c->n_sources || (o->rootfs && c->rootfs < 0);
+}
+
 static void on_start(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
 {
 	struct container_start *m = msg;
@@ -54,6 +66,12 @@ static void on_start(void *self, struct chan *ch, uint32_t id, void *msg, struct
 	}
 	if (c->job) {
 		fail(ch, id, EBUSY, "container %s is being stopped or removed", c->name);
+		return;
+	}
+	if (lost_sources(c)) {
+		fail(ch, id, ESTALE,
+			"container %s has bind mounts from before the engine was restarted; remove and run it anew",
+			c->name);
 		return;
 	}
 	m->in = frame_take_fd(f, m->in);
@@ -99,7 +117,7 @@ static struct ctr *running(struct engine *g, struct chan *ch, uint32_t id, const
 		return NULL;
 	if (c->status == CTR_RUNNING && c->shim && c->shim->chan)
 		return c;
-	fail(ch, id, EINVAL, "container %s is not running", c->name);
+	fail(ch, id, EINVAL, "container %s is not running; start it first", c->name);
 	return NULL;
 }
 

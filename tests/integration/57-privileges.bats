@@ -176,6 +176,21 @@ status_of()
 	[ "$(ctl wait "$id")" = 137 ]
 }
 
+@test "a shim killed takes its workload along; the container can be removed and nothing is left" {
+	for flags in "" "-u 1000" "--init"; do
+		# shellcheck disable=SC2086
+		id=$(ctl run -d $flags "$bb" sleep 60)
+		pid=$(ctl inspect --format '{{.State.Pid}}' "$id")
+		kill -KILL "$(awk '/^PPid:/ { print $2 }' "/proc/$pid/status")"
+		[ "$(ctl wait "$id")" = 255 ]
+		wait_until 5 engine_gone "$pid"
+		[ "$(ctl inspect --format '{{.State.Running}}' "$id")" = false ]
+		ctl rm "$id"
+		[ ! -d "/sys/fs/cgroup/pids/$ENGINE_NAME/$id" ]
+		[ ! -d "$ENGINE_STATE/rootfs/$id" ]
+	done
+}
+
 @test "a helper killed is started again" {
 	for helper in netd imaged cgroupd; do
 		kill -KILL "$(processes | awk -v h="$helper" '$2 == h && !/--fetch|--unpack/ { print $1; exit }')"
