@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The process and its cgroup: joining through descriptors that cgroupd opened, a namespace of its own, and the
- * view of it below /sys/fs/cgroup. Also what the kernel knows by name: sysctls, host name.
+ * The process and its cgroup: joining through descriptors that cgroupd opened, a namespace of its
+ * own, and the view of it below /sys/fs/cgroup. Also what the kernel knows by name: sysctls, host
+ * name.
  */
 #include "cgroup.h"
 
@@ -20,11 +21,12 @@
 #include "mnt.h"
 #include "phase.h"
 
-#define INERT        (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
-#define CGROUPS_MAX  16384
+#define INERT	      (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
+#define CGROUPS_MAX   16384
 #define HIERARCHY_MAX 64
 
-/* "0" is the writer; what may be written is judged by who opened the file (cgroup v1 and v2 since 5.16). */
+/* "0" is the writer; what may be written is judged by who opened the file (cgroup v1 and v2
+ * since 5.16). */
 int cgroup_join(const int *procs, uint32_t n, struct err *e)
 {
 	for (uint32_t i = 0; i < n; i++)
@@ -134,7 +136,8 @@ static int mount_each(int dir, char *lines, struct err *e)
 int phase_cgroupfs(struct child *c, struct order *o, struct err *e)
 {
 	static const struct mnt_option options[] = {{"mode", "0755"}, {"size", "1m"}, {NULL, NULL}};
-	_cleanup_fd_ int target = openat(c->sys, "fs/cgroup", O_PATH | O_DIRECTORY | O_CLOEXEC), dir = -1;
+	_cleanup_fd_ int target = openat(c->sys, "fs/cgroup", O_PATH | O_DIRECTORY | O_CLOEXEC),
+			 dir = -1;
 	_cleanup_free_ char *lines = NULL;
 	int r;
 

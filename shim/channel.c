@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The channel; see channel.h. It trusts the supervisor to be who it is, and no frame to be well-formed.
+ * The channel; see channel.h. It trusts the supervisor to be who it is, and no frame to be
+ * well-formed.
  */
 #include "channel.h"
 
@@ -13,7 +14,7 @@
 #include "base/log.h"
 #include "text.h"
 
-#define CHANNEL_FD 3
+#define CHANNEL_FD     3
 #define LINE_MAX_BYTES (1U << 20)
 #define READ_BYTES     4096
 
@@ -26,7 +27,8 @@ int channel_open(struct channel *c, bool text, struct err *e)
 	if (text)
 		return 0;
 	if (getsockopt(CHANNEL_FD, SOL_SOCKET, SO_TYPE, &type, &n) < 0 || type != SOCK_SEQPACKET)
-		return err_set(e, EBADF, "descriptor %d is not a channel; --debug runs without one", CHANNEL_FD);
+		return err_set(e, EBADF, "descriptor %d is not a channel; --debug runs without one",
+			CHANNEL_FD);
 	fd_set_cloexec(CHANNEL_FD, true);
 	return 0;
 }

@@ -10,7 +10,7 @@
 
 struct channel {
 	bool text;
-	int fd; /* to read from */
+	int fd;	    /* to read from */
 	char *line; /* text that has come without its line end */
 	size_t n;
 	uint32_t next_id;
@@ -19,8 +19,8 @@ struct channel {
 /* Prepares the standard streams or fd 3. */
 int channel_open(struct channel *c, bool text, struct err *e);
 
-/* One message. 0, -EAGAIN (nothing whole yet), -ENODATA (the peer is gone), or -EBADMSG and kin with a sentence;
- * after those a text channel can be used on, others can't. */
+/* One message. 0, -EAGAIN (nothing whole yet), -ENODATA (the peer is gone), or -EBADMSG and kin
+ * with a sentence; after those a text channel can be used on, others can't. */
 int channel_recv(struct channel *c, struct frame *ret, struct err *e);
 
 /* True when channel_recv may have more without the descriptor being readable. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The first process; see child.h. It is a clone of the shim with every capability in its own user namespace
- * and none elsewhere. It trusts the shim's orders, and of the image nothing.
+ * The first process; see child.h. It is a clone of the shim with every capability in its own user
+ * namespace and none elsewhere. It trusts the shim's orders, and of the image nothing.
  */
 #include "child.h"
 
@@ -141,8 +141,15 @@ _noreturn_ static void serve(struct child *c)
 
 _noreturn_ void child_main(int sock, bool host_net)
 {
-	struct child c = {.sock = sock, .host_net = host_net, .work = -1, .proc = -1, .sysctl = -1,
-		.sys = -1, .dev = -1, .pts = -1, .root = -1};
+	struct child c = {.sock = sock,
+		.host_net = host_net,
+		.work = -1,
+		.proc = -1,
+		.sysctl = -1,
+		.sys = -1,
+		.dev = -1,
+		.pts = -1,
+		.root = -1};
 	struct err e = {0};
 
 	fd_close_all_but(3, &sock, 1);

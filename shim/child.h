@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The workload's first process, from clone3 to execve. It prepares what does not depend on a spec, waits for
- * one, and goes through a list of phases; phase.h has what they share.
+ * The workload's first process, from clone3 to execve. It prepares what does not depend on a spec,
+ * waits for one, and goes through a list of phases; phase.h has what they share.
  */
 #pragma once
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Clean-up; see clean.h. Runs as root of a user namespace that maps the container's ids, so that the kernel holds
- * it to that container's files. Directories that are found are first moved up to the top: so neither memory, nor
- * descriptors, nor a path's length grow with the depth of the tree.
+ * Clean-up; see clean.h. Runs as root of a user namespace that maps the container's ids, so that
+ * the kernel holds it to that container's files. Directories that are found are first moved up to
+ * the top: so neither memory, nor descriptors, nor a path's length grow with the depth of the tree.
  */
 #include "clean.h"
 
@@ -50,7 +50,8 @@ static bool is_dot(const char *name)
 }
 
 /* Calls fn for every entry but "." and "..". The count of entries is added to *n. */
-static int each(struct cleaner *c, int dir, int (*fn)(struct cleaner *c, int dir, const char *name), uint64_t *n)
+static int each(struct cleaner *c, int dir, int (*fn)(struct cleaner *c, int dir, const char *name),
+	uint64_t *n)
 {
 	_cleanup_free_ char *buf = malloc(BUFFER);
 	int r = 0;
@@ -88,7 +89,8 @@ static int lift(struct cleaner *c, int dir, const char *name)
 		return err_errno(c->e, errno, "removing %.64s", name);
 	do {
 		snprintf(to, sizeof(to), ".%lu", c->next++);
-	} while (syscall(SYS_renameat2, dir, name, c->top, to, 1 /* RENAME_NOREPLACE */) < 0 && errno == EEXIST);
+	} while (syscall(SYS_renameat2, dir, name, c->top, to, 1 /* RENAME_NOREPLACE */) < 0 &&
+		 errno == EEXIST);
 	return faccessat(c->top, to, F_OK, AT_SYMLINK_NOFOLLOW) < 0
 		       ? err_errno(c->e, errno, "moving %.64s", name)
 		       : 0;

@@ -6,5 +6,6 @@
 
 #include "base/err.h"
 
-/* Empties the directory. Depth, number and names don't matter; no link is followed, no mount entered. */
+/* Empties the directory. Depth, number and names don't matter; no link is followed, no mount
+ * entered. */
 int clean_directory(int dir, struct err *e);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * exec: one more process in the container. The shim forks a joiner, which enters cgroup and namespaces and clones the
- * process proper as the shim's own child; neither can be dumped or traced, and both hold nothing of the host but
- * the socket on which they report.
+ * exec: one more process in the container. The shim forks a joiner, which enters cgroup and
+ * namespaces and clones the process proper as the shim's own child; neither can be dumped or
+ * traced, and both hold nothing of the host but the socket on which they report.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -69,8 +69,10 @@ static int compare_ints(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
-/* Everything else goes before a namespace is entered: what a container's process could reach must not be there. */
-static void close_others(const struct shim *s, const struct process *p, const struct process_tools *t)
+/* Everything else goes before a namespace is entered: what a container's process could reach must
+ * not be there. */
+static void close_others(
+	const struct shim *s, const struct process *p, const struct process_tools *t)
 {
 	int keep[NS_COUNT + SHIM_PROCS_MAX + 8];
 	size_t n = 0;
@@ -217,7 +219,9 @@ void exec_reaped(struct shim *s, const siginfo_t *info)
 	if (!x)
 		return; /* a joiner, or a process whose failure has been told */
 	x->exited = true;
-	x->code = (uint32_t)(info->si_code == CLD_EXITED ? info->si_status : 128 + info->si_status) & 0xff;
+	x->code =
+		(uint32_t)(info->si_code == CLD_EXITED ? info->si_status : 128 + info->si_status) &
+		0xff;
 	if (x->replied)
 		io_finish(&x->io);
 }
@@ -235,19 +239,20 @@ static int open_sock(struct exec *x, int pair[2], struct err *e)
 	return r < 0 ? err_errno(e, r, "watching a process") : 0;
 }
 
-/* A pipe that anyone may open again (as /dev/stdout is) can be handed over as it is. One with a name can't: it
- * would be a file of the host. */
+/* A pipe that anyone may open again (as /dev/stdout is) can be handed over as it is. One with a
+ * name can't: it would be a file of the host. */
 static bool can_pass(int fd)
 {
 	struct statfs fs;
 	struct stat st;
 
-	return fd >= 0 && fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) && (st.st_mode & 0666) == 0666 &&
-	       fstatfs(fd, &fs) == 0 && fs.f_type == PIPEFS_MAGIC;
+	return fd >= 0 && fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) &&
+	       (st.st_mode & 0666) == 0666 && fstatfs(fd, &fs) == 0 && fs.f_type == PIPEFS_MAGIC;
 }
 
 /* Streams that can't be handed over are pumped. -2 asks for /dev/null. */
-static int choose_streams(struct exec *x, struct process *p, struct frame *f, struct shim_exec *m, struct err *e)
+static int choose_streams(
+	struct exec *x, struct process *p, struct frame *f, struct shim_exec *m, struct err *e)
 {
 	int *own[3] = {&p->in, &p->out, &p->err};
 	int given[3] = {p->stdin_open || p->tty ? m->in : -1, m->out, m->err}, pumped[3];
@@ -267,13 +272,22 @@ static int choose_streams(struct exec *x, struct process *p, struct frame *f, st
 
 static void describe(const struct shim *s, const struct exec_spec *spec, struct process *p)
 {
-	*p = (struct process){.argv = spec->argv, .env = spec->env, .group_add = spec->group_add,
-		.cwd = spec->cwd ? spec->cwd : s->kept.cwd, .user = spec->user,
-		.caps = spec->caps ? spec->caps : s->kept.caps, .tty = spec->tty,
-		.new_privs = s->kept.new_privs && spec->new_privs, .stdin_open = spec->stdin_open,
+	*p = (struct process){.argv = spec->argv,
+		.env = spec->env,
+		.group_add = spec->group_add,
+		.cwd = spec->cwd ? spec->cwd : s->kept.cwd,
+		.user = spec->user,
+		.caps = spec->caps ? spec->caps : s->kept.caps,
+		.tty = spec->tty,
+		.new_privs = s->kept.new_privs && spec->new_privs,
+		.stdin_open = spec->stdin_open,
 		.umask = s->kept.umask,
-		.n_rlimits = s->kept.n_rlimits, .rows = (uint16_t)spec->rows,
-		.cols = (uint16_t)spec->cols, .in = -1, .out = -1, .err = -1};
+		.n_rlimits = s->kept.n_rlimits,
+		.rows = (uint16_t)spec->rows,
+		.cols = (uint16_t)spec->cols,
+		.in = -1,
+		.out = -1,
+		.err = -1};
 	memcpy(p->rlimits, s->kept.rlimits, sizeof(p->rlimits));
 }
 
@@ -336,7 +350,8 @@ void on_shim_exec(struct shim *s, uint32_t id, void *msg, struct frame *f)
 		err_set(&e, ENOMEM, "out of memory");
 		return channel_failed(&s->channel, id, &e);
 	}
-	*x = (struct exec){.next = s->execs, .shim = s, .number = m->exec, .request = id, .sock = {.fd = -1}};
+	*x = (struct exec){
+		.next = s->execs, .shim = s, .number = m->exec, .request = id, .sock = {.fd = -1}};
 	io_init(&x->io, s->epoll, s->chunk, x, say_exited);
 	s->execs = x;
 	if (start(x, m, f, &e) == 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The last step: execve. The kernel alone judges what can be executed; names are not looked at before it.
+ * The last step: execve. The kernel alone judges what can be executed; names are not looked at
+ * before it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -61,7 +62,8 @@ static bool is_directory(const char *path)
 static int explain(int code, const char *name, const char *path, struct err *e)
 {
 	if (code == ENOENT || code == ENOTDIR)
-		return err_set(e, ERR_NO_COMMAND, "exec: \"%.128s\": no such file or directory", name);
+		return err_set(
+			e, ERR_NO_COMMAND, "exec: \"%.128s\": no such file or directory", name);
 	if (code == EACCES && is_directory(path))
 		return err_set(e, ERR_NOT_EXECUTABLE, "exec: \"%.128s\": is a directory", name);
 	err_errno(e, code, "exec: \"%.128s\"", name);
@@ -77,8 +79,8 @@ static int search(char **argv, char **envp, const char *path, struct err *e)
 	for (;;) {
 		size_t n = strcspn(path, ":");
 
-		if ((size_t)snprintf(file, sizeof(file), "%.*s%s%s", (int)n, path, n > 0 ? "/" : "./", argv[0]) <
-			sizeof(file)) {
+		if ((size_t)snprintf(file, sizeof(file), "%.*s%s%s", (int)n, path,
+			    n > 0 ? "/" : "./", argv[0]) < sizeof(file)) {
 			execve(file, argv, envp);
 			if (errno == EACCES && !is_directory(file)) {
 				code = EACCES;
@@ -93,7 +95,8 @@ static int search(char **argv, char **envp, const char *path, struct err *e)
 	}
 	if (code)
 		return explain(code, argv[0], refused, e);
-	return err_set(e, ERR_NO_COMMAND, "exec: \"%.128s\": executable file not found in PATH", argv[0]);
+	return err_set(
+		e, ERR_NO_COMMAND, "exec: \"%.128s\": executable file not found in PATH", argv[0]);
 }
 
 int execute(const struct strv *argv, const struct strv *env, const char *home, struct err *e)
@@ -105,10 +108,11 @@ int execute(const struct strv *argv, const struct strv *env, const char *home, s
 	av = argv->n > 0 ? make_vector(argv, NULL) : NULL;
 	ev = make_vector(env, env_get(env, "HOME") ? NULL : home_env);
 	if (!av || !ev)
-		return err_set(e, argv->n ? ENOMEM : EINVAL, argv->n ? "out of memory" : "no command");
+		return err_set(
+			e, argv->n ? ENOMEM : EINVAL, argv->n ? "out of memory" : "no command");
 	reset_signals();
-	/* A workload never outlives its shim, which alone can tell its end. Late, since a change of user
-	 * clears it; execve keeps it, PR_SET_PDEATHSIG(2const). */
+	/* A workload never outlives its shim, which alone can tell its end. Late, since a change of
+	 * user clears it; execve keeps it, PR_SET_PDEATHSIG(2const). */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		return err_errno(e, errno, "tying the workload to its shim");
 	if (!*av[0])

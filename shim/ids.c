@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who a container's process is: its user as the image's own files have it, and its capabilities. Runs in the
- * container; the files are the container's and may be anything.
+ * Who a container's process is: its user as the image's own files have it, and its capabilities.
+ * Runs in the container; the files are the container's and may be anything.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +28,8 @@ struct text {
 	size_t n;
 };
 
-/* Regular, at most 1 MiB, reached over no link; else as if it were not there, with the reason in *why. */
+/* Regular, at most 1 MiB, reached over no link; else as if it were not there, with the reason in
+ * *why. */
 static struct text read_text(const char *path, struct err *why)
 {
 	_cleanup_fd_ int fd = inroot_open_strict(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
@@ -71,7 +72,8 @@ static int collect_groups(const struct process *p, const struct text *groups, co
 	int r;
 
 	if (user)
-		ids->n_groups = passwd_groups_of(groups->p, groups->n, user, ids->groups, PROCESS_GROUPS_MAX);
+		ids->n_groups = passwd_groups_of(
+			groups->p, groups->n, user, ids->groups, PROCESS_GROUPS_MAX);
 	for (uint32_t i = 0; i < p->group_add.n; i++) {
 		if (ids->n_groups == PROCESS_GROUPS_MAX)
 			return err_set(e, E2BIG, "more than %d groups", PROCESS_GROUPS_MAX);
@@ -92,7 +94,8 @@ static int check_mapped(const struct process_ids *ids, struct err *e)
 	for (size_t i = 0; i < ids->n_groups; i++)
 		worst = MAX(worst, ids->groups[i]);
 	return worst < NS_IDS ? 0
-			      : err_set(e, EINVAL, "id %u: a container's ids end at %u", worst, NS_IDS - 1);
+			      : err_set(e, EINVAL, "id %u: a container's ids end at %u", worst,
+					NS_IDS - 1);
 }
 
 static int resolve(const struct process *p, const struct text *users, const struct text *groups,
@@ -109,15 +112,16 @@ static int resolve(const struct process *p, const struct text *users, const stru
 		user.numeric = true;
 	known = passwd_find(users->p, users->n, &user, &row);
 	if (!known && !user.numeric)
-		return err_set(e, ENOENT, "user \"%.64s\": not in the image's /etc/passwd%s%s", user.name,
-			why[0].code ? ": " : "", why[0].text);
+		return err_set(e, ENOENT, "user \"%.64s\": not in the image's /etc/passwd%s%s",
+			user.name, why[0].code ? ": " : "", why[0].text);
 	ret->uid = known ? row.uid : user.id;
 	ret->gid = known ? row.gid : 0;
 	snprintf(ret->home, sizeof(ret->home), "%s", known && row.home[0] ? row.home : "/");
 	if (group.present)
 		r = find_group(groups, &group, &ret->gid, &why[1], e);
 	if (r == 0)
-		r = collect_groups(p, groups, known && !group.present ? row.name : NULL, &why[1], ret, e);
+		r = collect_groups(
+			p, groups, known && !group.present ? row.name : NULL, &why[1], ret, e);
 	return r < 0 ? r : check_mapped(ret, e);
 }
 
@@ -174,7 +178,8 @@ int ids_become(const struct process *p, const struct process_ids *ids, struct er
 	uint64_t caps;
 	int r;
 
-	if (setgroups(ids->n_groups, ids->groups) < 0 || setresgid(ids->gid, ids->gid, ids->gid) < 0)
+	if (setgroups(ids->n_groups, ids->groups) < 0 ||
+		setresgid(ids->gid, ids->gid, ids->gid) < 0)
 		return err_errno(e, errno, "becoming group %u", ids->gid);
 	r = drop_bounding(p->caps, &caps, e);
 	if (r < 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * --init: pid 1 that reaps and passes signals on. It is the first process itself going on, so no program of the
- * engine appears inside; not dumpable, so that /proc/1/exe leads nowhere; with the workload's own
- * user and capabilities, and no descriptor.
+ * --init: pid 1 that reaps and passes signals on. It is the first process itself going on, so no
+ * program of the engine appears inside; not dumpable, so that /proc/1/exe leads nowhere; with the
+ * workload's own user and capabilities, and no descriptor.
  */
 #include <errno.h>
 #include <signal.h>

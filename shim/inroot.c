@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Resolving inside a root; see inroot.h. Runs in the workload's first process on trees that an image or a
- * running container may change at any moment.
+ * Resolving inside a root; see inroot.h. Runs in the workload's first process on trees that an
+ * image or a running container may change at any moment.
  */
 #include "inroot.h"
 
@@ -16,7 +16,8 @@
 
 #include "base/fd.h"
 
-/* openat2 gives EAGAIN when something was renamed meanwhile and ".." could not be judged; openat2(2). */
+/* openat2 gives EAGAIN when something was renamed meanwhile and ".." could not be judged;
+ * openat2(2). */
 #define TRIES 32
 
 static int open_how(int root, const char *path, int flags, uint64_t resolve)
@@ -41,7 +42,8 @@ int inroot_open(int root, const char *path, int flags)
 
 int inroot_open_strict(int root, const char *path, int flags)
 {
-	return open_how(root, path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS);
+	return open_how(
+		root, path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS);
 }
 
 /* One step of mkdir -p: the parent is known, the rest of the path isn't needed. */
@@ -75,7 +77,8 @@ int inroot_dir(int root, const char *path, int *ret, struct err *e)
 	if (at < 0) {
 		at = inroot_open(root, "", O_PATH | O_DIRECTORY);
 		if (strlen(path) >= sizeof(prefix))
-			return err_set(e, ENAMETOOLONG, "%.60s…: a path of more than %d bytes", path, PATH_MAX - 1);
+			return err_set(e, ENAMETOOLONG, "%.60s…: a path of more than %d bytes",
+				path, PATH_MAX - 1);
 		while (path[n]) {
 			n += strspn(path + n, "/");
 			n += strcspn(path + n, "/");
@@ -142,7 +145,8 @@ int inroot_file(int root, const char *path, int *ret, struct err *e)
 	if (fd < 0)
 		return err_errno(e, fd, "%s in the container", path);
 	if (fstat(fd, &st) < 0 || S_ISDIR(st.st_mode) || S_ISLNK(st.st_mode))
-		return err_set(e, EISDIR, "%s in the container: a directory where a file should be", path);
+		return err_set(
+			e, EISDIR, "%s in the container: a directory where a file should be", path);
 	*ret = take_fd(&fd);
 	return 0;
 }

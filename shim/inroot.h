@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names inside a container's root, resolved by openat2 with the root as the world: ".." and absolute links
- * end at it, magic links are refused. The result is a descriptor, and only that is used.
+ * Names inside a container's root, resolved by openat2 with the root as the world: ".." and
+ * absolute links end at it, magic links are refused. The result is a descriptor, and only that is
+ * used.
  */
 #pragma once
 
@@ -20,7 +21,8 @@ int inroot_open_strict(int root, const char *path, int flags);
 /* O_PATH descriptor of a directory, made with its parents (mode 0755) when missing. */
 int inroot_dir(int root, const char *path, int *ret, struct err *e);
 
-/* O_PATH descriptor of whatever is there that is not a directory; an empty file is made when nothing is. */
+/* O_PATH descriptor of whatever is there that is not a directory; an empty file is made when
+ * nothing is. */
 int inroot_file(int root, const char *path, int *ret, struct err *e);
 
 /* root/name as a real directory: anything else of that name is removed first. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pumping streams; see io.h. Runs in the shim. Bytes are passed on and logged, never looked at; clients may be
- * slow, dead or hostile.
+ * Pumping streams; see io.h. Runs in the shim. Bytes are passed on and logged, never looked at;
+ * clients may be slow, dead or hostile.
  */
 #include "io.h"
 
@@ -37,8 +37,12 @@ static const char *const stream_names[2] = {"stdout", "stderr"};
 
 void io_init(struct io *io, int epoll, uint8_t *chunk, void *owner, void (*on_done)(struct io *io))
 {
-	*io = (struct io){.epoll = epoll, .chunk = chunk, .owner = owner, .on_done = on_done,
-		.out = {{.fd = -1}, {.fd = -1}}, .in = {.fd = -1}};
+	*io = (struct io){.epoll = epoll,
+		.chunk = chunk,
+		.owner = owner,
+		.on_done = on_done,
+		.out = {{.fd = -1}, {.fd = -1}},
+		.in = {.fd = -1}};
 }
 
 /* ---- clients ---- */
@@ -348,7 +352,8 @@ static int open_client(struct io_client *c, const int fds[3])
 			continue;
 		fd_set_nonblock(fds[i], true);
 		if (r == 0)
-			r = source_open(s, epoll, fds[i], 0, i == 0 ? on_client_in : on_client_out, c);
+			r = source_open(
+				s, epoll, fds[i], 0, i == 0 ? on_client_in : on_client_out, c);
 		else
 			close(fds[i]);
 	}
@@ -378,15 +383,19 @@ int io_attach(struct io *io, int in, int out, int err, bool owner_of_input, stru
 				close(fds[i]);
 		return r;
 	}
-	*c = (struct io_client){.next = io->clients, .io = io, .owner_of_input = owner_of_input,
-		.in = {.fd = -1}, .out = {{.fd = -1}, {.fd = -1}}};
+	*c = (struct io_client){.next = io->clients,
+		.io = io,
+		.owner_of_input = owner_of_input,
+		.in = {.fd = -1},
+		.out = {{.fd = -1}, {.fd = -1}}};
 	io->clients = c;
 	r = open_client(c, fds);
 	client_free_if_gone(c);
 	return r < 0 ? err_errno(e, r, "watching a client") : 0;
 }
 
-/* Room in the client's own pipe is the best place for what is left: the shim need not wait for it. */
+/* Room in the client's own pipe is the best place for what is left: the shim need not wait for it.
+ */
 static void make_room(struct io *io)
 {
 	for (struct io_client *c = io->clients; c; c = c->next)

@@ -2,9 +2,10 @@
 /*
  * A process's streams between it, the log and attached clients.
  *
- * While a client is slower than the process, the process waits, as with docker: nothing is lost. The log has no
- * part in that, and a client that is gone is dropped. After the process has ended, what its pipes still hold
- * is read at once, and a client that takes nothing for IO_PATIENCE_MS is dropped.
+ * While a client is slower than the process, the process waits, as with docker: nothing is lost.
+ * The log has no part in that, and a client that is gone is dropped. After the process has ended,
+ * what its pipes still hold is read at once, and a client that takes nothing for IO_PATIENCE_MS is
+ * dropped.
  */
 #pragma once
 
@@ -21,7 +22,7 @@ struct io_client;
 
 struct io {
 	int epoll;
-	uint8_t *chunk;     /* IO_CHUNK bytes, shared by all */
+	uint8_t *chunk;	    /* IO_CHUNK bytes, shared by all */
 	struct outlog *log; /* NULL: none */
 	bool tty;
 	bool opened, ended;
@@ -37,11 +38,12 @@ struct io {
 
 void io_init(struct io *io, int epoll, uint8_t *chunk, void *owner, void (*on_done)(struct io *io));
 
-/* The process's ends: a terminal's master; else stdin if has_in, stdout, stderr. Takes the descriptors. */
+/* The process's ends: a terminal's master; else stdin if has_in, stdout, stderr. Takes the
+ * descriptors. */
 int io_open(struct io *io, const int *fds, uint32_t n, bool tty, bool has_in, struct err *e);
 
-/* A client's ends, -1 for those it hasn't; pipes or sockets. Takes them, also on failure. `owner_of_input`: its
- * end of input is the process's. */
+/* A client's ends, -1 for those it hasn't; pipes or sockets. Takes them, also on failure.
+ * `owner_of_input`: its end of input is the process's. */
 int io_attach(struct io *io, int in, int out, int err, bool owner_of_input, struct err *e);
 
 /* The process has ended. on_done follows, at once or later. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The shim's start. Root for a few system calls, then the container's own host user: with two capabilities until
- * the id maps are written, then with none.
+ * The shim's start. Root for a few system calls, then the container's own host user: with two
+ * capabilities until the id maps are written, then with none.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -65,11 +65,13 @@ static void parse(int argc, char **argv, struct options *o)
 {
 	static const struct option options[] = {{"debug", no_argument, NULL, 'd'},
 		{"uid", required_argument, NULL, 'u'}, {"uid-base", required_argument, NULL, 'b'},
-		{"host-net", no_argument, NULL, 'n'}, {"new-privs", no_argument, NULL, 'p'}, {"log", required_argument, NULL, 'l'},
-		{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+		{"host-net", no_argument, NULL, 'n'}, {"new-privs", no_argument, NULL, 'p'},
+		{"log", required_argument, NULL, 'l'}, {"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0}};
 	int c;
 
-	*o = (struct options){.uid = profile_starting.fallback_uid, .uid_base = DEFAULT_UID_BASE,
+	*o = (struct options){.uid = profile_starting.fallback_uid,
+		.uid_base = DEFAULT_UID_BASE,
 		.level = LOG_INFO};
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (c == 'd')
@@ -97,7 +99,8 @@ static void parse(int argc, char **argv, struct options *o)
 static int become_starter(const struct options *o, struct err *e)
 {
 	umask(022);
-	if (geteuid() == 0 && (prctl(PR_CAPBSET_DROP, CAP_SETUID) < 0 || prctl(PR_CAPBSET_DROP, CAP_SETGID) < 0))
+	if (geteuid() == 0 &&
+		(prctl(PR_CAPBSET_DROP, CAP_SETUID) < 0 || prctl(PR_CAPBSET_DROP, CAP_SETGID) < 0))
 		return err_errno(e, errno, "emptying the bounding set");
 	return priv_enter(&profile_starting, o->uid, o->uid, e);
 }

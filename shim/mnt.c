@@ -25,15 +25,16 @@ static int context_error(int fs, const char *type, struct err *e)
 	return err_errno(e, saved, "mounting %s: %s", type, words + 2);
 }
 
-int mnt_new(const char *type, const struct mnt_option *options, unsigned int attrs, int *ret, struct err *e)
+int mnt_new(const char *type, const struct mnt_option *options, unsigned int attrs, int *ret,
+	struct err *e)
 {
 	_cleanup_fd_ int fs = fsopen(type, FSOPEN_CLOEXEC);
 
 	if (fs < 0)
 		return err_errno(e, errno, "mounting %s", type);
 	for (; options && options->key; options++)
-		if (fsconfig(fs, options->value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, options->key,
-			    options->value, 0) < 0)
+		if (fsconfig(fs, options->value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG,
+			    options->key, options->value, 0) < 0)
 			return context_error(fs, type, e);
 	if (fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return context_error(fs, type, e);
@@ -63,15 +64,18 @@ int mnt_put(int mnt, int dir, const char *name)
 
 int mnt_put_on(int mnt, int target)
 {
-	return move_mount(mnt, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0 ? -errno
-												      : 0;
+	return move_mount(mnt, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) <
+			       0
+		       ? -errno
+		       : 0;
 }
 
 int mnt_change(int mnt, uint64_t set, uint64_t clear, uint64_t propagation, bool recursive)
 {
 	struct mount_attr a = {.attr_set = set, .attr_clr = clear, .propagation = propagation};
 
-	return mount_setattr(mnt, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &a, sizeof(a)) < 0
+	return mount_setattr(
+		       mnt, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &a, sizeof(a)) < 0
 		       ? -errno
 		       : 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The mounts that a container asked for, and the three files of /etc that are mounts. Targets are names in a
- * hostile tree: each is resolved once, to a descriptor, and mounted on.
+ * The mounts that a container asked for, and the three files of /etc that are mounts. Targets are
+ * names in a hostile tree: each is resolved once, to a descriptor, and mounted on.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +23,8 @@ static bool is_root(int root, int target)
 {
 	struct stat a, b;
 
-	return fstat(root, &a) == 0 && fstat(target, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+	return fstat(root, &a) == 0 && fstat(target, &b) == 0 && a.st_dev == b.st_dev &&
+	       a.st_ino == b.st_ino;
 }
 
 /* A mount over or in procfs would stand between the kernel and whoever trusts /proc. */
@@ -56,7 +57,8 @@ static int put_tmpfs(struct child *c, const struct mount *m, struct err *e)
 	if (r == 0)
 		r = open_target(c, m->target, true, &target, e);
 	if (r == 0)
-		r = mnt_new("tmpfs", o.fs, o.attrs | (m->readonly ? MOUNT_ATTR_RDONLY : 0), &mnt, e);
+		r = mnt_new(
+			"tmpfs", o.fs, o.attrs | (m->readonly ? MOUNT_ATTR_RDONLY : 0), &mnt, e);
 	if (r < 0)
 		return r;
 	r = mnt_put_on(mnt, target);
@@ -92,7 +94,8 @@ static const struct bind_word *find_bind_word(const char *word, size_t n)
 	return NULL;
 }
 
-static int parse_bind(const struct mount *m, unsigned int *ret_set, uint64_t *ret_propagation, struct err *e)
+static int parse_bind(
+	const struct mount *m, unsigned int *ret_set, uint64_t *ret_propagation, struct err *e)
 {
 	const char *p = m->options ? m->options : "";
 
@@ -194,11 +197,11 @@ static bool asked_for(const struct spec *s, const char *path)
 }
 
 /* A file on our own tmpfs, mounted read-write even when the root is not. */
-static int put_file(struct child *c, struct order *o, const char *path, const char *text, const char *end,
-	struct err *e)
+static int put_file(struct child *c, struct order *o, const char *path, const char *text,
+	const char *end, struct err *e)
 {
-	_cleanup_fd_ int dir = openat(c->work, "etc", O_PATH | O_DIRECTORY | O_CLOEXEC), fd = -1, mnt = -1,
-			 target = -1;
+	_cleanup_fd_ int dir = openat(c->work, "etc", O_PATH | O_DIRECTORY | O_CLOEXEC), fd = -1,
+			 mnt = -1, target = -1;
 	const char *name = strrchr(path, '/') + 1;
 	int r;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Namespaces; see ns.h. Runs in the shim with SETUID and SETGID as its only capabilities, trusts nobody else.
+ * Namespaces; see ns.h. Runs in the shim with SETUID and SETGID as its only capabilities, trusts
+ * nobody else.
  */
 #include "ns.h"
 
@@ -65,8 +66,8 @@ static int set_up(struct ns_first *f, uint32_t base, struct err *e)
 	return 0;
 }
 
-/* The cgroup namespace is not made here: its root is the cgroup at that moment, and the process joins its
- * own only later, cgroup_namespaces(7). */
+/* The cgroup namespace is not made here: its root is the cgroup at that moment, and the process
+ * joins its own only later, cgroup_namespaces(7). */
 static pid_t clone_first(bool host_net, int *ret_pidfd)
 {
 	struct clone_args a = {

@@ -12,7 +12,7 @@
 #include "base/err.h"
 
 #define NS_COUNT 8
-#define NS_IDS   65536U /* uids and gids of a container */
+#define NS_IDS	 65536U /* uids and gids of a container */
 
 struct ns_first {
 	pid_t pid;

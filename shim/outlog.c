@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The log writer; see outlog.h. Runs in the shim on bytes from the container, which it does not look at but for
- * line ends.
+ * The log writer; see outlog.h. Runs in the shim on bytes from the container, which it does not
+ * look at but for line ends.
  */
 #include "outlog.h"
 
@@ -16,11 +16,11 @@
 #include "base/fd.h"
 #include "base/log.h"
 
-#define NS 1000000000ULL
+#define NS	    1000000000ULL
 #define RECORDS_MAX 64 /* written by one writev */
 
-/* Days since 1970 to a date, for the proleptic Gregorian calendar counted from 1 March of year 0, where a leap
- * day ends its year. gmtime_r would read the zone files of wherever this runs. */
+/* Days since 1970 to a date, for the proleptic Gregorian calendar counted from 1 March of year 0,
+ * where a leap day ends its year. gmtime_r would read the zone files of wherever this runs. */
 static void civil_date(uint64_t days, uint32_t *ret_year, uint32_t *ret_month, uint32_t *ret_day)
 {
 	uint64_t z = days + 719468, era = z / 146097, doe = z % 146097;
@@ -38,9 +38,9 @@ void outlog_time(uint64_t ns, char buf[OUTLOG_TIME_SIZE])
 	uint32_t year, month, day;
 
 	civil_date(s / 86400, &year, &month, &day);
-	snprintf(buf, OUTLOG_TIME_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u.%09uZ", year % 10000, month % 100,
-		day % 100, (uint32_t)(s / 3600 % 24), (uint32_t)(s / 60 % 60), (uint32_t)(s % 60),
-		(uint32_t)(ns % NS));
+	snprintf(buf, OUTLOG_TIME_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u.%09uZ", year % 10000,
+		month % 100, day % 100, (uint32_t)(s / 3600 % 24), (uint32_t)(s / 60 % 60),
+		(uint32_t)(s % 60), (uint32_t)(ns % NS));
 }
 
 static int open_file(struct outlog *l)
@@ -91,7 +91,8 @@ static void rotate(struct outlog *l)
 		complain(l, "opening", errno);
 }
 
-/* One batch of records. A short write leaves half a record, so the next batch starts on a line of its own. */
+/* One batch of records. A short write leaves half a record, so the next batch starts on a line of
+ * its own. */
 static void put(struct outlog *l, const struct iovec *v, int n, size_t bytes)
 {
 	ssize_t w;
@@ -121,7 +122,8 @@ static size_t next_piece(const uint8_t *p, size_t n)
 	return nl ? (size_t)(nl - p) + 1 : MIN(n, (size_t)OUTLOG_RECORD);
 }
 
-void outlog_write(struct outlog *l, const char *stream, uint64_t time_ns, const uint8_t *buf, size_t n)
+void outlog_write(
+	struct outlog *l, const char *stream, uint64_t time_ns, const uint8_t *buf, size_t n)
 {
 	char time[OUTLOG_TIME_SIZE], full[48], part[48];
 	struct iovec v[RECORDS_MAX * 3];
@@ -141,7 +143,7 @@ void outlog_write(struct outlog *l, const char *stream, uint64_t time_ns, const 
 			v[k++] = (struct iovec){ends ? full : part, head};
 			v[k++] = (struct iovec){(void *)(uintptr_t)buf, piece};
 			if (!ends)
-				v[k++] = (struct iovec){(void *)(uintptr_t)"\n", 1};
+				v[k++] = (struct iovec){(void *)(uintptr_t) "\n", 1};
 			bytes += head + piece + !ends;
 			buf += piece;
 			n -= piece;

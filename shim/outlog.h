@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A container's output on disk: files log, log.1 and log.2 in a directory, at most OUTLOG_SIZE bytes each. Records
- * are lines in CRI's form,
+ * A container's output on disk: files log, log.1 and log.2 in a directory, at most OUTLOG_SIZE
+ *bytes each. Records are lines in CRI's form,
  *
  *	2026-11-22T19:00:00.123456789Z stdout F text
  *
- * with P instead of F when the line goes on in the stream's next record. What arrives is written at once, so
- * nothing is lost with the shim, and no line is held in memory.
+ * with P instead of F when the line goes on in the stream's next record. What arrives is written at
+ *once, so nothing is lost with the shim, and no line is held in memory.
  */
 #pragma once
 
@@ -23,16 +23,18 @@
 struct outlog {
 	int dir, fd;
 	uint64_t size, max; /* of the current file */
-	bool torn;          /* the last write was cut short */
-	bool failing;       /* and the user has been told */
+	bool torn;	    /* the last write was cut short */
+	bool failing;	    /* and the user has been told */
 };
 
 /* Takes dir over. Output goes on in an existing file. */
 int outlog_open(struct outlog *l, int dir, struct err *e);
 void outlog_close(struct outlog *l);
 
-/* A write that fails loses its records, never the container: a full disk is said once, on stderr. */
-void outlog_write(struct outlog *l, const char *stream, uint64_t time_ns, const uint8_t *buf, size_t n);
+/* A write that fails loses its records, never the container: a full disk is said once, on stderr.
+ */
+void outlog_write(
+	struct outlog *l, const char *stream, uint64_t time_ns, const uint8_t *buf, size_t n);
 
 /* "2026-11-22T19:00:00.123456789Z" */
 #define OUTLOG_TIME_SIZE 31

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Parsing passwd and group; see passwd.h. Runs in the container's own process, before it becomes the workload.
+ * Parsing passwd and group; see passwd.h. Runs in the container's own process, before it becomes
+ * the workload.
  */
 #include "passwd.h"
 
@@ -10,7 +11,7 @@
 
 #include "base/num.h"
 
-#define ID_MAX     (UINT32_MAX - 1) /* (uid_t)-1 means "unchanged" to the kernel */
+#define ID_MAX	   (UINT32_MAX - 1) /* (uid_t)-1 means "unchanged" to the kernel */
 #define DIGITS_MAX 10
 #define FIELDS_MAX 7
 
@@ -44,7 +45,8 @@ static bool span_copy(struct span s, char *buf, size_t size)
 	return true;
 }
 
-/* Cuts the next line off *rest into at most FIELDS_MAX fields; 0 at the end. An empty line is one field. */
+/* Cuts the next line off *rest into at most FIELDS_MAX fields; 0 at the end. An empty line is one
+ * field. */
 static size_t next_row(struct span *rest, struct span fields[FIELDS_MAX])
 {
 	const char *nl;
@@ -77,14 +79,16 @@ int passwd_parse_key(const char *text, size_t n, struct passwd_key *ret, struct 
 	*ret = (struct passwd_key){.present = true};
 	if (n == 0)
 		return err_set(e, EINVAL, "an empty user or group");
-	if (!span_copy(s, ret->name, sizeof(ret->name)) || memchr(text, ':', n) || memchr(text, '\n', n))
-		return err_set(e, EINVAL, "\"%.*s\" is not a user or group", (int)MIN(n, 64U), text);
+	if (!span_copy(s, ret->name, sizeof(ret->name)) || memchr(text, ':', n) ||
+		memchr(text, '\n', n))
+		return err_set(
+			e, EINVAL, "\"%.*s\" is not a user or group", (int)MIN(n, 64U), text);
 	ret->numeric = span_id(s, &ret->id);
 	return 0;
 }
 
-int passwd_parse_user(const char *text, struct passwd_key *ret_user, struct passwd_key *ret_group,
-	struct err *e)
+int passwd_parse_user(
+	const char *text, struct passwd_key *ret_user, struct passwd_key *ret_group, struct err *e)
 {
 	const char *colon;
 	int r;
@@ -111,11 +115,13 @@ bool passwd_find(const char *text, size_t n, const struct passwd_key *key, struc
 	size_t fields;
 
 	while ((fields = next_row(&rest, f)) > 0) {
-		if (fields < 6 || f[0].n == 0 || !span_id(f[2], &ret->uid) || !span_id(f[3], &ret->gid))
+		if (fields < 6 || f[0].n == 0 || !span_id(f[2], &ret->uid) ||
+			!span_id(f[3], &ret->gid))
 			continue;
 		if (key->numeric ? ret->uid != key->id : !span_is(f[0], key->name))
 			continue;
-		if (span_copy(f[0], ret->name, sizeof(ret->name)) && span_copy(f[5], ret->home, sizeof(ret->home)))
+		if (span_copy(f[0], ret->name, sizeof(ret->name)) &&
+			span_copy(f[5], ret->home, sizeof(ret->home)))
 			return true;
 	}
 	return false;

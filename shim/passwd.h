@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The texts of an image's /etc/passwd and /etc/group, and the --user that refers to them. Pure functions on bytes
- * that nobody vouches for: rows that are not well-formed are passed over.
+ * The texts of an image's /etc/passwd and /etc/group, and the --user that refers to them. Pure
+ * functions on bytes that nobody vouches for: rows that are not well-formed are passed over.
  */
 #pragma once
 
@@ -22,10 +22,10 @@ struct passwd_key {
 	char name[PASSWD_NAME_MAX + 1];
 };
 
-/* "uid", "name", "uid:gid", "name:group" …; numbers are decimal, at most 2^32-2, without sign, space or leading
- * zero; an empty part is an error. NULL or "" is neither. */
-int passwd_parse_user(const char *text, struct passwd_key *ret_user, struct passwd_key *ret_group,
-	struct err *e);
+/* "uid", "name", "uid:gid", "name:group" …; numbers are decimal, at most 2^32-2, without sign,
+ * space or leading zero; an empty part is an error. NULL or "" is neither. */
+int passwd_parse_user(
+	const char *text, struct passwd_key *ret_user, struct passwd_key *ret_group, struct err *e);
 int passwd_parse_key(const char *text, size_t n, struct passwd_key *ret, struct err *e);
 
 struct passwd_row {

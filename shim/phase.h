@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the phases of the first process share. Each phase is a function that does one thing to the process or
- * to its mount namespace; the first that fails ends the process, and its sentence is the reply.
+ * What the phases of the first process share. Each phase is a function that does one thing to the
+ * process or to its mount namespace; the first that fails ends the process, and its sentence is the
+ * reply.
  */
 #pragma once
 

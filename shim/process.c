@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From root of a user namespace to a container's process; see process.h. A failure ends it, so nothing is undone.
+ * From root of a user namespace to a container's process; see process.h. A failure ends it, so
+ * nothing is undone.
  */
 #include "process.h"
 
@@ -18,8 +19,8 @@
 #include "pty.h"
 #include "reply.h"
 
-/* The process's own ends, and those that go to the shim: a terminal's master, or stdin if it is open, stdout
- * and stderr. */
+/* The process's own ends, and those that go to the shim: a terminal's master, or stdin if it is
+ * open, stdout and stderr. */
 struct streams {
 	int own[3];
 	int far[3];
@@ -40,8 +41,8 @@ static int own_pipe(struct streams *s, int i, const struct process_ids *ids, str
 	return 0;
 }
 
-static int own_pipes(const struct process *p, const struct process_tools *t, const struct process_ids *ids,
-	struct streams *s, struct err *e)
+static int own_pipes(const struct process *p, const struct process_tools *t,
+	const struct process_ids *ids, struct streams *s, struct err *e)
 {
 	const int given[3] = {p->in, p->out, p->err};
 	int r = 0;
@@ -63,7 +64,8 @@ static int mount_console(const struct process_tools *t, const struct pty *pty, s
 	char name[12];
 	int r;
 
-	fd = openat(t->console_target, "console", O_CREAT | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0600);
+	fd = openat(
+		t->console_target, "console", O_CREAT | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return err_errno(e, errno, "making /dev/console");
 	snprintf(name, sizeof(name), "%u", pty->number);
@@ -73,8 +75,8 @@ static int mount_console(const struct process_tools *t, const struct pty *pty, s
 	return r < 0 ? err_errno(e, r, "mounting /dev/console") : 0;
 }
 
-static int own_terminal(const struct process *p, const struct process_tools *t, const struct process_ids *ids,
-	struct streams *s, struct err *e)
+static int own_terminal(const struct process *p, const struct process_tools *t,
+	const struct process_ids *ids, struct streams *s, struct err *e)
 {
 	struct pty pty;
 	int r = pty_open(t->pts, &pty, e);
@@ -112,7 +114,8 @@ static int set_limits(const struct process *p, struct err *e)
 		if (setrlimit((__rlimit_resource_t)l->resource, &l->value) == 0)
 			continue;
 		if (errno == EPERM)
-			return err_set(e, EPERM, "ulimit: raising a hard limit is not possible in a user namespace");
+			return err_set(e, EPERM,
+				"ulimit: raising a hard limit is not possible in a user namespace");
 		return err_errno(e, errno, "ulimit");
 	}
 	umask(p->umask);
@@ -127,7 +130,8 @@ static int enter_cwd(const struct process *p, struct err *e)
 	if (chdir(p->cwd) < 0)
 		return err_errno(e, errno, "entering the working directory %.128s", p->cwd);
 	if (!getcwd(where, sizeof(where)) || where[0] != '/')
-		return err_set(e, EPERM, "the working directory %.128s is outside of the container", p->cwd);
+		return err_set(e, EPERM, "the working directory %.128s is outside of the container",
+			p->cwd);
 	return 0;
 }
 
@@ -143,7 +147,9 @@ static int announce(const struct process_tools *t, const struct streams *s, stru
 	r = reply_send(t->sock, &running, fds, t->n_extra + s->n_far);
 	if (r < 0)
 		return err_errno(e, r, "telling the shim");
-	return close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0 ? err_errno(e, errno, "closing descriptors") : 0;
+	return close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0
+		       ? err_errno(e, errno, "closing descriptors")
+		       : 0;
 }
 
 int process_run(struct process *p, struct process_tools *t, struct err *e)
@@ -173,11 +179,12 @@ int process_run(struct process *p, struct process_tools *t, struct err *e)
 static const struct {
 	const char *name;
 	int resource;
-} rlimit_names[] = {{"as", RLIMIT_AS}, {"core", RLIMIT_CORE}, {"cpu", RLIMIT_CPU}, {"data", RLIMIT_DATA},
-	{"fsize", RLIMIT_FSIZE}, {"locks", RLIMIT_LOCKS}, {"memlock", RLIMIT_MEMLOCK},
-	{"msgqueue", RLIMIT_MSGQUEUE}, {"nice", RLIMIT_NICE}, {"nofile", RLIMIT_NOFILE},
-	{"nproc", RLIMIT_NPROC}, {"rss", RLIMIT_RSS}, {"rtprio", RLIMIT_RTPRIO},
-	{"rttime", RLIMIT_RTTIME}, {"sigpending", RLIMIT_SIGPENDING}, {"stack", RLIMIT_STACK}};
+} rlimit_names[] = {{"as", RLIMIT_AS}, {"core", RLIMIT_CORE}, {"cpu", RLIMIT_CPU},
+	{"data", RLIMIT_DATA}, {"fsize", RLIMIT_FSIZE}, {"locks", RLIMIT_LOCKS},
+	{"memlock", RLIMIT_MEMLOCK}, {"msgqueue", RLIMIT_MSGQUEUE}, {"nice", RLIMIT_NICE},
+	{"nofile", RLIMIT_NOFILE}, {"nproc", RLIMIT_NPROC}, {"rss", RLIMIT_RSS},
+	{"rtprio", RLIMIT_RTPRIO}, {"rttime", RLIMIT_RTTIME}, {"sigpending", RLIMIT_SIGPENDING},
+	{"stack", RLIMIT_STACK}};
 
 static int find_rlimit(const char *name)
 {

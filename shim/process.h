@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Turning the calling process, root of its user namespace and inside its final root, into a container's process:
- * the workload or an exec. One function a step, in the order of process_run.
+ * Turning the calling process, root of its user namespace and inside its final root, into a
+ * container's process: the workload or an exec. One function a step, in the order of process_run.
  */
 #pragma once
 
@@ -33,12 +33,12 @@ struct process {
 
 /* What it is done with. */
 struct process_tools {
-	int sock;          /* to the shim */
-	int null;          /* stdin when there is none */
-	int pts;           /* root of the container's devpts */
-	bool console;      /* the terminal is also mounted on /dev/console */
+	int sock;     /* to the shim */
+	int null;     /* stdin when there is none */
+	int pts;      /* root of the container's devpts */
+	bool console; /* the terminal is also mounted on /dev/console */
 	int console_target;
-	const int *extra;  /* descriptors to send along with the streams */
+	const int *extra; /* descriptors to send along with the streams */
 	uint32_t n_extra;
 };
 
@@ -58,7 +58,8 @@ struct process_ids {
 int ids_resolve(const struct process *p, struct process_ids *ret, struct err *e);
 int ids_become(const struct process *p, const struct process_ids *ids, struct err *e);
 
-/* execute.c: execve, found along PATH of the environment when argv[0] has no slash. Returns on failure. */
+/* execute.c: execve, found along PATH of the environment when argv[0] has no slash. Returns on
+ * failure. */
 int execute(const struct strv *argv, const struct strv *env, const char *home, struct err *e);
 
 /* init.c: forks; the child returns, the parent reaps for ever and ends as the child does. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Terminals; see pty.h. Opened by the container's process as root inside, so that the container owns them; resized
- * by the shim.
+ * Terminals; see pty.h. Opened by the container's process as root inside, so that the container
+ * owns them; resized by the shim.
  */
 #include "pty.h"
 

@@ -14,7 +14,8 @@ struct pty {
 	unsigned int number; /* pts/NUMBER */
 };
 
-/* pts is the root of the devpts. Both ends are close-on-exec, and nobody's controlling terminal yet. */
+/* pts is the root of the devpts. Both ends are close-on-exec, and nobody's controlling terminal
+ * yet. */
 int pty_open(int pts, struct pty *ret, struct err *e);
 
 /* 0 rows or columns: left alone. 0 or -errno. */

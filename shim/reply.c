@@ -46,7 +46,8 @@ int reply_recv(int sock, struct reply *ret, int fds[REPLY_FDS_MAX], uint32_t *re
 {
 	union {
 		struct cmsghdr align;
-		char space[CMSG_SPACE(sizeof(int) * REPLY_FDS_MAX) + CMSG_SPACE(sizeof(struct ucred))];
+		char space[CMSG_SPACE(sizeof(int) * REPLY_FDS_MAX) +
+			   CMSG_SPACE(sizeof(struct ucred))];
 	} control;
 	struct iovec iov = {ret, sizeof(*ret)};
 	struct msghdr mh = {.msg_iov = &iov,

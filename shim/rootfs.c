@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The container's root: an overlay of the image's layers and a writable directory, or one mapped tree. Mounted by
- * the first process, so that overlayfs acts with the credentials of the container's root and no others.
+ * The container's root: an overlay of the image's layers and a writable directory, or one mapped
+ * tree. Mounted by the first process, so that overlayfs acts with the credentials of the
+ * container's root and no others.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,8 +16,8 @@
 #include "mnt.h"
 #include "phase.h"
 
-/* Detached mounts belong to the mount namespace of whoever made them; overlayfs takes only what its mounter
- * could clone itself, so they are attached first (clone_private_mount, Linux 6.16). */
+/* Detached mounts belong to the mount namespace of whoever made them; overlayfs takes only what its
+ * mounter could clone itself, so they are attached first (clone_private_mount, Linux 6.16). */
 static int attach(int mnt, int dir, const char *name, struct err *e)
 {
 	int r = mkdirat(dir, name, 0755) < 0 ? -errno : mnt_put(mnt, dir, name);
@@ -28,7 +29,8 @@ static int attach(int mnt, int dir, const char *name, struct err *e)
 static int make_upper(int writable, struct err *e)
 {
 	umask(0);
-	if ((mkdirat(writable, "upper", 0755) < 0 || mkdirat(writable, "work", 0700) < 0) && errno != EEXIST)
+	if ((mkdirat(writable, "upper", 0755) < 0 || mkdirat(writable, "work", 0700) < 0) &&
+		errno != EEXIST)
 		return err_errno(e, errno, "making the writable layer");
 	return 0;
 }
@@ -146,7 +148,8 @@ int phase_readonly(struct child *c, struct order *o, struct err *e)
 	return r < 0 ? err_errno(e, r, "making the root read-only") : 0;
 }
 
-/* The old root goes on top of the new one and is gone with everything the host had there; pivot_root(2). */
+/* The old root goes on top of the new one and is gone with everything the host had there;
+ * pivot_root(2). */
 int phase_pivot(struct child *c, struct order *o, struct err *e)
 {
 	(void)o;

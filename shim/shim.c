@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The shim's loop: messages of the supervisor, words of the first process, deaths of children. Runs as the
- * container's own host user without capabilities; trusts the supervisor, and of the container nothing.
+ * The shim's loop: messages of the supervisor, words of the first process, deaths of children. Runs
+ * as the container's own host user without capabilities; trusts the supervisor, and of the
+ * container nothing.
  */
 #include "shim.h"
 
@@ -24,8 +25,8 @@
 
 /* ---- the first process ---- */
 
-/* Execs are reaped on the way: the kernel keeps a pid 1 until nothing else is left of its namespace, and they
- * are our children. */
+/* Execs are reaped on the way: the kernel keeps a pid 1 until nothing else is left of its
+ * namespace, and they are our children. */
 static void kill_first(struct shim *s)
 {
 	pid_t pid = 0;
@@ -141,7 +142,8 @@ static void say_exited(struct io *io)
 {
 	struct shim *s = io->owner;
 	bool killed = s->status_code != CLD_EXITED;
-	struct shim_exited m = {.exit_code = (uint32_t)(killed ? 128 + s->status : s->status) & 0xff,
+	struct shim_exited m = {
+		.exit_code = (uint32_t)(killed ? 128 + s->status : s->status) & 0xff,
 		.signal = killed ? (uint32_t)s->status : 0,
 		.finished_at = s->finished_at};
 
@@ -183,8 +185,11 @@ static int keep(struct shim *s, const struct spec *spec, struct err *e)
 		return r;
 	s->tty = spec->tty;
 	s->has_in = spec->stdin_open && !spec->tty;
-	s->kept = (struct shim_kept){.umask = spec->umask, .oom_score_adj = spec->oom_score_adj,
-		.caps = spec->caps, .new_privs = spec->new_privs, .cwd = strdup(spec->cwd),
+	s->kept = (struct shim_kept){.umask = spec->umask,
+		.oom_score_adj = spec->oom_score_adj,
+		.caps = spec->caps,
+		.new_privs = spec->new_privs,
+		.cwd = strdup(spec->cwd),
 		.n_rlimits = p.n_rlimits};
 	memcpy(s->kept.rlimits, p.rlimits, sizeof(p.rlimits[0]) * p.n_rlimits);
 	return s->kept.cwd ? 0 : err_set(e, ENOMEM, "out of memory");
@@ -215,7 +220,8 @@ static int order_start(struct shim *s, const struct shim_start *m, struct err *e
 
 static int begin(struct shim *s, struct shim_start *m, struct frame *f, struct err *e)
 {
-	int in = frame_take_fd(f, m->in), out = frame_take_fd(f, m->out), err = frame_take_fd(f, m->err);
+	int in = frame_take_fd(f, m->in), out = frame_take_fd(f, m->out),
+	    err = frame_take_fd(f, m->err);
 	int r = io_attach(&s->io, in, out, err, true, e);
 
 	if (r == 0)
@@ -326,7 +332,8 @@ static void on_shim_resize(struct shim *s, uint32_t id, void *msg, struct frame 
 	if (m->exec && !x)
 		r = err_set(&e, ESRCH, "no such exec: %u", m->exec);
 	else
-		r = x ? exec_resize(x, m->rows, m->cols, &e) : io_resize(&s->io, m->rows, m->cols, &e);
+		r = x ? exec_resize(x, m->rows, m->cols, &e)
+		      : io_resize(&s->io, m->rows, m->cols, &e);
 	if (r < 0)
 		return channel_failed(&s->channel, id, &e);
 	channel_done(&s->channel, id);
@@ -336,7 +343,8 @@ static void on_shim_attach(struct shim *s, uint32_t id, void *msg, struct frame 
 {
 	const struct shim_attach *m = msg;
 	struct err e = {0};
-	int in = frame_take_fd(f, m->in), out = frame_take_fd(f, m->out), err = frame_take_fd(f, m->err);
+	int in = frame_take_fd(f, m->in), out = frame_take_fd(f, m->out),
+	    err = frame_take_fd(f, m->err);
 
 	if (io_attach(&s->io, in, out, err, false, &e) < 0)
 		return channel_failed(&s->channel, id, &e);
@@ -507,7 +515,8 @@ static int open_sources(struct shim *s)
 		return -errno;
 	r = source_open(&s->signal_source, s->epoll, fd, EPOLLIN, on_signal, s);
 	if (r == 0)
-		r = source_open(&s->channel_source, s->epoll, s->channel.fd, EPOLLIN, on_channel, s);
+		r = source_open(
+			&s->channel_source, s->epoll, s->channel.fd, EPOLLIN, on_channel, s);
 	if (r == 0)
 		r = source_open(&s->child_source, s->epoll, s->first.sock, EPOLLIN, on_child, s);
 	return r;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The shim: one per container. It owns the container's user namespace, its streams and its exit status.
+ * The shim: one per container. It owns the container's user namespace, its streams and its exit
+ * status.
  */
 #pragma once
 
@@ -17,7 +18,7 @@
 
 enum shim_state {
 	SHIM_STANDBY = 1,  /* the first process waits for orders */
-	SHIM_BUSY = 2,     /* it cleans */
+	SHIM_BUSY = 2,	   /* it cleans */
 	SHIM_STARTING = 4, /* it is on its way to execve */
 	SHIM_RUNNING = 8,
 	SHIM_DRAINING = 16, /* the workload is gone, clients still take its output */
@@ -73,5 +74,5 @@ void on_shim_exec(struct shim *s, uint32_t id, void *msg, struct frame *f);
 struct exec *exec_find(struct shim *s, uint32_t number);
 int exec_resize(struct exec *x, uint32_t rows, uint32_t cols, struct err *e);
 void exec_reaped(struct shim *s, const siginfo_t *info); /* of any child but the workload */
-uint64_t exec_deadline(const struct shim *s);            /* 0: none */
+uint64_t exec_deadline(const struct shim *s);		 /* 0: none */
 void exec_expire(struct shim *s, uint64_t now_ns);

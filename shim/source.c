@@ -8,8 +8,8 @@
 
 #include "base/fd.h"
 
-int source_open(struct source *s, int epoll, int fd, uint32_t events, void (*fn)(struct source *, uint32_t),
-	void *owner)
+int source_open(struct source *s, int epoll, int fd, uint32_t events,
+	void (*fn)(struct source *, uint32_t), void *owner)
 {
 	struct epoll_event ev = {.events = events, .data.ptr = s};
 

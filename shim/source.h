@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The shim's event loop is one epoll set of these. A static program of 150 kB has no room for libevent.
+ * The shim's event loop is one epoll set of these. A static program of 150 kB has no room for
+ * libevent.
  */
 #pragma once
 
@@ -16,8 +17,8 @@ struct source {
 };
 
 /* Watches fd, which the source owns from now on. 0 or -errno. */
-int source_open(struct source *s, int epoll, int fd, uint32_t events, void (*fn)(struct source *, uint32_t),
-	void *owner);
+int source_open(struct source *s, int epoll, int fd, uint32_t events,
+	void (*fn)(struct source *, uint32_t), void *owner);
 
 /* No events at all until source_set; epoll would go on reporting hang-ups. */
 void source_pause(struct source *s, int epoll);

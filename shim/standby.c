@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the first process can do before it knows its spec: /dev, /proc and /sys, complete and masked, on a tmpfs
- * that no image ever sees. Moving such a tree into place later is one system call.
+ * What the first process can do before it knows its spec: /dev, /proc and /sys, complete and
+ * masked, on a tmpfs that no image ever sees. Moving such a tree into place later is one system
+ * call.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +14,7 @@
 #include "mnt.h"
 #include "phase.h"
 
-#define INERT (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
+#define INERT	 (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
 #define CPUS_MAX 8192
 
 static const struct {
@@ -53,9 +54,10 @@ static int mount_at(int mnt, int dir, const char *name, struct err *e)
 	return r < 0 ? err_errno(e, r, "mounting %s", name) : 0;
 }
 
-/* A kernel file system on dir/name, which is made; the mount's descriptor is handed out or closed. */
-static int mount_new(const char *type, const struct mnt_option *options, unsigned int attrs, int dir,
-	const char *name, int *ret, struct err *e)
+/* A kernel file system on dir/name, which is made; the mount's descriptor is handed out or closed.
+ */
+static int mount_new(const char *type, const struct mnt_option *options, unsigned int attrs,
+	int dir, const char *name, int *ret, struct err *e)
 {
 	_cleanup_fd_ int mnt = -1;
 	int r;
@@ -99,7 +101,8 @@ static int dev_mounts(struct child *c, struct err *e)
 	static const struct mnt_option pts[] = {{"newinstance", NULL}, {"ptmxmode", "0666"},
 		{"mode", "0620"}, {"gid", "5"}, {NULL, NULL}};
 	static const struct mnt_option shm[] = {{"mode", "1777"}, {"size", "64m"}, {NULL, NULL}};
-	int r = mount_new("devpts", pts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, c->dev, "pts", &c->pts, e);
+	int r = mount_new(
+		"devpts", pts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, c->dev, "pts", &c->pts, e);
 
 	if (r == 0)
 		r = mount_new("mqueue", NULL, INERT, c->dev, "mqueue", NULL, e);
@@ -110,13 +113,15 @@ static int dev_mounts(struct child *c, struct err *e)
 
 static int standby_dev(struct child *c, struct err *e)
 {
-	static const struct mnt_option options[] = {{"mode", "0755"}, {"size", "64m"}, {NULL, NULL}};
+	static const struct mnt_option options[] = {
+		{"mode", "0755"}, {"size", "64m"}, {NULL, NULL}};
 	_cleanup_fd_ int stage = open("/dev", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int r;
 
 	if (stage < 0)
 		return err_errno(e, errno, "/dev of the stage");
-	r = mount_new("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, c->work, "dev", &c->dev, e);
+	r = mount_new("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, c->work, "dev",
+		&c->dev, e);
 	for (unsigned int i = 0; r == 0 && i < ARRAY_LEN(dev_nodes); i++)
 		r = dev_node(stage, c->dev, dev_nodes[i], e);
 	if (r < 0)
@@ -129,7 +134,8 @@ static int standby_dev(struct child *c, struct err *e)
 
 /* ---- masks ---- */
 
-/* Our own inode on our own tmpfs: nothing that a container could have put there. Absent paths are skipped. */
+/* Our own inode on our own tmpfs: nothing that a container could have put there. Absent paths are
+ * skipped. */
 static int mask(struct child *c, int dir, const char *name, struct err *e)
 {
 	_cleanup_fd_ int target = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC), mnt = -1;
@@ -140,7 +146,8 @@ static int mask(struct child *c, int dir, const char *name, struct err *e)
 		return 0;
 	if (target < 0 || fstat(target, &st) < 0)
 		return err_errno(e, errno, "masking %s", name);
-	r = mnt_clone(c->work, S_ISDIR(st.st_mode) ? "empty" : "masked", INERT | MOUNT_ATTR_RDONLY, false, &mnt);
+	r = mnt_clone(c->work, S_ISDIR(st.st_mode) ? "empty" : "masked", INERT | MOUNT_ATTR_RDONLY,
+		false, &mnt);
 	if (r == 0)
 		r = mnt_put_on(mnt, target);
 	return r < 0 ? err_errno(e, r, "masking %s", name) : 0;
@@ -169,11 +176,12 @@ static int mask_all(struct child *c, int dir, const char *const *names, struct e
 
 /* ---- /proc and /sys ---- */
 
-static const char *const proc_masked[] = {"acpi", "asound", "interrupts", "kallsyms", "kcore", "keys",
-	"latency_stats", "modules", "sched_debug", "scsi", "timer_list", "timer_stats", NULL};
+static const char *const proc_masked[] = {"acpi", "asound", "interrupts", "kallsyms", "kcore",
+	"keys", "latency_stats", "modules", "sched_debug", "scsi", "timer_list", "timer_stats",
+	NULL};
 static const char *const proc_frozen[] = {"bus", "fs", "irq", "sys", "sysrq-trigger"};
-static const char *const sys_masked[] = {"firmware", "kernel/debug", "kernel/tracing", "kernel/security",
-	"devices/virtual/powercap", NULL};
+static const char *const sys_masked[] = {"firmware", "kernel/debug", "kernel/tracing",
+	"kernel/security", "devices/virtual/powercap", NULL};
 
 int standby_proc(struct child *c, bool bare, struct err *e)
 {
@@ -211,8 +219,8 @@ static int mask_throttle(struct child *c, struct err *e)
 	return r;
 }
 
-/* With the host's network namespace a sysfs of our own is refused (it shows network devices), so the
- * stage's is cloned. */
+/* With the host's network namespace a sysfs of our own is refused (it shows network devices), so
+ * the stage's is cloned. */
 int standby_sys(struct child *c, bool bare, struct err *e)
 {
 	unsigned int attrs = INERT | (bare ? 0 : MOUNT_ATTR_RDONLY);
@@ -223,7 +231,8 @@ int standby_sys(struct child *c, bool bare, struct err *e)
 		r = mount_new("sysfs", NULL, attrs, c->work, "sys", &c->sys, e);
 	} else {
 		r = mnt_clone(AT_FDCWD, "/sys", INERT | MOUNT_ATTR_RDONLY, true, &c->sys);
-		r = r < 0 ? err_errno(e, r, "the stage's /sys") : mount_at(c->sys, c->work, "sys", e);
+		r = r < 0 ? err_errno(e, r, "the stage's /sys")
+			  : mount_at(c->sys, c->work, "sys", e);
 	}
 	if (r == 0 && !bare)
 		r = mask_all(c, c->sys, sys_masked, e);
@@ -232,8 +241,8 @@ int standby_sys(struct child *c, bool bare, struct err *e)
 	return r;
 }
 
-/* Low ports and ping without capabilities: the network namespace is the container's own. Kernels without one of
- * these keep their default. */
+/* Low ports and ping without capabilities: the network namespace is the container's own. Kernels
+ * without one of these keep their default. */
 static void open_network(struct child *c)
 {
 	if (c->host_net)

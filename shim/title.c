@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The command line in memory; see title.h. Its place is the one thing here that outlives a call: the kernel
- * shows these very bytes in /proc/PID/cmdline.
+ * The command line in memory; see title.h. Its place is the one thing here that outlives a call:
+ * the kernel shows these very bytes in /proc/PID/cmdline.
  */
 #include "title.h"
 

@@ -78,11 +78,15 @@ int tmpfs_parse(const char *text, struct tmpfs_options *ret, struct err *e)
 	char *save = NULL;
 	int r = 0;
 
-	*ret = (struct tmpfs_options){.attrs = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC};
+	*ret = (struct tmpfs_options){
+		.attrs = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC};
 	ret->fs[ret->n++] = (struct mnt_option){"mode", "1777"};
-	if ((size_t)snprintf(ret->text, sizeof(ret->text), "%s", text ? text : "") >= sizeof(ret->text))
-		return err_set(e, EINVAL, "tmpfs options: longer than %d bytes", TMPFS_TEXT_MAX - 1);
-	for (char *w = strtok_r(ret->text, ",", &save); w && r == 0; w = strtok_r(NULL, ",", &save)) {
+	if ((size_t)snprintf(ret->text, sizeof(ret->text), "%s", text ? text : "") >=
+		sizeof(ret->text))
+		return err_set(
+			e, EINVAL, "tmpfs options: longer than %d bytes", TMPFS_TEXT_MAX - 1);
+	for (char *w = strtok_r(ret->text, ",", &save); w && r == 0;
+		w = strtok_r(NULL, ",", &save)) {
 		char *value = strchr(w, '=');
 
 		if (value)

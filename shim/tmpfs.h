@@ -10,7 +10,7 @@
 #include "mnt.h"
 
 #define TMPFS_OPTIONS_MAX 8
-#define TMPFS_TEXT_MAX    320
+#define TMPFS_TEXT_MAX	  320
 
 struct tmpfs_options {
 	struct mnt_option fs[TMPFS_OPTIONS_MAX]; /* for mnt_new; points into text */
@@ -19,6 +19,6 @@ struct tmpfs_options {
 	char text[TMPFS_TEXT_MAX];
 };
 
-/* Defaults: nosuid, nodev, noexec, mode 1777. Unknown words and bad values are refused by name. text may be
- * NULL. *ret must not be moved afterwards. */
+/* Defaults: nosuid, nodev, noexec, mode 1777. Unknown words and bad values are refused by name.
+ * text may be NULL. *ret must not be moved afterwards. */
 int tmpfs_parse(const char *text, struct tmpfs_options *ret, struct err *e);

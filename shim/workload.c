@@ -16,16 +16,33 @@ int phase_process(struct child *c, struct order *o, struct err *e)
 	const struct spec *s = &o->spec;
 	/* As the container sees it, so that /proc/self/fd/0 says /dev/null. */
 	int null = openat(c->dev, "null", O_RDWR | O_CLOEXEC), extra[NS_COUNT + 1], r;
-	struct process p = {.argv = s->argv, .env = s->env, .group_add = s->group_add, .cwd = s->cwd,
-		.user = s->user, .caps = s->caps, .new_privs = s->new_privs, .tty = s->tty,
-		.stdin_open = s->stdin_open, .init = s->init, .umask = s->umask,
+	struct process p = {.argv = s->argv,
+		.env = s->env,
+		.group_add = s->group_add,
+		.cwd = s->cwd,
+		.user = s->user,
+		.caps = s->caps,
+		.new_privs = s->new_privs,
+		.tty = s->tty,
+		.stdin_open = s->stdin_open,
+		.init = s->init,
+		.umask = s->umask,
 		.rows = (uint16_t)o->msg.rows,
-		.cols = (uint16_t)o->msg.cols, .in = -1, .out = -1, .err = -1};
-	struct process_tools t = {.sock = c->sock, .null = null, .pts = c->pts,
-		.console = s->tty, .console_target = c->dev, .extra = extra, .n_extra = ARRAY_LEN(extra)};
+		.cols = (uint16_t)o->msg.cols,
+		.in = -1,
+		.out = -1,
+		.err = -1};
+	struct process_tools t = {.sock = c->sock,
+		.null = null,
+		.pts = c->pts,
+		.console = s->tty,
+		.console_target = c->dev,
+		.extra = extra,
+		.n_extra = ARRAY_LEN(extra)};
 
-	/* By these the shim's later execs join: setns by pidfd is refused while the process still has the
-	 * shim's memory (ptrace_may_access judges by the memory's user namespace), as an init has for ever. */
+	/* By these the shim's later execs join: setns by pidfd is refused while the process still
+	 * has the shim's memory (ptrace_may_access judges by the memory's user namespace), as an
+	 * init has for ever. */
 	if (null < 0)
 		return err_errno(e, errno, "/dev/null");
 	r = ns_open_own(c->proc, extra);

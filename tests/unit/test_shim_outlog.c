@@ -23,7 +23,7 @@
 #include "shim/outlog.h"
 
 #define TIME_NS 1795374000123456789ULL
-#define STAMP   "2026-11-22T19:00:00.123456789Z"
+#define STAMP	"2026-11-22T19:00:00.123456789Z"
 
 struct fixture {
 	char path[64];
@@ -75,10 +75,14 @@ static void test_time(void **state)
 	static const struct {
 		uint64_t s;
 		const char *text;
-	} cases[] = {{0, "1970-01-01T00:00:00.000000000Z"}, {951782399, "2000-02-28T23:59:59.000000000Z"},
-		{951782400, "2000-02-29T00:00:00.000000000Z"}, {951868800, "2000-03-01T00:00:00.000000000Z"},
-		{1709164800, "2024-02-29T00:00:00.000000000Z"}, {4107542399, "2100-02-28T23:59:59.000000000Z"},
-		{4107542400, "2100-03-01T00:00:00.000000000Z"}, {1735689599, "2024-12-31T23:59:59.000000000Z"}};
+	} cases[] = {{0, "1970-01-01T00:00:00.000000000Z"},
+		{951782399, "2000-02-28T23:59:59.000000000Z"},
+		{951782400, "2000-02-29T00:00:00.000000000Z"},
+		{951868800, "2000-03-01T00:00:00.000000000Z"},
+		{1709164800, "2024-02-29T00:00:00.000000000Z"},
+		{4107542399, "2100-02-28T23:59:59.000000000Z"},
+		{4107542400, "2100-03-01T00:00:00.000000000Z"},
+		{1735689599, "2024-12-31T23:59:59.000000000Z"}};
 	char buf[OUTLOG_TIME_SIZE];
 
 	(void)state;
@@ -99,8 +103,9 @@ static void test_lines(void **state)
 	say(f, "stderr", "prompt: ");
 	say(f, "stdout", "x\ny");
 	text = contents(f, "log", NULL);
-	assert_string_equal(text, STAMP " stdout F one\n" STAMP " stdout F two\n" STAMP " stdout F \n" STAMP
-				" stderr P prompt: \n" STAMP " stdout F x\n" STAMP " stdout P y\n");
+	assert_string_equal(text,
+		STAMP " stdout F one\n" STAMP " stdout F two\n" STAMP " stdout F \n" STAMP
+		      " stderr P prompt: \n" STAMP " stdout F x\n" STAMP " stdout P y\n");
 	free(text);
 }
 
@@ -207,7 +212,8 @@ static void test_goes_on_after_reopen(void **state)
 	free(text);
 }
 
-/* A file size limit stands for a full disk: the write is cut short, later ones fail, then there is room again. */
+/* A file size limit stands for a full disk: the write is cut short, later ones fail, then there is
+ * room again. */
 static void test_full_disk(void **state)
 {
 	struct fixture *f = *state;

@@ -52,8 +52,8 @@ static void test_parse_numbers(void **state)
 /* What only looks like a number is a name, and no such name will be found. */
 static void test_parse_odd_numbers(void **state)
 {
-	static const char *const odd[] = {"4294967295", "4294967296", "0x0", "+0", "-1", "00", "01", " 1", "1 ",
-		"99999999999999999999", "1e3"};
+	static const char *const odd[] = {"4294967295", "4294967296", "0x0", "+0", "-1", "00", "01",
+		" 1", "1 ", "99999999999999999999", "1e3"};
 	struct passwd_row row;
 	struct passwd_key u, g;
 

@@ -67,9 +67,9 @@ static void test_flags(void **state)
 
 static void test_refused(void **state)
 {
-	static const char *const bad[] = {"foo", "size", "size=", "size=-1", "size=x", "size=%", "mode=999",
-		"mode=rwx", "uid=65536", "uid=-1", "uid=root", "foo=1", "exec=1", "mode=123456", "huge=always",
-		"source=/etc", "size=1,bar"};
+	static const char *const bad[] = {"foo", "size", "size=", "size=-1", "size=x", "size=%",
+		"mode=999", "mode=rwx", "uid=65536", "uid=-1", "uid=root", "foo=1", "exec=1",
+		"mode=123456", "huge=always", "source=/etc", "size=1,bar"};
 	struct tmpfs_options o;
 	char text[TMPFS_TEXT_MAX + 1];
 	struct err e;
