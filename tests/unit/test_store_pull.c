@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "imaged/pull.h"
@@ -773,6 +774,23 @@ static void directories_that_fail_fail_the_pull(void **state)
 	assert_int_equal(count_files(w, "dirs"), 1);
 }
 
+static void directories_go_when_the_record_fails(void **state)
+{
+	struct world *w = *state;
+	char path[TEXT_MAX + 8], id[TEXT_MAX];
+
+	strcpy(w->implied, "2");
+	w->dirs = 1;
+	snprintf(path, sizeof(path), "records/%s", digest('a', id) + 7);
+	assert_int_equal(mkdirat(w->dir, path, 0700), 0);
+	ask(w, "x:a", NULL);
+	wait_answers(w, 1);
+	assert_int_equal(w->n_dirs, 1);
+	assert_non_null(strstr(w->answers[0].text, "writing its record"));
+	assert_int_equal(unlinkat(w->dir, path, AT_REMOVEDIR), 0);
+	assert_nothing_left(w);
+}
+
 #define PULL_TEST(f) cmocka_unit_test_setup_teardown(f, setup_with_workers, teardown)
 
 int main(void)
@@ -795,6 +813,7 @@ int main(void)
 		PULL_TEST(layer_that_was_here_is_known),
 		PULL_TEST(directories_of_no_use_are_dropped),
 		PULL_TEST(directories_that_fail_fail_the_pull),
+		PULL_TEST(directories_go_when_the_record_fails),
 		cmocka_unit_test_setup_teardown(workers_are_asked_for, setup, teardown),
 	};
 
