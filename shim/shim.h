@@ -69,6 +69,13 @@ struct shim {
 /* Serves until the container is done with. Returns an exit code. */
 int shim_run(struct shim *s, struct err *e);
 
+/* first.c */
+void first_listen(struct source *src, uint32_t events); /* a word of the first process */
+void first_gone(struct shim *s, const siginfo_t *info); /* it has been reaped */
+void first_kill(struct shim *s); /* and waits for its end, and that of all execs */
+void first_say_exited(struct io *io);
+void on_clean_ended(struct shim *s, uint32_t id, void *msg, struct frame *f);
+
 /* exec.c */
 void on_shim_exec(struct shim *s, uint32_t id, void *msg, struct frame *f);
 struct exec *exec_find(struct shim *s, uint32_t number);
