@@ -158,11 +158,15 @@ status_of()
 	[[ "$output" == *"999.1.2.3/16"* ]]
 	[ ! -e "$ENGINE_DIR/run3" ]
 	[ -z "$(ip -o link | grep "${ENGINE_NAME}c")" ]
-	address=$(ip -j -4 addr show eth0 | jq -r '.[0].addr_info[0] | "\(.local)/\(.prefixlen)"')
+	ip link add "${ENGINE_NAME}d" type veth peer name "${ENGINE_NAME}e"
+	ip addr add 10.213.78.1/24 dev "${ENGINE_NAME}d"
+	ip link set "${ENGINE_NAME}d" up
 	run timeout 20 "$engine_bin/supervisor" --name "${ENGINE_NAME}c" --run-dir "$ENGINE_DIR/run3" \
-		--state-dir "$ENGINE_DIR/state3" --subnet "$address" --log warning
+		--state-dir "$ENGINE_DIR/state3" --subnet 10.213.78.0/25 --log warning
+	ip link del "${ENGINE_NAME}d"
 	[ "$status" != 0 ]
 	[ "$status" != 124 ]
+	[[ "$output" == *10.213.78.* ]]
 }
 
 @test "the supervisor killed: containers run on, and the next one knows them" {
