@@ -114,8 +114,9 @@ leave()
 			echo "nothing: links, addresses, routes, mounts, cgroups, nft rules, loop devices and" \
 				"processes are what they were"
 		else
-			printf '%sthe lines above differ%s\n' "$red" "$plain"
-			rc=1
+			# What carries the engine's name has failed in engine_stop; the rest may be somebody else's.
+			printf '%sthe lines above came or went meanwhile%s\n' "$red" "$plain"
+			[ "${CI:-}" != true ] || rc=1
 		fi
 		rm -f "$before"
 	fi
