@@ -78,9 +78,11 @@ print(int(time.process_time() * 1000))'
 	wait $one
 	sum=$(($(cat "$ENGINE_DIR/one") + $(cat "$ENGINE_DIR/two")))
 	echo "cpu ms: $(cat "$ENGINE_DIR/one") and $(cat "$ENGINE_DIR/two")"
-	# 0.2 of 4 s is 800 ms; half as much again is another limit.
+	# 0.2 of 4 s is 800 ms, half of it for each; half as much again would be another limit.
 	[ "$sum" -gt 300 ]
 	[ "$sum" -lt 1200 ]
+	[ "$(cat "$ENGINE_DIR/one")" -gt $((sum / 4)) ]
+	[ "$(cat "$ENGINE_DIR/two")" -gt $((sum / 4)) ]
 }
 
 @test "the limit holds before the first instruction" {
