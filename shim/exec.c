@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * exec: one more process in the container. The shim forks a joiner, which enters cgroup and
+ * exec: one more process in the container. The shim clones a joiner, which enters cgroup and
  * namespaces and clones the process proper as the shim's own child; neither can be dumped or
  * traced, and both hold nothing of the host but the socket on which they report.
  */
@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -23,8 +24,9 @@
 #include "clock.h"
 #include "shim.h"
 
-#define SPEC_MAX  (4U << 20)
-#define EXECS_MAX 256
+#define SPEC_MAX   (4U << 20)
+#define EXECS_MAX  256
+#define STACK_SIZE (256U << 10)
 
 struct exec {
 	struct exec *next;
@@ -99,13 +101,25 @@ static pid_t clone_sibling(void)
 	return (pid_t)syscall(SYS_clone3, &a, sizeof(a));
 }
 
+/* With memory of its own, so it can join what the joiner couldn't: the time namespace refuses
+ * shared memory, and an out-of-memory kill in the container's cgroup would take all that share it
+ * along. */
+static int become(const struct shim *s, struct process *p, struct process_tools *t, struct err *e)
+{
+	int r = ns_join_time(s->ns, e);
+
+	if (r == 0)
+		r = cgroup_join(s->procs, s->n_procs, e);
+	if (r == 0 && (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))
+		r = err_errno(e, errno, "becoming root of the user namespace");
+	return r < 0 ? r : process_run(p, t, e);
+}
+
 static int join(const struct shim *s, struct process *p, struct process_tools *t, struct err *e)
 {
 	pid_t pid;
 	int r = oom_set_score(s->kept.oom_score_adj, e);
 
-	if (r == 0)
-		r = cgroup_join(s->procs, s->n_procs, e);
 	if (r == 0)
 		r = ns_join(s->ns, e);
 	if (r < 0)
@@ -113,17 +127,24 @@ static int join(const struct shim *s, struct process *p, struct process_tools *t
 	pid = clone_sibling();
 	if (pid > 0)
 		_exit(0);
-	if (pid < 0 && errno == EAGAIN)
-		return err_set(e, EAGAIN, "the container has as many processes as it may");
 	if (pid < 0)
 		return err_errno(e, errno, "making a process in the container");
-	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
-		return err_errno(e, errno, "becoming root of the user namespace");
-	return process_run(p, t, e);
+	return become(s, p, t, e);
 }
 
-_noreturn_ static void joiner(const struct shim *s, struct process *p, struct process_tools *t)
+struct joiner {
+	const struct shim *shim;
+	struct process *process;
+	struct process_tools tools;
+};
+
+/* Runs in the shim's memory while the shim waits, as after vfork: copying page tables is most of
+ * what an exec would cost. Nothing here can wait for the container. */
+static int joiner(void *arg)
 {
+	struct joiner *j = arg;
+	struct process *p = j->process;
+	struct process_tools *t = &j->tools;
 	struct reply r = {.word = REPLY_FAILED};
 
 	t->null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -135,8 +156,8 @@ _noreturn_ static void joiner(const struct shim *s, struct process *p, struct pr
 			p->out = p->out == -2 ? t->null : p->out;
 			p->err = p->err == -2 ? t->null : p->err;
 		}
-		close_others(s, p, t);
-		join(s, p, t, &r.err);
+		close_others(j->shim, p, t);
+		join(j->shim, p, t, &r.err);
 	}
 	reply_send(t->sock, &r, NULL, 0);
 	_exit(1);
@@ -291,20 +312,32 @@ static void describe(const struct shim *s, const struct exec_spec *spec, struct 
 	memcpy(p->rlimits, s->kept.rlimits, sizeof(p->rlimits));
 }
 
+/* The stack is the joiner's, and by copy that of the process until execve. */
+static pid_t clone_joiner(struct joiner *j)
+{
+	void *stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+	pid_t pid;
+
+	if (stack == MAP_FAILED)
+		return -1;
+	pid = clone(joiner, (char *)stack + STACK_SIZE, CLONE_VM | CLONE_VFORK | SIGCHLD, j);
+	munmap(stack, STACK_SIZE);
+	return pid;
+}
+
 static int launch(struct exec *x, struct process *p, struct err *e)
 {
-	struct process_tools t = {.pts = x->shim->pts};
+	struct joiner j = {.shim = x->shim, .process = p, .tools = {.pts = x->shim->pts}};
 	int pair[2], r = open_sock(x, pair, e);
-	pid_t pid;
 
 	if (r < 0)
 		return r;
-	t.sock = pair[1];
-	pid = fork();
-	if (pid == 0)
-		joiner(x->shim, p, &t);
+	j.tools.sock = pair[1];
+	if (clone_joiner(&j) < 0)
+		r = err_errno(e, errno, "forking");
 	close(pair[1]);
-	return pid < 0 ? err_errno(e, errno, "forking") : 0;
+	return r;
 }
 
 static int start(struct exec *x, struct shim_exec *m, struct frame *f, struct err *e)

@@ -18,6 +18,8 @@
 #include "base/fd.h"
 #include "child.h"
 
+#define NS_TIME (NS_COUNT - 1)
+
 /* The user namespace comes first: its capabilities are what the others ask for. */
 static const struct {
 	const char *name;
@@ -114,11 +116,24 @@ int ns_open_own(int proc, int fds[NS_COUNT])
 	return r;
 }
 
+static int join_one(const int fds[NS_COUNT], int i, struct err *e)
+{
+	if (setns(fds[i], namespaces[i].flag) < 0)
+		return err_errno(
+			e, errno, "joining the container's %s namespace", namespaces[i].name);
+	return 0;
+}
+
 int ns_join(const int fds[NS_COUNT], struct err *e)
 {
-	for (int i = 0; i < NS_COUNT; i++)
-		if (setns(fds[i], namespaces[i].flag) < 0)
-			return err_errno(e, errno, "joining the container's %s namespace",
-				namespaces[i].name);
-	return 0;
+	int r = 0;
+
+	for (int i = 0; i < NS_TIME && r == 0; i++)
+		r = join_one(fds, i, e);
+	return r;
+}
+
+int ns_join_time(const int fds[NS_COUNT], struct err *e)
+{
+	return join_one(fds, NS_TIME, e);
 }

@@ -26,5 +26,9 @@ int ns_create(uint32_t uid_base, bool host_net, struct ns_first *ret, struct err
 /* The caller's namespaces, through its procfs; -1 where one could not be opened. 0 or -errno. */
 int ns_open_own(int proc, int fds[NS_COUNT]);
 
-/* Enters all of them, the user namespace first. The pid namespace is that of children to come. */
+/* Enters all of them but the time namespace, the user namespace first. The pid namespace is that of
+ * children to come. */
 int ns_join(const int fds[NS_COUNT], struct err *e);
+
+/* Refused while memory is shared with another process; setns(2). */
+int ns_join_time(const int fds[NS_COUNT], struct err *e);

@@ -574,7 +574,7 @@ again
 	[ "$(head -n 2 "$SHIM_DIR/got")" = $'one\ntwo' ]
 }
 
-@test "a container full of processes can't be joined, but is told so and can be killed" {
+@test "a container full of processes can still be looked into, and killed" {
 	mkdir "$CGROUP"
 	echo 8 >"$CGROUP/pids.max"
 	SHIM_MOUNTS+=(--write "13=$CGROUP/cgroup.procs")
@@ -583,7 +583,7 @@ again
 	hear '^shim_started'
 	until [ "$(cat "$CGROUP/pids.current")" -ge 8 ]; do sleep 0.05; done
 	say "shim_exec exec=1 spec=@{exec_spec argv=/bin/true}"
-	hear '^failed .*as many processes as it may'
+	hear '^shim_exec_exited exec=1 exit_code=0'
 	say shim_signal signal=9
 	hear '^shim_exited exit_code=137'
 	until [ "$(cat "$CGROUP/pids.current")" = 0 ]; do sleep 0.05; done
@@ -620,7 +620,7 @@ for i in range(1, 256):
         name = top.encode() + b"/" + bytes([i]) * 3
         os.close(os.open(name, os.O_CREAT | os.O_WRONLY)); os.lchown(name, base + i, base + i)
 os.chdir(top)
-for i in range(10000):
+for i in range(3000):
     os.mkdir("x" * 100); os.chown("x" * 100, base, base); os.chdir("x" * 100)
 PY
 	echo outside >"$SHIM_DIR/outside"
