@@ -50,6 +50,7 @@ libclang-rt-14-dev        check,lint                libFuzzer's and the sanitize
 binutils                  check                     readelf: which library each program links
 iputils-ping              check                     reaches containers from outside
 libcap2-bin               check                     capsh: proofs about capabilities
+strace                    check                     shows what a daemon opens while it serves
 clang-format              lint                      the agreed style
 hyperfine                 bench                     medians
 docker.io                 bench                     peer

@@ -108,7 +108,7 @@ run_fuzz()
 		result fail "fuzz $name"
 		tail -n 60 "$output"
 		for f in "$work"/crash-* "$work"/leak-* "$work"/timeout-* "$work"/oom-*; do
-			[ ! -e "$f" ] || { echo "input:"; xxd "$f" | head -n 20; }
+			[ ! -e "$f" ] || { echo "input:"; od -A x -t x1z "$f" | head -n 20; }
 		done
 	fi
 	rm -rf "$work"
