@@ -64,8 +64,7 @@ static void on_running(struct shim *s, const int *fds, uint32_t n)
 
 static void forget_container(struct shim *s)
 {
-	for (int i = 0; i < NS_COUNT; i++)
-		fd_close(&s->ns[i]);
+	ns_close(s->ns);
 	for (uint32_t i = 0; i < s->n_procs; i++)
 		fd_close(&s->procs[i]);
 	fd_close(&s->pts);

@@ -18,7 +18,9 @@
 #include "base/fd.h"
 #include "child.h"
 
-#define NS_TIME (NS_COUNT - 1)
+#define NS_MNT	   1
+#define NS_TIME	   (NS_COUNT - 1)
+#define STACK_SIZE 8192
 
 /* The user namespace comes first: its capabilities are what the others ask for. */
 static const struct {
@@ -136,4 +138,49 @@ int ns_join(const int fds[NS_COUNT], struct err *e)
 int ns_join_time(const int fds[NS_COUNT], struct err *e)
 {
 	return join_one(fds, NS_TIME, e);
+}
+
+/* ---- letting go ---- */
+
+struct closer {
+	int mnt, go[2];
+	_Alignas(16) char stack[STACK_SIZE];
+};
+
+/* Shares the caller's memory, so it touches nothing but its stack; its descriptors are its own. */
+static int closer(void *arg)
+{
+	const struct closer *c = arg;
+	int keep[2] = {MIN(c->mnt, c->go[0]), MAX(c->mnt, c->go[0])};
+	char byte;
+
+	fd_close_all_but(0, keep, 2);
+	/* Until the caller has closed its own. */
+	while (read(c->go[0], &byte, 1) < 0)
+		;
+	_exit(0);
+}
+
+/* Unmounting an overlay syncs the whole file system that its upper directory lies in (ovl_sync_fs):
+ * seconds on a busy disk. */
+static void close_elsewhere(int *mnt)
+{
+	struct closer *c = malloc(sizeof(*c)); /* stays until this process ends */
+
+	if (c && pipe2(c->go, O_CLOEXEC) == 0) {
+		c->mnt = *mnt;
+		clone(closer, c->stack + STACK_SIZE, CLONE_VM | SIGCHLD, c);
+		close(c->go[0]);
+		fd_close(mnt);
+		close(c->go[1]);
+	}
+	fd_close(mnt);
+}
+
+void ns_close(int fds[NS_COUNT])
+{
+	if (fds[NS_MNT] >= 0)
+		close_elsewhere(&fds[NS_MNT]);
+	for (int i = 0; i < NS_COUNT; i++)
+		fd_close(&fds[i]);
 }
