@@ -176,7 +176,7 @@ static int hold(struct published *p, struct err *e)
 	if (used)
 		return err_set(e, EADDRINUSE, "port %s is already in use by another program",
 			ports_format(p, text));
-	p->hold = MAX(bind_port(p, p->host_port, true), -1);
+	ports_hold_again(p);
 	return 0;
 }
 
@@ -249,6 +249,8 @@ int ports_resolve(const struct published *book, const struct port *want, uint32_
 
 void ports_hold_again(struct published *p)
 {
-	if (p->hold < 0)
-		p->hold = MAX(bind_port(p, p->host_port, true), -1);
+	int fd = p->hold < 0 ? bind_port(p, p->host_port, true) : -1;
+
+	if (fd >= 0)
+		p->hold = fd;
 }
