@@ -122,9 +122,12 @@ static int start_all(struct ctl *c, const struct strv *refs)
 
 	for (uint32_t i = 0; i < refs->n; i++) {
 		struct err e = {0};
+		int r;
 
-		if (start_one(c, refs->v[i], &e) < 0)
-			code = MAX(code, complain_start(c, &e));
+		if (start_one(c, refs->v[i], &e) == 0)
+			continue;
+		r = complain_start(c, &e);
+		code = MAX(code, r);
 	}
 	return code;
 }
