@@ -278,7 +278,12 @@ static int make_dirs(const struct tree *t, const char *id, unsigned int *ret_mad
 
 		if (mkdirat(b->base_fd, id, 0755) == 0)
 			continue;
-		if (errno == EEXIST)
+		/* One that a start left that was cut off; the kernel keeps it if somebody lives
+		 * there. */
+		if (errno == EEXIST && unlinkat(b->base_fd, id, AT_REMOVEDIR) == 0 &&
+			mkdirat(b->base_fd, id, 0755) == 0)
+			continue;
+		if (errno == EEXIST || errno == EBUSY)
 			return err_set(e, EEXIST, "container %s has a cgroup already", id);
 		return err_errno(e, errno, "making a cgroup in %s/%s", b->mount, t->name);
 	}
