@@ -243,12 +243,16 @@ static int dispatch(struct shim *s, struct frame *f, struct err *e)
 	return 0;
 }
 
-/* Without a supervisor a container that runs goes on; anything else has lost its purpose. */
+/* The launcher keeps a duplicate of the other end for the next supervisor: when that is closed as
+ * well, nobody can ever stop or wait for what runs here. At the end of a debugging script it runs
+ * on. */
 static void lose_channel(struct shim *s)
 {
 	source_close(&s->channel_source, s->epoll);
 	s->channel.fd = -1;
-	if (s->state != SHIM_RUNNING && s->state != SHIM_STARTING && s->state != SHIM_DRAINING)
+	if (!s->channel.text)
+		s->stopping = true;
+	else if (s->state != SHIM_RUNNING && s->state != SHIM_STARTING && s->state != SHIM_DRAINING)
 		s->stopping = true;
 }
 

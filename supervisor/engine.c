@@ -18,12 +18,41 @@ static struct chan *up(struct engine *g, unsigned int which)
 	return g->helpers[which].chan;
 }
 
+/* A start that was cut off has left no trace in the record. */
+static void sweep(struct ctr *c)
+{
+	const struct cgroup_remove cgroup = {.container = c->id};
+	const struct net_detach net = {.container = c->id};
+
+	helper_tell(c->engine, H_CGROUPD, MSG_cgroup_remove, &cgroup);
+	helper_tell(c->engine, H_NETD, MSG_net_detach, &net);
+}
+
+/* What an earlier life left half done: starts, ends that nobody collected, removals. Not before the
+ * helpers are there, which are asked to take down what is left. */
+static void settle(struct engine *g)
+{
+	for (struct ctr *c = g->ctrs, *next; c; c = next) {
+		next = c->next;
+		if (c->job || c->shim)
+			continue;
+		if (c->status == CTR_RUNNING) {
+			ctr_lost(c, "its shim ended while the supervisor was away");
+			continue;
+		}
+		sweep(c);
+		if (c->remove_after)
+			remove_begin(c);
+	}
+}
+
 void engine_serve_if_ready(struct engine *g)
 {
 	if (g->serving || g->ending || !g->adopted || !g->network.obj)
 		return;
 	if (!up(g, H_NETD) || !up(g, H_IMAGED) || !up(g, H_CGROUPD))
 		return;
+	settle(g);
 	g->serving = true;
 	g->listen_watch = loop_fd(g->loop, g->listen, LOOP_READ, sessions_accept, g);
 	log_info("engine %s serves on %s/ctl.sock", g->o->name, g->o->run_dir);
@@ -95,17 +124,6 @@ static void on_terminate(void *arg)
 	engine_end_if_idle(g);
 }
 
-/* What an earlier life left half done: ends that nobody collected, removals that were not finished.
- */
-static void settle(struct engine *g)
-{
-	for (struct ctr *c = g->ctrs, *next; c; c = next) {
-		next = c->next;
-		if (c->remove_after && c->status != CTR_RUNNING && !c->job)
-			remove_begin(c);
-	}
-}
-
 int engine_run(const struct options *o)
 {
 	struct engine g = {.o = o,
@@ -126,6 +144,5 @@ int engine_run(const struct options *o)
 	}
 	loop_signal(g.loop, SIGTERM, on_terminate, &g);
 	loop_signal(g.loop, SIGINT, on_terminate, &g);
-	settle(&g);
 	return loop_run(g.loop);
 }

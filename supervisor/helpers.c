@@ -174,11 +174,6 @@ static void on_adopted(struct engine *g)
 	for (unsigned int i = 0; i < H_COUNT; i++)
 		if (!g->helpers[i].chan)
 			helpers_spawn(g, g->helpers[i].role, 0, 0);
-	for (struct ctr *c = g->ctrs, *next; c; c = next) {
-		next = c->next;
-		if (c->status == CTR_RUNNING && !c->shim)
-			ctr_lost(c, "its shim ended while the supervisor was away");
-	}
 	engine_serve_if_ready(g);
 }
 
@@ -194,9 +189,10 @@ static void on_launcher(void *arg, int what)
 	if (r == -EAGAIN)
 		return;
 	if (r < 0) {
-		log_error("the launcher is gone; nothing new can be started");
-		watch_free(g->launcher_watch);
-		g->launcher_watch = NULL;
+		/* The helpers and shims end with us: whoever is started next finds the place free.
+		 */
+		log_error("the launcher is gone; ending");
+		loop_stop(g->loop, 1);
 		return;
 	}
 	switch ((enum launch_op)f.op) {

@@ -180,6 +180,39 @@ status_of()
 	[ "$(ctl wait "$id")" = 137 ]
 }
 
+crash()
+{
+	local kept gone pids all
+
+	kept=$(ctl run -d "$bb" sh -c 'echo x >>/times; sleep 60') || return 1
+	gone=$(ctl run -d --rm "$bb" sleep 60) || return 1
+	wait_until 5 ctl exec "$kept" test -s /times || return 1
+	pids=$(leaks_descendants "$ENGINE_PID")
+	all=$(echo "$pids" | grep -vx "$ENGINE_PID")
+	[ "$1" = launcher ] || kill -KILL $all
+	kill -KILL "$ENGINE_PID"
+	wait_until 10 engine_gone $all || return 1
+	engine_launch || return 1
+	[ "$(ctl wait "$kept")" = 255 ] || return 1
+	wait_until 10 eval "! ctl inspect $gone" || return 1
+	[ -z "$(find /sys/fs/cgroup -path "*/$ENGINE_NAME/*" -type d)" ] || return 1
+	[ ! -d "$ENGINE_STATE/rootfs/$gone" ] || return 1
+	ctl start "$kept" || return 1
+	wait_until 5 eval "[ \$(ctl exec $kept wc -l /times | cut -d' ' -f1) = 2 ]" || return 1
+	ctl rm -f "$kept"
+}
+
+@test "after a crash what ran is known as ended, can be started again, and --rm is gone" {
+	failed=0
+	engine_start
+	ctl pull -q "$bb"
+	for who in all launcher; do
+		crash $who || failed=$who
+	done
+	engine_stop
+	[ $failed = 0 ]
+}
+
 @test "a shim killed takes its workload along; the container can be removed and nothing is left" {
 	for flags in "" "-u 1000" "--init"; do
 		# shellcheck disable=SC2086
