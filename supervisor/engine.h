@@ -93,6 +93,8 @@ struct ctr {
 	uint32_t next_exec;
 	struct watch *stop_timer;
 	bool remove_after; /* remove when it has ended */
+	bool stop_wanted;  /* asked while it was being started: stop it as soon as it runs */
+	int64_t stop_seconds;
 };
 
 enum shim_state { SHIM_QUEUED, SHIM_SPAWNING, SHIM_STANDBY, SHIM_USED, SHIM_ENDING };
@@ -214,6 +216,8 @@ void ctr_lost(struct ctr *c, const char *why);
 
 /* stop.c */
 void stop_begin(struct ctr *c, int64_t timeout_s); /* 0: kill at once; -1: wait for ever */
+/* For a container that is being started; whoever waits for it to end waits on. */
+void stop_once_started(struct ctr *c, int64_t timeout_s);
 /* Seconds: what the request says (NULL: no request), else the container, else docker's 10. */
 int64_t stop_timeout(const struct ctr *c, const struct container_stop *how);
 

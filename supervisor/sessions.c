@@ -68,6 +68,11 @@ static void on_start(void *self, struct chan *ch, uint32_t id, void *msg, struct
 		fail(ch, id, EBUSY, "container %s is being stopped or removed", c->name);
 		return;
 	}
+	if (((struct engine *)self)->ending) {
+		fail(ch, id, ESHUTDOWN, "container %s can't be started: the engine is ending",
+			c->name);
+		return;
+	}
 	if (lost_sources(c)) {
 		fail(ch, id, ESTALE,
 			"container %s has bind mounts from before the engine was restarted; remove and run it anew",
@@ -173,10 +178,6 @@ static void on_stop(void *self, struct chan *ch, uint32_t id, void *msg, struct 
 	(void)f;
 	if (!c)
 		return;
-	if (c->status == CTR_STARTING) {
-		fail(ch, id, EBUSY, "container %s is just being started", c->name);
-		return;
-	}
 	if (c->status == CTR_CREATED || c->status == CTR_EXITED) {
 		chan_done(ch, id);
 		return;
@@ -184,6 +185,8 @@ static void on_stop(void *self, struct chan *ch, uint32_t id, void *msg, struct 
 	wait_add(c, ch, id, c->status == CTR_REMOVING ? WAIT_REMOVED : WAIT_STOP, 0, true);
 	if (c->status == CTR_RUNNING)
 		stop_begin(c, stop_timeout(c, m));
+	else if (c->status == CTR_STARTING)
+		stop_once_started(c, stop_timeout(c, m));
 }
 
 static void on_remove(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
@@ -199,13 +202,10 @@ static void on_remove(void *self, struct chan *ch, uint32_t id, void *msg, struc
 			c->name);
 		return;
 	}
-	if (c->status == CTR_STARTING) {
-		fail(ch, id, EBUSY, "container %s is just being started; try again", c->name);
-		return;
-	}
 	wait_add(c, ch, id, WAIT_REMOVED, 0, true);
-	if (c->status == CTR_RUNNING || c->status == CTR_FINISHING)
-		c->remove_after = true;
+	c->remove_after = true;
+	if (c->status == CTR_STARTING)
+		stop_once_started(c, 0);
 	if (c->status == CTR_RUNNING)
 		stop_begin(c, 0);
 	else if (c->status == CTR_CREATED || c->status == CTR_EXITED)

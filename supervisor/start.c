@@ -359,9 +359,26 @@ static const struct step steps[] = {
 	{0},
 };
 
+/* What was asked meanwhile. A container that did not start has ended for all who wait for that. */
+static void after_start(struct ctr *c, bool failed)
+{
+	if (!failed && c->stop_wanted)
+		stop_begin(c, c->stop_seconds);
+	else if (!failed && c->engine->ending)
+		stop_begin(c, c->engine->o->shutdown_timeout);
+	c->stop_wanted = false;
+	if (!failed)
+		return;
+	wait_notify(c, WAIT_EXIT, 0);
+	wait_notify(c, WAIT_STOP, 0);
+	if (c->remove_after)
+		remove_begin(c);
+}
+
 static void on_end(struct job *j, const struct err *e)
 {
 	struct container_started m = {.id = j->ctr->id, .pid = j->ctr->pid};
+	struct engine *g = j->engine;
 	struct start *s = j->data;
 	struct ctr *c = j->ctr;
 	struct err saved = {0};
@@ -382,8 +399,9 @@ static void on_end(struct job *j, const struct err *e)
 	if (state_save(c, &saved) < 0)
 		log_error("%s", saved.text);
 	start_free(s);
-	shims_fill(c->engine);
-	engine_end_if_idle(c->engine);
+	after_start(c, e != NULL);
+	shims_fill(g);
+	engine_end_if_idle(g);
 }
 
 void start_begin(struct ctr *c, const struct container_start *how, struct relay *r)

@@ -74,6 +74,13 @@ void stop_begin(struct ctr *c, int64_t timeout_s)
 			loop_timer(c->engine->loop, (uint64_t)timeout_s * 1000, on_deadline, c);
 }
 
+void stop_once_started(struct ctr *c, int64_t timeout_s)
+{
+	if (!c->stop_wanted || timeout_s == 0)
+		c->stop_seconds = timeout_s;
+	c->stop_wanted = true;
+}
+
 int64_t stop_timeout(const struct ctr *c, const struct container_stop *how)
 {
 	if (how && how->timeout_set)

@@ -79,6 +79,31 @@ teardown()
 	[ "$status" = 1 ]
 }
 
+@test "a start that fails is told once, and ends what waits for the container" {
+	id=$(ctl create "$bb" /nosuch)
+	ctl wait "$id" >"$ENGINE_DIR/waited" &
+	sleep 0.2
+	run --separate-stderr ctl start "$id"
+	[ "$status" = 127 ]
+	[ "${#stderr_lines[@]}" = 1 ]
+	wait $!
+	[ "$(cat "$ENGINE_DIR/waited")" = 127 ]
+	ctl rm "$id"
+}
+
+@test "stop and rm -f of a container that is just being started wait for it" {
+	for i in $(seq 8); do
+		id=$(ctl create "$bb" sleep 60)
+		ctl start "$id" >/dev/null 2>&1 &
+		[ $((i % 2)) = 0 ] || ctl stop -t 0 "$id"
+		run ctl rm -f "$id"
+		[ "$status" = 0 ]
+		wait
+		run ctl inspect "$id"
+		[ "$status" = 1 ]
+	done
+}
+
 @test "a stopped container keeps its files when it is started again" {
 	ctl run -d --name keeps "$bb" sh -c 'echo $((1 + $(cat /count 2>/dev/null || echo 0))) >/count; sleep 60'
 	wait_until 5 ctl exec keeps test -s /count
