@@ -132,6 +132,22 @@ find_tests()
 	esac | LC_ALL=C sort
 }
 
+# The images first, once, and not within a test's time.
+make_images()
+{
+	local name
+
+	. tests/lib/images.sh
+	for name in busybox config whiteouts zstd twoplat debian; do
+		if image_layout "$name" >"$output" 2>&1; then
+			result ok "fixture image $name"
+		else
+			result fail "fixture image $name"
+			tail -n 20 "$output"
+		fi
+	done
+}
+
 main()
 {
 	local arg t tests=() more
@@ -146,6 +162,7 @@ main()
 		*) tests+=("$arg") ;;
 		esac
 	done
+	[[ "${tests[*]}" != *.bats* ]] || make_images
 	for t in "${tests[@]}"; do
 		run_one "$t"
 	done

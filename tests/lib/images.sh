@@ -13,6 +13,19 @@
 images_lib=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 images_cache=${BULKHEAD_FIXTURES:-$(cd "$images_lib/../.." && pwd)/build/fixtures}
 
+# image_alone CMD...: with no descriptor but 0 to 2. mmdebstrap names the next free one in a script for
+# /bin/sh, and dash knows none above 9; bats leaves a lot of them open.
+image_alone()
+(
+	local fd
+
+	for fd in /proc/self/fd/*; do
+		fd=${fd##*/}
+		[ "$fd" -le 2 ] || eval "exec $fd>&-"
+	done
+	"$@"
+)
+
 # image_once NAME DIR CMD...: runs CMD with a directory to fill, one maker at a time, and moves
 # the result to DIR only when it is whole.
 image_once()
@@ -27,7 +40,7 @@ image_once()
 		[ ! -d "$dir" ] || exit 0
 		made=$(mktemp -d "$images_cache/.making.XXXXXX") || exit 1
 		trap 'rm -rf "$made"' EXIT
-		if "$@" "$made" >"$made/log" 2>&1; then
+		if image_alone "$@" "$made" >"$made/log" 2>&1; then
 			mv "$made/out" "$dir"
 		else
 			echo "images: can't make $name:" >&2

@@ -53,18 +53,23 @@ say()
 	printf '%s\n' "$*" >&"$SHIM_IN"
 }
 
+# A read that times out has taken the first part of a line already: it is kept.
 hear()
 {
-	local deadline=$((SECONDS + ${2:-15}))
+	local deadline=$((SECONDS + ${2:-15})) part rc line=
 
 	while [ $SECONDS -lt $deadline ]; do
-		if IFS= read -r -t 1 -u "$SHIM_OUT" HEARD; then
-			echo "< $HEARD"
-			[[ ! $HEARD =~ $1 ]] || return 0
-		elif [ $? -le 128 ]; then
+		rc=0
+		IFS= read -r -t 1 -u "$SHIM_OUT" part || rc=$?
+		line+=$part
+		[ $rc -le 128 ] || continue
+		if [ $rc != 0 ]; then
 			echo "the shim has gone while waiting for $1"
 			return 1
 		fi
+		HEARD=$line line=
+		echo "< $HEARD"
+		[[ ! $HEARD =~ $1 ]] || return 0
 	done
 	echo "waited in vain for $1"
 	return 1
