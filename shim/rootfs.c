@@ -35,10 +35,14 @@ static int make_upper(int writable, struct err *e)
 	return 0;
 }
 
-/* Names below the current directory keep 128 layers within the one page that mount(2) takes. */
-static int overlay_options(const struct shim_start *m, char *buf, size_t size)
+/* Names below the current directory keep 128 layers within the one page that mount(2) takes.
+ * Unmounting an overlay syncs the whole file system that upper lies on, but a volatile one; such an
+ * upper can't be mounted again, overlayfs.rst "Volatile mount". */
+static int overlay_options(const struct order *o, char *buf, size_t size)
 {
-	int n = snprintf(buf, size, "userxattr,upperdir=w/upper,workdir=w/work,lowerdir=");
+	const struct shim_start *m = &o->msg;
+	int n = snprintf(buf, size, "userxattr,%supperdir=w/upper,workdir=w/work,lowerdir=",
+		o->spec.volatile_root ? "volatile," : "");
 
 	for (uint32_t i = m->layers.n; i-- > 0 && (size_t)n < size;)
 		n += snprintf(buf + n, size - (size_t)n, "%u%s", i, i > 0 ? ":" : "");
@@ -62,7 +66,7 @@ static int mount_overlay(struct child *c, struct order *o, struct err *e)
 	r = attach(o->msg.writable, dir, "w", e);
 	if (r == 0)
 		r = make_upper(o->msg.writable, e);
-	if (r == 0 && overlay_options(&o->msg, options, sizeof(options)) < 0)
+	if (r == 0 && overlay_options(o, options, sizeof(options)) < 0)
 		r = err_set(e, E2BIG, "%u layers are too many", o->msg.layers.n);
 	if (r < 0)
 		return r;

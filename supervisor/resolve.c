@@ -165,6 +165,7 @@ int resolve_spec(const struct create *o, const struct image_config *img, const c
 		.init = o->init,
 		.readonly = o->readonly,
 		.host_network = o->network && strcmp(o->network, "host") == 0,
+		.volatile_root = o->autoremove,
 		.new_privs = o->new_privs,
 		.unmask = o->privileged,
 		.shm_size = o->shm_size,

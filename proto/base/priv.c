@@ -30,7 +30,11 @@ static uint64_t kept_mask(const struct priv_profile *p)
 static int drop_bounding(uint64_t keep, struct err *e)
 {
 	for (int c = 0; c < 64; c++) {
-		if (keep & 1ULL << c || prctl(PR_CAPBSET_READ, c) != 1)
+		int held = prctl(PR_CAPBSET_READ, c);
+
+		if (held < 0)
+			break; /* behind the kernel's last capability */
+		if (keep & 1ULL << c || !held)
 			continue;
 		if (prctl(PR_CAPBSET_DROP, c) < 0)
 			return err_errno(

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -28,6 +29,8 @@ static int make_pipe(int *ret_read, int *ret_write, struct err *e)
 	if (pipe2(p, O_CLOEXEC) < 0)
 		return err_errno(e, errno, "pipe");
 	(void)fcntl(p[0], F_SETPIPE_SZ, PIPE_SIZE);
+	/* So that a process of any uid inside can reopen it as /dev/stderr. */
+	(void)fchmod(p[0], 0666);
 	*ret_read = p[0];
 	*ret_write = p[1];
 	return 0;
