@@ -184,6 +184,7 @@ bench:
 
 PREFIX  ?= /usr/local
 install: all
+	@test -z "$(VARIANT)" || { echo "the $(VARIANT) build is for tests: it can't be installed" >&2; exit 1; }
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/bulkhead
 	install -m 755 $(B)/bin/ctl $(B)/bin/supervisor $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(B)/bin/netd $(B)/bin/imaged $(B)/bin/cgroupd $(B)/bin/shim $(DESTDIR)$(PREFIX)/libexec/bulkhead
