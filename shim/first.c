@@ -130,18 +130,24 @@ void first_listen(struct source *src, uint32_t events)
 		s->failure = reply.err;
 }
 
-void first_say_exited(struct io *io)
+void first_say_end(struct shim *s)
 {
-	struct shim *s = io->owner;
 	bool killed = s->status_code != CLD_EXITED;
 	struct shim_exited m = {
 		.exit_code = (uint32_t)(killed ? 128 + s->status : s->status) & 0xff,
 		.signal = killed ? (uint32_t)s->status : 0,
 		.finished_at = s->finished_at};
 
+	channel_send(&s->channel, MSG_shim_exited, 0, &m);
+}
+
+void first_say_exited(struct io *io)
+{
+	struct shim *s = io->owner;
+
 	s->state = SHIM_ENDED;
 	outlog_close(&s->log);
-	channel_send(&s->channel, MSG_shim_exited, 0, &m);
+	first_say_end(s);
 	/* Taking namespaces down takes milliseconds: after the news. */
 	forget_container(s);
 	if (s->channel.fd < 0)

@@ -126,6 +126,19 @@ static void on_shim_signal(struct shim *s, uint32_t id, void *msg, struct frame 
 	channel_failed(&s->channel, id, &e);
 }
 
+/* A supervisor that asks did not hear of the end: its predecessor died with the news. */
+static void on_signal_ended(struct shim *s, uint32_t id, void *msg, struct frame *f)
+{
+	struct err e;
+
+	(void)msg;
+	(void)f;
+	if (s->finished_at)
+		first_say_end(s);
+	err_set(&e, ESRCH, "the container has ended");
+	channel_failed(&s->channel, id, &e);
+}
+
 static void on_shim_resize(struct shim *s, uint32_t id, void *msg, struct frame *f)
 {
 	const struct shim_resize *m = msg;
@@ -174,6 +187,7 @@ static const struct row {
 	{MSG_shim_clean, SHIM_STANDBY, on_shim_clean},
 	{MSG_shim_clean, SHIM_ENDED, on_clean_ended},
 	{MSG_shim_signal, SHIM_RUNNING, on_shim_signal},
+	{MSG_shim_signal, SHIM_ENDED, on_signal_ended},
 	{MSG_shim_resize, SHIM_RUNNING, on_shim_resize},
 	{MSG_shim_attach, SHIM_RUNNING, on_shim_attach},
 	{MSG_shim_exec, SHIM_RUNNING, on_shim_exec},

@@ -74,6 +74,7 @@ void first_listen(struct source *src, uint32_t events); /* a word of the first p
 void first_gone(struct shim *s, const siginfo_t *info); /* it has been reaped */
 void first_kill(struct shim *s); /* and waits for its end, and that of all execs */
 void first_say_exited(struct io *io);
+void first_say_end(struct shim *s); /* the same news once more */
 void on_clean_ended(struct shim *s, uint32_t id, void *msg, struct frame *f);
 
 /* exec.c */

@@ -250,9 +250,18 @@ void shims_on_gone(struct engine *g, const struct launch_frame *f)
 		shim_over(s);
 }
 
+static void ignore_reply(void *arg, void *msg, struct frame *f, const struct err *e)
+{
+	(void)arg;
+	(void)msg;
+	(void)f;
+	(void)e;
+}
+
 void shims_on_adopt(struct engine *g, const struct launch_frame *f, int channel)
 {
 	struct shim *s = shim_new(g, f->slot, f->flags, SHIM_USED);
+	const struct shim_signal nothing = {.signal = 0};
 	struct ctr *c = g->ctrs;
 
 	connect_shim(s, f->pid, channel);
@@ -266,6 +275,9 @@ void shims_on_adopt(struct engine *g, const struct launch_frame *f, int channel)
 	c->shim = s;
 	s->ctr = c;
 	s->child_pid = c->pid;
+	/* Its end may have been told to our predecessor: then it is told again. */
+	if (s->chan)
+		chan_request(s->chan, MSG_shim_signal, &nothing, 0, ignore_reply, s);
 }
 
 void shims_fill(struct engine *g)
