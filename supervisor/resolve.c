@@ -146,15 +146,34 @@ static int resolve_hostname(
 	return 0;
 }
 
+/* docker: an image's relative directory counts from the root. */
+static int resolve_cwd(const struct create *o, const struct image_config *img, struct arena *a,
+	const char **ret, struct err *e)
+{
+	size_t n;
+	char *p;
+
+	if (o->workdir && *o->workdir != '/')
+		return err_set(e, EINVAL,
+			"the working directory \"%.128s\" is not an absolute path", o->workdir);
+	*ret = o->workdir ? o->workdir : img && img->workdir ? img->workdir : "/";
+	if (**ret == '/')
+		return 0;
+	n = strlen(*ret) + 2;
+	p = arena_alloc(a, n);
+	if (!p)
+		return no_memory(e);
+	snprintf(p, n, "/%s", *ret);
+	*ret = p;
+	return 0;
+}
+
 int resolve_spec(const struct create *o, const struct image_config *img, const char *id,
 	struct arena *a, struct spec *ret, struct err *e)
 {
 	int r;
 
 	*ret = (struct spec){.id = id,
-		.cwd = o->workdir				     ? o->workdir
-		       : img && img->workdir && *img->workdir == '/' ? img->workdir
-								     : "/",
 		.user = o->user ? o->user
 			: img	? img->user
 				: NULL,
@@ -176,10 +195,9 @@ int resolve_spec(const struct create *o, const struct image_config *img, const c
 	ret->mounts.n = o->mounts.n;
 	ret->rlimits.v = o->rlimits.v;
 	ret->rlimits.n = o->rlimits.n;
-	if (*ret->cwd != '/')
-		return err_set(e, EINVAL,
-			"the working directory \"%.128s\" is not an absolute path", ret->cwd);
-	r = resolve_hostname(o, id, a, &ret->hostname, e);
+	r = resolve_cwd(o, img, a, &ret->cwd, e);
+	if (r == 0)
+		r = resolve_hostname(o, id, a, &ret->hostname, e);
 	if (r == 0)
 		r = resolve_argv(o, img, a, &ret->argv, e);
 	if (r == 0)

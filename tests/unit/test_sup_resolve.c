@@ -164,6 +164,32 @@ static void resolv_conf(void **state)
 	assert_string_equal(text, "");
 }
 
+static void directories(void **state)
+{
+	const struct image_config img = {.workdir = "/srv", .cmd = V("x")};
+	const struct image_config relative = {.workdir = "tmp/x", .cmd = V("x")};
+	const struct image_config empty = {.workdir = "", .cmd = V("x")};
+	const struct create plain = {0}, own = {.workdir = "/own"}, bad = {.workdir = "own"};
+	const struct {
+		const struct create *o;
+		const struct image_config *img;
+		const char *want; /* NULL: refused */
+	} rows[] = {{&plain, &img, "/srv"}, {&own, &img, "/own"}, {&plain, &relative, "/tmp/x"},
+		{&plain, &empty, "/"}, {&bad, &img, NULL}};
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_LEN(rows); i++) {
+		_cleanup_arena_ struct arena a = {0};
+		struct err e = {0};
+		struct spec got;
+		int r = resolve_spec(rows[i].o, rows[i].img, "0123456789ab", &a, &got, &e);
+
+		assert_int_equal(r, rows[i].want ? 0 : -EINVAL);
+		if (rows[i].want)
+			assert_string_equal(got.cwd, rows[i].want);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -172,6 +198,7 @@ int main(void)
 		cmocka_unit_test(capabilities),
 		cmocka_unit_test(hosts),
 		cmocka_unit_test(resolv_conf),
+		cmocka_unit_test(directories),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
