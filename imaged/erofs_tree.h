@@ -61,7 +61,7 @@ struct erofs_dir {
 	uint32_t count;
 	uint32_t depth;
 	bool opaque;
-	bool implied; /* made for a path through it; no entry of the layer describes it */
+	bool implied;	  /* made for a path through it; no entry of the layer describes it */
 	bool dead;	  /* replaced, or below what was */
 	bool tail_inline; /* these three are the writer's */
 	uint64_t size;

@@ -100,7 +100,8 @@ static void test_answers_withheld(void **state)
 static void test_foreign_sockets(void **state)
 {
 	struct err e = {0};
-	int sv[2], other = socket(AF_NETLINK, SOCK_RAW, NETLINK_GENERIC), own = batch_socket(NETLINK_ROUTE, &e);
+	int sv[2], other = socket(AF_NETLINK, SOCK_RAW, NETLINK_GENERIC),
+		   own = batch_socket(NETLINK_ROUTE, &e);
 
 	(void)state;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM, 0, sv), 0);
