@@ -148,7 +148,7 @@ int ctr_name_check(struct engine *g, const char *name, struct err *e)
 	for (const struct ctr *c = g->ctrs; c; c = c->next)
 		if (strcmp(c->name, name) == 0)
 			return err_set(e, EEXIST,
-				"the name \"%.64s\" is already in use by container %.12s; remove or rename that one first",
+				"the name \"%.64s\" is already in use by container %.12s; remove that one first",
 				name, c->id);
 	return 0;
 }

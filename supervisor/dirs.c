@@ -87,8 +87,9 @@ static int choose_block(struct options *o, int state, struct err *e)
 	if (known) {
 		fd = lock_block(known, e);
 		if (fd == -EWOULDBLOCK)
-			return err_set(
-				e, EBUSY, "uids from %u are in use by another engine", known);
+			return err_set(e, EBUSY,
+				"the uids of %s, from %u, are in use: another engine runs on it",
+				o->state_dir, known);
 	}
 	for (uint32_t i = 0; i < BLOCK_COUNT && !known && fd == -EWOULDBLOCK; i++) {
 		fd = lock_block(BLOCK_FIRST + i * UID_BLOCK, e);
