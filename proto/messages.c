@@ -23,12 +23,6 @@
 		#name, fields_##name, ARRAY_LEN(fields_##name) - 1, sizeof(struct name)};          \
 	_Static_assert(ARRAY_LEN(fields_##name) <= 65, #name " has more than 64 fields");
 #include "messages.def"
-#undef STRUCT
-#undef MSG
-#undef FIELD
-#undef LISTOF
-#undef NESTED
-#undef END
 
 static const struct msg_row rows[MSG_NUMBER_MAX + 1] = {
 #define STRUCT(name)
@@ -39,12 +33,6 @@ static const struct msg_row rows[MSG_NUMBER_MAX + 1] = {
 #define NESTED(s, f, sub, need)
 #define END(name)
 #include "messages.def"
-#undef STRUCT
-#undef MSG
-#undef FIELD
-#undef LISTOF
-#undef NESTED
-#undef END
 };
 
 const struct msg_row *msg_row(uint32_t number)
@@ -77,12 +65,6 @@ static const struct schema *const schemas[] = {
 #define NESTED(s, f, sub, need)
 #define END(name)
 #include "messages.def"
-#undef STRUCT
-#undef MSG
-#undef FIELD
-#undef LISTOF
-#undef NESTED
-#undef END
 };
 
 const struct schema *schema_find(const char *name)

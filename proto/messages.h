@@ -34,12 +34,6 @@ enum msg_type {
 #define NESTED(s, f, sub, need)
 #define END(name)
 #include "messages.def"
-#undef STRUCT
-#undef MSG
-#undef FIELD
-#undef LISTOF
-#undef NESTED
-#undef END
 };
 #define MSG_NUMBER_MAX 255
 
@@ -68,12 +62,6 @@ enum msg_type {
 	}                                                                                          \
 	;
 #include "messages.def"
-#undef STRUCT
-#undef MSG
-#undef FIELD
-#undef LISTOF
-#undef NESTED
-#undef END
 
 /* extern const struct schema schema_image_config, schema_net_attach, … */
 #define STRUCT(name)				 extern const struct schema schema_##name;
@@ -83,12 +71,6 @@ enum msg_type {
 #define NESTED(s, f, sub, need)
 #define END(name)
 #include "messages.def"
-#undef STRUCT
-#undef MSG
-#undef FIELD
-#undef LISTOF
-#undef NESTED
-#undef END
 
 struct msg_row {
 	const struct schema *schema; /* NULL: no such number */
