@@ -28,7 +28,7 @@ endif
 
 base_src    := err log fd num priv priv_ids
 proto_src   := $(base_src:%=base/%) messages cursor arena codec encode frame text text_print
-loop_src    := base/loop chan chan_text daemon
+loop_src    := base/loop base/sandbox base/sandbox_paths base/sandbox_rows chan chan_text daemon
 
 supervisor_src := $(basename $(notdir $(wildcard supervisor/*.c)))
 ctl_src     := $(basename $(notdir $(wildcard supervisor/ctl/*.c)))
@@ -37,11 +37,11 @@ imaged_src  := $(basename $(notdir $(wildcard imaged/*.c)))
 cgroupd_src := $(basename $(notdir $(wildcard cgroupd/*.c)))
 shim_src    := $(basename $(notdir $(wildcard shim/*.c)))
 
-supervisor_libs := -levent_core -lcap
+supervisor_libs := -levent_core -lcap -lseccomp
 ctl_libs    := -ljansson -lcap
-netd_libs   := -levent_core -lcap -lnl-route-3 -lnl-3 -lnftables -ljansson
-imaged_libs := -levent_core -lcap -lcurl -ljansson -larchive -lisal -lzstd -lcrypto
-cgroupd_libs := -levent_core -lcap -lm
+netd_libs   := -levent_core -lcap -lseccomp -lnl-route-3 -lnl-3 -lnftables -ljansson
+imaged_libs := -levent_core -lcap -lseccomp -lcurl -ljansson -larchive -lisal -lzstd -lcrypto
+cgroupd_libs := -levent_core -lcap -lseccomp -lm
 shim_libs   := -lcap
 
 netd_inc    := -I/usr/include/libnl3
@@ -110,13 +110,14 @@ unit_key_digest  := imaged
 unit_key_store   := imaged
 unit_key_registry := imaged
 unit_key_auth    := imaged
+unit_key_image    := imaged
 UNIT := $(basename $(notdir $(wildcard tests/unit/test_*.c)))
 unit_lib = $(unit_key_$(word 2,$(subst _, ,$(1))))
 
 define unit
 $(B)/tests/unit/$(1): $(B)/obj/tests/unit/$(1).o $(if $(call unit_lib,$(1)),$(B)/lib/$(call unit_lib,$(1)).a) $(LOOP_LIB) $(PROTO_LIB)
 	@mkdir -p $$(@D)
-	$$(CC) $$(ALL_LDFLAGS) -pie -o $$@ $$^ -lcmocka -levent_core -lcap $$($(call unit_lib,$(1))_libs)
+	$$(CC) $$(ALL_LDFLAGS) -pie -o $$@ $$^ -lcmocka -levent_core -lcap -lseccomp $$($(call unit_lib,$(1))_libs)
 endef
 $(foreach t,$(UNIT),$(eval $(call unit,$(t))))
 $(B)/obj/tests/unit/test_net%.o: ALL_CFLAGS += $(netd_inc)
@@ -151,7 +152,7 @@ define fuzzer
 $(B)/tests/fuzz/$(1): $(B)/fuzz/obj/tests/fuzz/$(1).o $(if $(call unit_lib,$(1)),$(B)/fuzz/lib/$(call unit_lib,$(1)).a) \
 		$(B)/fuzz/lib/loop.a $(B)/fuzz/lib/proto.a
 	@mkdir -p $$(@D)
-	$$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -o $$@ $$^ -levent_core -lcap $$($(call unit_lib,$(1))_libs)
+	$$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -o $$@ $$^ -levent_core -lcap -lseccomp $$($(call unit_lib,$(1))_libs)
 endef
 $(foreach t,$(FUZZ),$(eval $(call fuzzer,$(t))))
 

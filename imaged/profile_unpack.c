@@ -17,6 +17,14 @@ static const struct priv_rlimit rlimits[] = {
 	{-1, 0, NULL},
 };
 
+/* No call that opens, connects, executes or makes a process: none of the common ones does. */
+static const struct priv_syscall syscalls[] = {
+	PRIV_SYS(pwrite64, "the image, block by block"),
+	PRIV_SYS(ftruncate, "the image's end"),
+	PRIV_SYS(sysinfo, "qsort(3) of glibc up to 2.36 asks how much memory it may take"),
+	PRIV_SYS_END,
+};
+
 const struct priv_profile profile_unpack = {
 	.program = "imaged-unpack",
 	.user = "bulkhead-img",
@@ -24,4 +32,5 @@ const struct priv_profile profile_unpack = {
 	.dumpable = false,
 	.caps = NULL,
 	.rlimits = rlimits,
+	.syscalls = syscalls,
 };

@@ -9,13 +9,17 @@
 #include "imaged.h"
 
 #include <errno.h>
+#include <iconv.h>
+#include <langinfo.h>
 #include <sched.h>
 #include <sys/stat.h>
 
 #include "../proto/base/fd.h"
+#include "../proto/base/sandbox.h"
 #include "../proto/daemon.h"
 #include "layer.h"
 #include "layer_dirs.h"
+#include "sha256.h"
 
 static void on_unpack_layer(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
 {
@@ -65,23 +69,44 @@ static const struct handler handlers[] = {
 	{0},
 };
 
-int unpack_main(int argc, char **argv)
+/* What libraries open on their first use, while something can still be opened: libcrypto its
+ * configuration, iconv(3) the list of its modules, for names that pax headers declare as UTF-8. */
+static void warm_up(void)
+{
+	char digest[DIGEST_TEXT_MAX];
+	iconv_t names = iconv_open(nl_langinfo(CODESET), "UTF-8");
+
+	if (names != (iconv_t)-1)
+		iconv_close(names);
+	sha256_of("", 0, digest);
+}
+
+static int start(struct loop *l, const struct daemon_args *args, struct err *e)
 {
 	const struct chan_setup setup = {.self = UNPACK, .peer = IMAGED, .handlers = handlers};
+	int r;
+
+	if (!l)
+		return err_set(e, ENOMEM, "out of memory");
+	if (unshare(CLONE_NEWNET) < 0)
+		return err_errno(e, errno, "leaving the network");
+	r = priv_enter(&profile_unpack, args->uid, args->gid, e);
+	if (r < 0)
+		return r;
+	warm_up();
+	if (!daemon_channel(l, args, &setup, e))
+		return -e->code;
+	return sandbox_enter(&profile_unpack, NULL, args->debug, e);
+}
+
+int unpack_main(int argc, char **argv)
+{
 	struct daemon_args args;
 	struct err e = {0};
-	struct loop *l;
-	int r = 0;
+	struct loop *l = loop_new();
 
 	daemon_parse(argc, argv, &profile_unpack, NULL, &args);
-	if (unshare(CLONE_NEWNET) < 0)
-		r = err_errno(&e, errno, "leaving the network");
-	if (r == 0)
-		r = priv_enter(&profile_unpack, args.uid, args.gid, &e);
-	l = loop_new();
-	if (r == 0 && (!l || !daemon_channel(l, &args, &setup, &e)))
-		r = e.code ? -e.code : err_set(&e, ENOMEM, "out of memory");
-	if (r == 0)
+	if (start(l, &args, &e) == 0)
 		return loop_run(l);
 	log_error("%s", e.text);
 	return 1;

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The sandbox: the last steps of entering a profile. Landlock bounds which files can be reached by
+ * name, whom sockets and signals reach; then a seccomp filter allows the profile's system calls and
+ * those that the C library, log, loop and channels make. A violation writes one line to the log,
+ * `netd: error: system call openat (257) is not allowed: ending`, and the process dies of SIGSYS.
+ *
+ * Builds under sanitizers, whose runtime needs files and calls of its own, go without and say so.
+ */
+#pragma once
+
+#include "priv.h"
+
+/* What a row with the path ":name" stands for; several may have one name. A name of NULL ends. */
+struct sandbox_place {
+	const char *name;
+	int fd; /* O_PATH will do; borrowed. Negative: skipped */
+};
+
+/* Both steps, for good, of the whole process; call after priv_enter, while it has one thread. With
+ * `debug` what its user names on a line of text must be opened: system calls for that are added and
+ * files are not bounded. Paths that don't exist are skipped. Logs what Landlock lacks here. */
+int sandbox_enter(const struct priv_profile *p, const struct sandbox_place *places, bool debug,
+	struct err *e);
+
+/* The two by themselves, for a program that has to do something between. The filter goes to all
+ * threads, the rest to the caller and to threads that it starts later. */
+int sandbox_paths(const struct priv_profile *p, const struct sandbox_place *places, bool debug,
+	struct err *e);
+int sandbox_syscalls(const struct priv_profile *p, bool debug, struct err *e);
+
+/* sandbox_rows.c */
+extern const struct priv_syscall sandbox_common[], sandbox_debug[];
