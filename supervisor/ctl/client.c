@@ -5,9 +5,12 @@
 #include "client.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <poll.h>
+#include <pwd.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,14 +24,35 @@ void incoming_free(struct incoming *in)
 	frame_free(&in->frame);
 }
 
+/* Whose engine it is stands on its socket. */
+static int not_a_member(const char *path, int code, struct err *e)
+{
+	const struct passwd *pw = getpwuid(geteuid());
+	const struct group *gr;
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return err_set(e, code, "cannot reach the engine at %s: permission denied", path);
+	if (!(st.st_mode & S_IWGRP))
+		return err_set(e, code,
+			"cannot reach the engine at %s: only root may use it; with a group bulkhead, its members may too",
+			path);
+	gr = getgrgid(st.st_gid);
+	if (!gr)
+		return err_set(e, code,
+			"cannot reach the engine at %s: only root and members of group %u may use it",
+			path, st.st_gid);
+	return err_set(e, code,
+		"cannot reach the engine at %.100s: you are not in group %.32s; root adds you by: usermod -aG %.32s %.32s, then log in anew",
+		path, gr->gr_name, gr->gr_name, pw ? pw->pw_name : "USER");
+}
+
 static int cannot_reach(const char *path, int code, struct err *e)
 {
 	const char *words = strerrordesc_np(code);
 
 	if (code == EACCES || code == EPERM)
-		return err_set(e, code,
-			"cannot reach the engine at %s: permission denied; members of group bulkhead may use it",
-			path);
+		return not_a_member(path, code, e);
 	return err_set(e, code, "cannot reach the engine at %s: %s; start it with: supervisor",
 		path, code == ENOENT ? "no such socket" : words);
 }
@@ -57,15 +81,28 @@ void client_close(struct client *c)
 	fd_close(&c->fd);
 }
 
+/* An engine that takes no more connections says so, as answer 0, and hangs up. */
+static int hung_up(struct client *c, struct err *e)
+{
+	struct incoming in = {0};
+	int r = frame_recv(c->fd, &in.frame, e);
+
+	if (r == 0 && in.frame.type == MSG_failed && in.frame.id == 0 &&
+		frame_decode(&in.frame, &in.msg, e) == 0)
+		r = client_failure(&in.msg.failed, e);
+	else
+		r = err_set(e, ECONNRESET, "the engine has hung up");
+	incoming_free(&in);
+	return r;
+}
+
 int client_send(
 	struct client *c, enum msg_type type, const void *msg, uint32_t *ret_id, struct err *e)
 {
 	int r = frame_send(c->fd, type, ++c->last_id, msg, e);
 
 	*ret_id = c->last_id;
-	if (r == -EPIPE || r == -ECONNRESET)
-		return err_set(e, ECONNRESET, "the engine has hung up");
-	return r;
+	return r == -EPIPE || r == -ECONNRESET ? hung_up(c, e) : r;
 }
 
 int client_receive(struct client *c, struct incoming *ret, struct err *e)
@@ -136,7 +173,7 @@ int client_await(struct client *c, uint32_t id, enum msg_type want, unsigned int
 				c->on_event(c->event_arg, ret->frame.type, &ret->msg);
 			continue;
 		}
-		if (ret->frame.id != id)
+		if (ret->frame.id != id && (ret->frame.type != MSG_failed || ret->frame.id != 0))
 			continue;
 		if (ret->frame.type == MSG_failed)
 			return client_failure(&ret->msg.failed, e);
