@@ -187,7 +187,8 @@ int chan_dispatch(struct chan *c, struct frame *f, struct err *e)
 	h = find_handler(c, f->type);
 	if (!h)
 		return err_set(e, EBADMSG, "%s: not handled here", msg_name(f->type));
-	h->fn(c->setup.arg, c, f->id, obj, f);
+	if (!c->setup.admit || c->setup.admit(c->setup.arg, c, f->id))
+		h->fn(c->setup.arg, c, f->id, obj, f);
 	return 0;
 }
 
@@ -273,17 +274,9 @@ struct loop *chan_loop(struct chan *c)
 	return c->loop;
 }
 
-int chan_peer(struct chan *c, uid_t *ret_uid, gid_t *ret_gid, pid_t *ret_pid)
+unsigned int chan_unread(const struct chan *c)
 {
-	struct ucred cred;
-	socklen_t n = sizeof(cred);
-
-	if (getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &cred, &n) < 0)
-		return -errno;
-	*ret_uid = cred.uid;
-	*ret_gid = cred.gid;
-	*ret_pid = cred.pid;
-	return 0;
+	return c->n_out;
 }
 
 /* Keeps a frame until the peer reads again; descriptors are duplicated since they were lent. */

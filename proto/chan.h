@@ -29,6 +29,9 @@ struct chan_setup {
 	/* The peer is gone or was dropped. Requests of ours still waiting have failed by then. The
 	 * channel is freed after this returns. May be NULL. */
 	void (*on_close)(void *self, struct chan *c);
+	/* Asked before each handler. False: the frame is not handled; a request has been answered,
+	 * or the channel closed. May be NULL. */
+	bool (*admit)(void *self, struct chan *c, uint32_t id);
 };
 
 /* Takes over fd (made non-blocking). Returns NULL when memory is out. */
@@ -42,8 +45,8 @@ void chan_close(struct chan *c);
 void chan_set_data(struct chan *c, void *data);
 void *chan_data(struct chan *c);
 struct loop *chan_loop(struct chan *c);
-/* SO_PEERCRED's uid and gid at connect time; 0 or -errno. */
-int chan_peer(struct chan *c, uid_t *ret_uid, gid_t *ret_gid, pid_t *ret_pid);
+/* Frames that the peer has not taken yet. */
+unsigned int chan_unread(const struct chan *c);
 
 /* Called once: with reply and frame, or with msg NULL and the error. */
 typedef void (*reply_fn)(void *arg, void *msg, struct frame *f, const struct err *e);

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -103,31 +102,57 @@ void ctr_free(struct ctr *c)
 	free(c);
 }
 
+bool ctr_visible(const struct ctr *c, uid_t uid)
+{
+	return uid == 0 || c->owner == uid;
+}
+
+struct ctr *ctr_by_id(struct engine *g, const char *id)
+{
+	struct ctr *c = g->ctrs;
+
+	while (c && strcmp(c->id, id) != 0)
+		c = c->next;
+	return c;
+}
+
+/* What a word matches: ids and prefixes of ids; names of one's own, and (for root) of others. */
+struct matches {
+	struct ctr *name, *other, *prefix;
+	unsigned int n_others, n_prefixes;
+};
+
+static void match(struct ctr *c, const char *ref, uid_t uid, struct matches *m)
+{
+	size_t n = strlen(ref);
+
+	if (strcmp(c->id, ref) == 0 || (c->owner == uid && strcmp(c->name, ref) == 0)) {
+		m->name = c;
+	} else if (strcmp(c->name, ref) == 0) {
+		m->other = c;
+		m->n_others++;
+	} else if (n > 0 && strncmp(c->id, ref, n) == 0) {
+		m->prefix = c;
+		m->n_prefixes++;
+	}
+}
+
 int ctr_find(struct engine *g, const char *ref, uid_t uid, struct ctr **ret, struct err *e)
 {
-	struct ctr *found = NULL;
-	size_t n = strlen(ref);
-	unsigned int matches = 0;
+	struct matches m = {0};
 
-	for (struct ctr *c = g->ctrs; c; c = c->next) {
-		if (uid != 0 && c->owner != uid)
-			continue;
-		if (strcmp(c->name, ref) == 0 || strcmp(c->id, ref) == 0) {
-			*ret = c;
-			return 0;
-		}
-		if (n > 0 && strncmp(c->id, ref, n) == 0) {
-			found = c;
-			matches++;
-		}
-	}
-	if (matches > 1)
+	for (struct ctr *c = g->ctrs; c; c = c->next)
+		if (ctr_visible(c, uid))
+			match(c, ref, uid, &m);
+	if (!m.name && m.n_others > 1)
+		return err_set(e, EINVAL,
+			"%u users have a container of the name %.64s; say which by its id",
+			m.n_others, ref);
+	if (!m.name && !m.other && m.n_prefixes > 1)
 		return err_set(e, EINVAL, "%.64s is the beginning of %u ids; give more of it", ref,
-			matches);
-	if (!found)
-		return err_set(e, ENOENT, "no such container: %.128s", ref);
-	*ret = found;
-	return 0;
+			m.n_prefixes);
+	*ret = m.name ? m.name : m.other ? m.other : m.prefix;
+	return *ret ? 0 : err_set(e, ENOENT, "no such container: %.128s", ref);
 }
 
 /* docker's grammar: [a-zA-Z0-9][a-zA-Z0-9_.-]* */
@@ -139,21 +164,21 @@ static bool name_ok(const char *s)
 	return *s && !strchr("_.-", *s) && strlen(s) <= NAME_LEN && strspn(s, letters) == strlen(s);
 }
 
-int ctr_name_check(struct engine *g, const char *name, struct err *e)
+int ctr_name_check(struct engine *g, const char *name, uid_t uid, struct err *e)
 {
 	if (!name_ok(name))
 		return err_set(e, EINVAL,
 			"invalid name \"%.64s\": only [a-zA-Z0-9][a-zA-Z0-9_.-]* are allowed",
 			name);
 	for (const struct ctr *c = g->ctrs; c; c = c->next)
-		if (strcmp(c->name, name) == 0)
+		if (c->owner == uid && strcmp(c->name, name) == 0)
 			return err_set(e, EEXIST,
 				"the name \"%.64s\" is already in use by container %.12s; remove that one first",
 				name, c->id);
 	return 0;
 }
 
-void ctr_name_random(struct engine *g, char name[NAME_LEN + 1])
+void ctr_name_random(struct engine *g, uid_t uid, char name[NAME_LEN + 1])
 {
 	uint16_t raw[2];
 
@@ -164,9 +189,41 @@ void ctr_name_random(struct engine *g, char name[NAME_LEN + 1])
 			surnames[raw[1] % ARRAY_LEN(surnames)]);
 		if (tries >= 8)
 			snprintf(name + strlen(name), 8, "%u", raw[0] % 1000U);
-		if (ctr_name_check(g, name, NULL) == 0)
+		if (ctr_name_check(g, name, uid, NULL) == 0)
 			return;
 	}
+}
+
+void ctr_conceal(struct engine *g, uid_t uid, struct err *e)
+{
+	char short_id[12 + 1], text[ERR_TEXT_MAX], *at;
+
+	for (const struct ctr *c = g->ctrs; c; c = c->next) {
+		if (ctr_visible(c, uid))
+			continue;
+		memcpy(short_id, c->id, 12);
+		short_id[12] = '\0';
+		at = strstr(e->text, short_id);
+		if (!at)
+			continue;
+		memcpy(text, e->text, sizeof(text));
+		err_set(e, e->code, "%.*s(another user's)%s", (int)(at - e->text), text,
+			text + (at - e->text) + strspn(at, "0123456789abcdef"));
+	}
+}
+
+uint64_t ctr_taken(const struct engine *g, uid_t uid, enum quota q)
+{
+	uint64_t sum = 0, one;
+
+	for (const struct ctr *c = g->ctrs; c; c = c->next) {
+		if (c->owner != uid || !c->create.obj)
+			continue;
+		one = policy_amount(q, ctr_create(c));
+		if (one == POLICY_UNSET || __builtin_add_overflow(sum, one, &sum))
+			return POLICY_UNSET;
+	}
+	return sum;
 }
 
 const char *ctr_status_name(const struct ctr *c)

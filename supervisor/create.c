@@ -13,41 +13,34 @@
 
 #define OPTIONS_MAX (2U << 20)
 #define IMAGED_MS   30000
-#define PORT_LOW    1024
+
+/* A user's creations that wait for the image: each holds its options and descriptors. */
+#define WAITING_MAX 32
 
 struct request {
+	struct request *next; /* of those the engine works on */
+	struct engine *engine;
 	struct doc options;
 	int *sources;
 	uint32_t n_sources;
 	int rootfs;
 	uid_t uid;
+	gid_t gid;
 };
 
 static void request_free(struct request *q)
 {
+	struct request **p = &q->engine->creating;
+
+	while (*p != q)
+		p = &(*p)->next;
+	*p = q->next;
 	for (uint32_t i = 0; i < q->n_sources; i++)
 		fd_close(&q->sources[i]);
 	free(q->sources);
 	fd_close(&q->rootfs);
 	doc_free(&q->options);
 	free(q);
-}
-
-/* What only root may ask for. */
-static int check_rights(const struct create *o, uid_t uid, struct err *e)
-{
-	if (uid == 0)
-		return 0;
-	if (o->network && strcmp(o->network, "host") == 0)
-		return err_set(e, EPERM, "--network host is for root");
-	if (o->rootfs)
-		return err_set(e, EPERM, "--rootfs is for root");
-	for (uint32_t i = 0; i < o->ports.n; i++)
-		if (o->ports.v[i].host_port > 0 && o->ports.v[i].host_port < PORT_LOW)
-			return err_set(e, EPERM,
-				"publishing port %u is for root; ports from %d are free to use",
-				o->ports.v[i].host_port, PORT_LOW);
-	return 0;
 }
 
 static int check_network(const struct create *o, struct err *e)
@@ -94,6 +87,16 @@ static int check_mounts(const struct create *o, uint32_t n_sources, struct err *
 	return 0;
 }
 
+static int check_quotas(struct engine *g, const struct request *q, struct err *e)
+{
+	int r = 0;
+
+	for (enum quota i = 0; i < QUOTA_CONNECTIONS && r == 0; i++)
+		r = policy_check_quota(g->policy, q->uid, i, ctr_taken(g, q->uid, i),
+			policy_amount(i, q->options.obj), e);
+	return r;
+}
+
 static int check(struct engine *g, const struct request *q, struct err *e)
 {
 	const struct create *o = q->options.obj;
@@ -104,9 +107,11 @@ static int check(struct engine *g, const struct request *q, struct err *e)
 	if (o->rootfs && q->rootfs < 0)
 		return err_set(e, EINVAL, "--rootfs came without its descriptor");
 	if (o->name)
-		r = ctr_name_check(g, o->name, e);
+		r = ctr_name_check(g, o->name, q->uid, e);
 	if (r == 0)
-		r = check_rights(o, q->uid, e);
+		r = policy_check_rights(g->policy, q->uid, o, e);
+	if (r == 0)
+		r = check_quotas(g, q, e);
 	if (r == 0)
 		r = check_network(o, e);
 	if (r == 0)
@@ -164,11 +169,12 @@ static int fill(struct ctr *c, struct request *q, const struct image *img, struc
 	if (o->name)
 		snprintf(name, sizeof(name), "%s", o->name);
 	else
-		ctr_name_random(c->engine, name);
+		ctr_name_random(c->engine, q->uid, name);
 	memcpy(c->name, name, sizeof(c->name));
 	if (img)
 		snprintf(c->image_id, sizeof(c->image_id), "%s", img->id);
 	c->owner = q->uid;
+	c->owner_gid = q->gid;
 	c->created_at = time_now_ns();
 	c->remove_after = o->autoremove;
 	c->sources = TAKE_PTR(q->sources);
@@ -225,32 +231,58 @@ static void on_image(void *arg, void *msg, struct frame *f, const struct err *e)
 	relay_fail(r, e);
 }
 
-static struct request *take_request(
-	const struct container_create *m, struct chan *ch, struct frame *f, struct err *e)
+static struct request *request_new(struct engine *g, struct chan *ch, struct err *e)
 {
 	struct request *q = calloc(1, sizeof(*q));
+	unsigned int n = 0;
 
 	if (!q)
 		abort();
-	q->uid = session_uid(ch);
+	*q = (struct request){.next = g->creating,
+		.engine = g,
+		.rootfs = -1,
+		.uid = session_uid(ch),
+		.gid = session_gid(ch)};
+	for (const struct request *o = g->creating; o; o = o->next)
+		n += o->uid == q->uid;
+	g->creating = q;
+	if (q->uid == 0 || n < WAITING_MAX)
+		return q;
+	request_free(q);
+	err_set(e, EAGAIN, "%u of your containers are being created; wait for them", n);
+	return NULL;
+}
+
+static struct request *take_request(struct engine *g, const struct container_create *m,
+	struct chan *ch, struct frame *f, struct err *e)
+{
+	struct request *q = request_new(g, ch, e);
+	int r;
+
+	if (!q)
+		return NULL;
 	q->rootfs = frame_take_fd(f, m->rootfs);
 	q->sources = calloc(m->sources.n + 1, sizeof(int));
 	if (!q->sources)
 		abort();
 	for (; q->n_sources < m->sources.n; q->n_sources++)
 		q->sources[q->n_sources] = frame_take_fd(f, m->sources.v[q->n_sources]);
-	if (doc_read(&q->options, &schema_create, m->options, OPTIONS_MAX, e) < 0) {
-		request_free(q);
-		return NULL;
-	}
-	return q;
+	r = doc_read(&q->options, &schema_create, m->options, OPTIONS_MAX, e);
+	if (r == -EFBIG)
+		err_set(e, EFBIG, "the container's options are larger than %u bytes", OPTIONS_MAX);
+	if (r == 0)
+		r = policy_preset(g->policy, q->uid, q->options.obj, &q->options.arena, e);
+	if (r == 0)
+		return q;
+	request_free(q);
+	return NULL;
 }
 
 void on_container_create(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
 {
 	struct image_inspect ask = {0};
 	struct err e = {0};
-	struct request *q = take_request(msg, ch, f, &e);
+	struct request *q = take_request(self, msg, ch, f, &e);
 	struct relay *r;
 
 	if (q && check(self, q, &e) < 0) {

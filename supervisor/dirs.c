@@ -25,6 +25,7 @@
 #define BLOCK_FIRST UINT32_C(0x20000000)
 #define BLOCK_COUNT 10
 #define BLOCK_LOCKS "/run/bulkhead-uids"
+#define NO_GROUP    ((gid_t)-1)
 
 static int make_dir(const char *path, mode_t mode, struct err *e)
 {
@@ -111,10 +112,10 @@ static int choose_block(struct options *o, int state, struct err *e)
 	return fd;
 }
 
-static int listen_socket(const struct options *o, struct err *e)
+static int listen_socket(const struct options *o, gid_t group, struct err *e)
 {
 	_cleanup_fd_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	const struct group *gr = getgrnam("bulkhead");
+	const struct group *gr = group == NO_GROUP ? getgrnam("bulkhead") : NULL;
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
 
 	if (fd < 0)
@@ -122,11 +123,15 @@ static int listen_socket(const struct options *o, struct err *e)
 	if ((size_t)snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/ctl.sock", o->run_dir) >=
 		sizeof(sa.sun_path))
 		return err_set(e, ENAMETOOLONG, "--run-dir %s: too long for a socket", o->run_dir);
+	if (gr)
+		group = gr->gr_gid;
 	unlink(sa.sun_path);
 	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0)
 		return err_errno(e, errno, "%s", sa.sun_path);
-	if (chmod(sa.sun_path, gr ? 0660 : 0600) < 0 ||
-		(gr && chown(sa.sun_path, 0, gr->gr_gid) < 0) || listen(fd, 128) < 0)
+	if (chmod(sa.sun_path, 0600) < 0 ||
+		(group != NO_GROUP &&
+			(chown(sa.sun_path, 0, group) < 0 || chmod(sa.sun_path, 0660) < 0)) ||
+		listen(fd, 128) < 0)
 		return err_errno(e, errno, "%s", sa.sun_path);
 	return take_fd(&fd);
 }
@@ -171,7 +176,7 @@ static int open_all(struct options *o, struct dirs *d, struct err *e)
 	d->block = choose_block(o, d->images, e);
 	if (d->block < 0)
 		return d->block;
-	d->listen = listen_socket(o, e);
+	d->listen = listen_socket(o, d->group, e);
 	return d->listen < 0 ? d->listen : 0;
 }
 
@@ -179,7 +184,7 @@ int dirs_open(struct options *o, struct dirs *ret, struct err *e)
 {
 	int r;
 
-	*ret = (struct dirs){-1, -1, -1, -1, -1};
+	ret->lock = ret->block = ret->listen = ret->state = ret->images = -1;
 	r = open_all(o, ret, e);
 	if (r < 0)
 		dirs_close(o, ret);

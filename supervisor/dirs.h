@@ -8,11 +8,13 @@
 #include "options.h"
 
 struct dirs {
-	int lock;   /* held while the engine runs */
-	int block;  /* lock of the uid block, the same */
-	int listen; /* ctl's socket */
-	int state;  /* STATE/containers: the supervisor's own */
-	int images; /* STATE: imaged's */
+	gid_t group; /* who may connect beside root: -1 is group bulkhead, if there is one */
+	int policy;  /* sealed memfd for the supervisor process; both are the caller's */
+	int lock;    /* held while the engine runs */
+	int block;   /* lock of the uid block, the same */
+	int listen;  /* ctl's socket */
+	int state;   /* STATE/containers: the supervisor's own */
+	int images;  /* STATE: imaged's */
 };
 
 /* Makes or checks everything; fills in o->uid_base. On failure nothing that wasn't there before is

@@ -111,6 +111,8 @@ static void on_terminate(void *arg)
 	g->ending = true;
 	watch_free(g->listen_watch);
 	g->listen_watch = NULL;
+	watch_free(g->accept_timer);
+	g->accept_timer = NULL;
 	g->end_timer = loop_timer(
 		g->loop, g->o->shutdown_timeout * 1000ULL + END_GRACE_MS, on_end_timeout, g);
 	for (struct shim *s = g->shims, *next; s; s = next) {
@@ -124,9 +126,10 @@ static void on_terminate(void *arg)
 	engine_end_if_idle(g);
 }
 
-int engine_run(const struct options *o)
+int engine_run(const struct options *o, const struct policy *policy)
 {
 	struct engine g = {.o = o,
+		.policy = policy,
 		.launcher = LAUNCH_FD_CHANNEL,
 		.listen = LAUNCH_FD_LISTEN,
 		.state = LAUNCH_FD_STATE,
@@ -136,7 +139,7 @@ int engine_run(const struct options *o)
 	g.loop = loop_new();
 	if (!g.loop)
 		return 1;
-	for (int fd = LAUNCH_FD_CHANNEL; fd <= LAUNCH_FD_STATE; fd++)
+	for (int fd = LAUNCH_FD_CHANNEL; fd <= LAUNCH_FD_LAST; fd++)
 		fd_set_cloexec(fd, true);
 	if (state_load(&g, &e) < 0 || helpers_open(&g, &e) < 0) {
 		log_error("%s", e.text);

@@ -9,6 +9,7 @@
 #include "chan.h"
 #include "launch.h"
 #include "options.h"
+#include "policy.h"
 
 #define ID_LEN	 64
 #define NAME_LEN 128
@@ -48,7 +49,7 @@ struct waiter {
 struct relay {
 	struct relay *next;
 	struct engine *engine;
-	struct chan *client; /* NULL: gone */
+	struct chan *client; /* NULL: gone, or answered */
 	uint32_t id;
 	uint32_t asked; /* id of our own request to a helper, for events that belong to it */
 	void *data;	/* the user's; not freed here */
@@ -57,6 +58,8 @@ struct relay *relay_new(struct engine *g, struct chan *client, uint32_t id);
 /* Answer and free. */
 void relay_reply(struct relay *r, enum msg_type type, const void *msg);
 void relay_fail(struct relay *r, const struct err *e);
+/* For who answers by himself: whom, or NULL. relay_fail still has to be called. */
+struct chan *relay_take_client(struct relay *r);
 void relay_forget_client(struct engine *g, struct chan *client);
 
 /* An exec whose end somebody may ask for. */
@@ -69,12 +72,15 @@ struct exec {
 
 struct shim;
 struct job;
+struct session;
+struct request;
 
 struct ctr {
 	struct ctr *next;
 	struct engine *engine;
 	char id[ID_LEN + 1], name[NAME_LEN + 1], image_id[81];
 	uid_t owner;
+	gid_t owner_gid; /* his primary group when he made it: files of bind mounts get it */
 	uint32_t slot; /* 0: none yet; it keeps the first it gets, its files belong to that range */
 	enum ctr_status status;
 	uint32_t pid, exit_code;
@@ -129,6 +135,7 @@ enum { H_NETD, H_IMAGED, H_CGROUPD, H_COUNT };
 
 struct engine {
 	const struct options *o;
+	const struct policy *policy;
 	struct loop *loop;
 	int launcher, listen, state;
 	struct watch *launcher_watch, *listen_watch;
@@ -140,14 +147,17 @@ struct engine {
 	uint8_t slots[(SLOT_MAX + 8) / 8]; /* bit set: in use */
 	struct doc network;		   /* net_ready of the default network */
 	struct relay *relays;
+	struct session *sessions;
+	struct request *creating; /* create.c */
 	bool adopted, serving, ending;
-	struct watch *end_timer;
-	uint32_t n_clients, teardowns;
+	struct watch *end_timer, *accept_timer;
+	uint32_t n_clients, n_users; /* connections: of all, of users who are not root */
+	uint32_t teardowns;
 	uint64_t started_at;
 };
 
 /* engine.c: its life. */
-int engine_run(const struct options *o);
+int engine_run(const struct options *o, const struct policy *policy);
 void engine_serve_if_ready(struct engine *g);
 void engine_end_if_idle(struct engine *g);
 /* A failure that ends the engine for good. */
@@ -180,10 +190,20 @@ void slot_use(struct engine *g, uint32_t slot, bool used);
 /* containers.c: the table. */
 struct ctr *ctr_new(struct engine *g);
 void ctr_free(struct ctr *c);
-/* By name, id or unique prefix, among those that uid may see. */
+/* Whether a caller sees and controls a container: the only place that decides it. */
+bool ctr_visible(const struct ctr *c, uid_t uid);
+/* By name, id or unique prefix, among those that uid may see; its own names stand before others'.
+ */
 int ctr_find(struct engine *g, const char *ref, uid_t uid, struct ctr **ret, struct err *e);
-int ctr_name_check(struct engine *g, const char *name, struct err *e);
-void ctr_name_random(struct engine *g, char name[NAME_LEN + 1]);
+/* By its whole id, for ourselves. NULL: gone. */
+struct ctr *ctr_by_id(struct engine *g, const char *id);
+/* Names are a user's own: two users may have the same. */
+int ctr_name_check(struct engine *g, const char *name, uid_t uid, struct err *e);
+void ctr_name_random(struct engine *g, uid_t uid, char name[NAME_LEN + 1]);
+/* A sentence that is told to uid names no container that uid doesn't see. */
+void ctr_conceal(struct engine *g, uid_t uid, struct err *e);
+/* What the containers of a user have of a quota together. */
+uint64_t ctr_taken(const struct engine *g, uid_t uid, enum quota q);
 const char *ctr_status_name(const struct ctr *c);
 static inline const struct create *ctr_create(const struct ctr *c)
 {
@@ -224,8 +244,11 @@ int64_t stop_timeout(const struct ctr *c, const struct container_stop *how);
 /* exec.c */
 void on_exec_exited(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f);
 
-/* sessions.c */
+/* clients.c: who may talk to us, and how much. */
 void sessions_accept(void *arg, int what);
+
+/* sessions.c: what may be asked, ends with {0}. */
+extern const struct handler session_handlers[];
 
 /* The handlers of ctl's words about images (images.c), execs (exec.c), queries (query.c),
  * containers (sessions.c). */
@@ -244,7 +267,11 @@ SESSION_HANDLER(on_container_logs);
 SESSION_HANDLER(on_version);
 SESSION_HANDLER(on_info);
 SESSION_HANDLER(on_container_create);
-/* The uid that a client's channel belongs to. */
+/* Whom a client's channel belongs to, as the kernel told when it connected. */
 uid_t session_uid(struct chan *ch);
+gid_t session_gid(struct chan *ch);
+/* A request of this client will be answered later, or has been. */
+void session_owes(struct chan *ch);
+void session_paid(struct chan *ch);
 /* Finds the container a request names or answers the request with the error: then NULL. */
 struct ctr *session_ctr(struct engine *g, struct chan *ch, uint32_t id, const char *ref);

@@ -78,10 +78,10 @@ static void on_execed(void *arg, void *msg, struct frame *f, const struct err *e
 	struct relay *r = arg;
 	struct request *q = r->data;
 	struct container_execed answer = {.exec = q->number, .pid = m ? m->pid : 0};
-	struct ctr *c = NULL;
+	struct ctr *c = ctr_by_id(r->engine, q->ctr);
 
 	(void)f;
-	if (e && ctr_find(r->engine, q->ctr, 0, &c, NULL) == 0 && exec_find(c, q->number))
+	if (e && c && exec_find(c, q->number))
 		exec_drop(c, exec_find(c, q->number));
 	free(q);
 	if (e)

@@ -39,6 +39,8 @@ enum {
 	LAUNCH_FD_CHANNEL = 3, /* launch_frames */
 	LAUNCH_FD_LISTEN = 4,  /* the listening socket for ctl */
 	LAUNCH_FD_STATE = 5,   /* its state directory */
+	LAUNCH_FD_POLICY = 6,  /* what the configuration file says of users (policy.h) */
+	LAUNCH_FD_LAST = LAUNCH_FD_POLICY,
 };
 
 /* Sends a frame with at most one descriptor (-1: none); blocks. 0 or -errno. */

@@ -61,7 +61,7 @@ static void child_drop(struct launcher *l, struct child *gone)
 	}
 }
 
-/* Between fork and exec: descriptors 0 to 2, the channel as 3, and for the supervisor 4 and 5. */
+/* Between fork and exec: descriptors 0 to 2, the channel as 3, and for the supervisor 4 to 6. */
 _noreturn_ static void become(struct launcher *l, int channel, const struct launch_frame *what)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -74,7 +74,8 @@ _noreturn_ static void become(struct launcher *l, int channel, const struct laun
 	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(channel, LAUNCH_FD_CHANNEL) < 0)
 		_exit(127);
 	if (what->role == SUPERVISOR && (dup2(l->d->listen, LAUNCH_FD_LISTEN) < 0 ||
-						dup2(l->d->state, LAUNCH_FD_STATE) < 0))
+						dup2(l->d->state, LAUNCH_FD_STATE) < 0 ||
+						dup2(l->d->policy, LAUNCH_FD_POLICY) < 0))
 		_exit(127);
 	_exit(programs_exec(&l->programs, l->o, what) == 0 ? 0 : 127);
 }
@@ -97,7 +98,7 @@ static pid_t start(struct launcher *l, const struct launch_frame *what, int *ret
 	theirs = pair[1];
 	*c = (struct child){l->children, what->role, what->slot, what->flags, 0, -1};
 	if (what->role != FETCH && what->role != UNPACK && what->role != SUPERVISOR)
-		c->spare = fcntl(ours, F_DUPFD_CLOEXEC, LAUNCH_FD_STATE + 1);
+		c->spare = fcntl(ours, F_DUPFD_CLOEXEC, LAUNCH_FD_LAST + 1);
 	pid = fork();
 	if (pid == 0)
 		become(l, theirs, what);

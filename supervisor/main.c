@@ -8,22 +8,26 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fd.h"
+#include "config.h"
 #include "engine.h"
 #include "launcher.h"
 #include "profile.h"
 
 static int serve(const struct options *o)
 {
+	static struct policy policy;
 	struct err e = {0};
 
-	if (priv_enter(&profile_supervisor, o->uid, o->gid, &e) < 0) {
+	if (policy_receive(LAUNCH_FD_POLICY, &policy, &e) < 0 ||
+		priv_enter(&profile_supervisor, o->uid, o->gid, &e) < 0) {
 		log_error("%s", e.text);
 		return 2;
 	}
-	return engine_run(o);
+	return engine_run(o, &policy);
 }
 
-/* Descriptors 3 to 5 are what the launcher puts into its children: nothing of its own may lie
+/* Descriptors 3 to 6 are what the launcher puts into its children: nothing of its own may lie
  * there. */
 static void keep_low_fds(void)
 {
@@ -31,13 +35,33 @@ static void keep_low_fds(void)
 
 	do
 		fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	while (fd >= 0 && fd <= LAUNCH_FD_STATE);
+	while (fd >= 0 && fd <= LAUNCH_FD_LAST);
+}
+
+/* The command line stands before the file. */
+static int configure(struct options *o, struct dirs *d, struct err *e)
+{
+	static struct config c;
+	char path[PATH_MAX];
+	int r;
+
+	snprintf(path, sizeof(path), "/etc/bulkhead/%s.conf", o->name);
+	r = config_load(o->config ? o->config : path, o->config != NULL, &c, e);
+	if (r < 0)
+		return r;
+	if (!o->publish_ip && *c.publish_ip)
+		o->publish_ip = c.publish_ip;
+	d->group = c.has_group ? c.group : (gid_t)-1;
+	if (o->group && config_parse_group(o->group, &d->group, e) < 0)
+		return err_prefix(e, "--group");
+	d->policy = policy_send(&c.policy, e);
+	return d->policy < 0 ? d->policy : 0;
 }
 
 static int launch(struct options *o)
 {
 	struct err e = {0};
-	struct dirs d;
+	struct dirs d = {0};
 	int r;
 
 	if (geteuid() != 0) {
@@ -49,7 +73,7 @@ static int launch(struct options *o)
 	keep_low_fds();
 	if (!o->uid)
 		priv_ids(&profile_supervisor, &o->uid, &o->gid);
-	if (dirs_open(o, &d, &e) < 0) {
+	if (configure(o, &d, &e) < 0 || dirs_open(o, &d, &e) < 0) {
 		log_error("%s", e.text);
 		return 1;
 	}

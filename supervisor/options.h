@@ -19,6 +19,8 @@ struct options {
 	const char *run_dir, *state_dir;
 	const char *log; /* level, handed on to the helpers */
 	const char *certs_dir;
+	const char *config; /* file; NULL: /etc/bulkhead/NAME.conf if there is one */
+	const char *group;  /* who may use the engine; NULL: what the file says, else bulkhead */
 	const char *subnet4, *subnet6; /* of the default network; NULL: netd chooses */
 	const char *publish_ip;	       /* where ports are published unless -p says: 127.0.0.1 */
 	const char *insecure[INSECURE_MAX + 1];

@@ -9,6 +9,8 @@
 
 static const struct priv_rlimit rlimits[] = {
 	{RLIMIT_CORE, 0, "its memory holds what users typed"},
+	{RLIMIT_NOFILE, 65536,
+		"some twenty descriptors for each of 2047 containers, and those of bind mounts"},
 	{-1, 0, NULL},
 };
 

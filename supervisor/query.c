@@ -74,8 +74,7 @@ void on_container_list(void *self, struct chan *ch, uint32_t id, void *msg, stru
 			skip = strcmp(c->id, m->after) != 0;
 			continue;
 		}
-		if ((uid != 0 && c->owner != uid) ||
-			(!m->all && strcmp(ctr_status_name(c), "running") != 0))
+		if (!ctr_visible(c, uid) || (!m->all && strcmp(ctr_status_name(c), "running") != 0))
 			continue;
 		if (answer.rows.n == PAGE_ROWS || bytes > PAGE_BYTES) {
 			answer.more = true;
@@ -120,17 +119,20 @@ static void on_limits(void *arg, void *msg, struct frame *f, const struct err *e
 	const struct cgroup_state *m = msg;
 	struct relay *r = arg;
 	struct inspection *q = r->data;
-	struct ctr *c = NULL;
+	struct ctr *c = ctr_by_id(r->engine, q->id);
+	struct chan *client;
 	struct err why;
 
 	(void)f;
 	(void)e;
-	if (ctr_find(r->engine, q->id, 0, &c, &why) == 0) {
+	if (c) {
 		if (m && m->in_force)
 			doc_copy(&c->in_force, &schema_limits, m->in_force, NULL);
-		if (r->client)
-			send_record(c, r->client, r->id);
-		r->client = NULL; /* answered */
+		client = relay_take_client(r);
+		if (client)
+			send_record(c, client, r->id);
+	} else {
+		err_set(&why, ENOENT, "no such container: %.12s", q->id);
 	}
 	free(q);
 	relay_fail(r, &why);
@@ -216,17 +218,31 @@ static void row(struct rows *r, const char *fmt, ...)
 		r->n++;
 }
 
-static void count_containers(const struct engine *g, struct rows *r)
+static void count_containers(const struct engine *g, uid_t uid, struct rows *r)
 {
 	unsigned int total = 0, running = 0;
 
 	for (const struct ctr *c = g->ctrs; c; c = c->next) {
-		total++;
-		running += c->status == CTR_RUNNING;
+		total += ctr_visible(c, uid);
+		running += ctr_visible(c, uid) && c->status == CTR_RUNNING;
 	}
 	row(r, "Containers=%u", total);
 	row(r, "Running=%u", running);
 	row(r, "Stopped=%u", total - running);
+}
+
+static void tell_quotas(const struct engine *g, uid_t uid, struct rows *r)
+{
+	char taken[32], all[32];
+
+	for (enum quota q = 0; q < QUOTA_CONNECTIONS; q++) {
+		uint64_t quota = policy_quota(g->policy, uid, q);
+
+		if (quota != POLICY_UNSET)
+			row(r, "Quota.%s=%s of %s", policy_quota_name(q),
+				policy_amount_text(q, ctr_taken(g, uid, q), taken),
+				policy_amount_text(q, quota, all));
+	}
 }
 
 void on_info(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
@@ -242,7 +258,8 @@ void on_info(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *
 	(void)f;
 	row(&r, "Name=%s", g->o->name);
 	row(&r, "ServerVersion=%s", BULKHEAD_VERSION);
-	count_containers(g, &r);
+	count_containers(g, session_uid(ch), &r);
+	tell_quotas(g, session_uid(ch), &r);
 	row(&r, "StateDir=%s", g->o->state_dir);
 	row(&r, "RunDir=%s", g->o->run_dir);
 	row(&r, "UidRange=%u-%u", g->o->uid_base, g->o->uid_base + UID_BLOCK - 1);

@@ -14,6 +14,7 @@ struct relay *relay_new(struct engine *g, struct chan *client, uint32_t id)
 	}
 	*r = (struct relay){.next = g->relays, .engine = g, .client = client, .id = id};
 	g->relays = r;
+	session_owes(client);
 	return r;
 }
 
@@ -27,17 +28,31 @@ static void relay_free(struct relay *r)
 	free(r);
 }
 
+struct chan *relay_take_client(struct relay *r)
+{
+	struct chan *client = r->client;
+
+	if (client)
+		session_paid(client);
+	r->client = NULL;
+	return client;
+}
+
 void relay_reply(struct relay *r, enum msg_type type, const void *msg)
 {
-	if (r->client)
-		chan_reply(r->client, r->id, type, msg);
+	struct chan *client = relay_take_client(r);
+
+	if (client)
+		chan_reply(client, r->id, type, msg);
 	relay_free(r);
 }
 
 void relay_fail(struct relay *r, const struct err *e)
 {
-	if (r->client)
-		chan_fail(r->client, r->id, e);
+	struct chan *client = relay_take_client(r);
+
+	if (client)
+		chan_fail(client, r->id, e);
 	relay_free(r);
 }
 

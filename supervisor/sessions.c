@@ -1,24 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Clients: each connection of ctl is a session, known by the uid that the kernel tells
- * (SO_PEERCRED). A caller sees and controls its own containers, root all.
+ * (SO_PEERCRED). Here is what ctl may say about containers; who may connect, and how much at once,
+ * is in clients.c.
  */
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/fd.h"
 #include "engine.h"
 
-#define CLIENTS_MAX 512
-#define SHIM_MS	    10000
-
-uid_t session_uid(struct chan *ch)
-{
-	return (uid_t)(uintptr_t)chan_data(ch);
-}
+#define SHIM_MS 10000
 
 struct ctr *session_ctr(struct engine *g, struct chan *ch, uint32_t id, const char *ref)
 {
@@ -212,7 +205,7 @@ static void on_remove(void *self, struct chan *ch, uint32_t id, void *msg, struc
 		remove_begin(c);
 }
 
-static const struct handler handlers[] = {
+const struct handler session_handlers[] = {
 	{MSG_version, on_version},
 	{MSG_info, on_info},
 	{MSG_container_create, on_container_create},
@@ -234,41 +227,3 @@ static const struct handler handlers[] = {
 	{MSG_image_remove, on_image_remove},
 	{0},
 };
-
-static void on_close(void *self, struct chan *ch)
-{
-	struct engine *g = self;
-
-	g->n_clients--;
-	wait_forget_client(g, ch);
-	relay_forget_client(g, ch);
-}
-
-void sessions_accept(void *arg, int what)
-{
-	struct engine *g = arg;
-	const struct chan_setup setup = {.self = SUPERVISOR,
-		.peer = CTL,
-		.handlers = handlers,
-		.arg = g,
-		.on_close = on_close};
-	_cleanup_fd_ int fd = accept4(g->listen, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	struct chan *ch;
-	uid_t uid;
-	gid_t gid;
-	pid_t pid;
-
-	(void)what;
-	if (fd < 0 || g->n_clients >= CLIENTS_MAX)
-		return; /* one too many sees its connection closed */
-	ch = chan_open(g->loop, fd, &setup);
-	if (!ch)
-		return;
-	take_fd(&fd);
-	if (chan_peer(ch, &uid, &gid, &pid) < 0) {
-		chan_close(ch);
-		return;
-	}
-	chan_set_data(ch, (void *)(uintptr_t)uid);
-	g->n_clients++;
-}

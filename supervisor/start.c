@@ -375,21 +375,29 @@ static void after_start(struct ctr *c, bool failed)
 		remove_begin(c);
 }
 
+/* netd names who has a port or an address: that may be a container of somebody else. */
+static void keep_failure(struct ctr *c, const struct err *e, struct err *ret)
+{
+	*ret = *e;
+	ctr_conceal(c->engine, c->owner, ret);
+	memcpy(c->error, ret->text, sizeof(c->error));
+}
+
 static void on_end(struct job *j, const struct err *e)
 {
 	struct container_started m = {.id = j->ctr->id, .pid = j->ctr->pid};
 	struct engine *g = j->engine;
 	struct start *s = j->data;
 	struct ctr *c = j->ctr;
-	struct err saved = {0};
+	struct err saved = {0}, told;
 
 	if (e) {
 		c->status = c->finished_at ? CTR_EXITED : CTR_CREATED;
 		c->exit_code = e->code == ERR_NO_COMMAND       ? 127
 			       : e->code == ERR_NOT_EXECUTABLE ? 126
 							       : 125;
-		memcpy(c->error, e->text, sizeof(c->error));
-		relay_fail(s->relay, e);
+		keep_failure(c, e, &told);
+		relay_fail(s->relay, &told);
 	} else {
 		c->status = CTR_RUNNING;
 		c->finished_at = 0;

@@ -24,6 +24,7 @@ void state_record(const struct ctr *c, struct container *ret)
 		.name = c->name,
 		.image_id = c->image_id[0] ? c->image_id : NULL,
 		.owner = c->owner,
+		.owner_gid = c->owner_gid,
 		.slot = c->slot,
 		.uid_base = c->slot ? c->engine->o->uid_base + c->slot * UID_RANGE : 0,
 		.created_at = c->created_at,
@@ -145,6 +146,7 @@ static int restore(struct ctr *c, const struct container *rec, struct err *e)
 	copy_text(c->image_id, sizeof(c->image_id), rec->image_id);
 	copy_text(c->error, sizeof(c->error), rec->error);
 	c->owner = rec->owner;
+	c->owner_gid = rec->owner_gid;
 	c->slot = rec->slot <= SLOT_MAX ? rec->slot : 0;
 	c->rootfs_made = c->slot != 0;
 	c->status = parse_status(rec->status);

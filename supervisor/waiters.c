@@ -16,6 +16,7 @@ void wait_add(struct ctr *c, struct chan *client, uint32_t id, int what, uint32_
 		chan_fail(client, id, &e);
 		return;
 	}
+	session_owes(client);
 	w->next = c->waiters;
 	w->client = client;
 	w->id = id;
@@ -50,6 +51,7 @@ static struct waiter *take_one(struct ctr *c, int what, uint32_t exec)
 		if ((int)w->what != what || w->exec != exec)
 			continue;
 		*p = w->next;
+		session_paid(w->client);
 		return w;
 	}
 	return NULL;

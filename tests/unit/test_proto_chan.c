@@ -73,7 +73,11 @@ static const struct handler handlers[] = {{MSG_shim_exited, on_exited}, {0}};
 static int set_up(void **state)
 {
 	struct fixture *x = calloc(1, sizeof(*x));
-	struct chan_setup setup = {SUPERVISOR, SHIM, handlers, x, on_close};
+	struct chan_setup setup = {.self = SUPERVISOR,
+		.peer = SHIM,
+		.handlers = handlers,
+		.arg = x,
+		.on_close = on_close};
 	int pair[2];
 
 	log_open("test", LOG_ERROR);
