@@ -78,7 +78,7 @@ static void close_others(
 {
 	int keep[NS_COUNT + SHIM_PROCS_MAX + 8];
 	size_t n = 0;
-	const int own[] = {t->sock, t->null, t->pts, p->in, p->out, p->err};
+	const int own[] = {t->sock, t->null, t->pts, p->filter, p->in, p->out, p->err};
 
 	memcpy(keep, s->ns, sizeof(s->ns));
 	n = NS_COUNT;
@@ -306,6 +306,7 @@ static void describe(const struct shim *s, const struct exec_spec *spec, struct 
 		.n_rlimits = s->kept.n_rlimits,
 		.rows = (uint16_t)spec->rows,
 		.cols = (uint16_t)spec->cols,
+		.filter = s->filter,
 		.in = -1,
 		.out = -1,
 		.err = -1};

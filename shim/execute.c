@@ -99,7 +99,8 @@ static int search(char **argv, char **envp, const char *path, struct err *e)
 		e, ERR_NO_COMMAND, "exec: \"%.128s\": executable file not found in PATH", argv[0]);
 }
 
-int execute(const struct strv *argv, const struct strv *env, const char *home, struct err *e)
+int execute(const struct strv *argv, const struct strv *env, const char *home,
+	const struct sock_fprog *filter, struct err *e)
 {
 	char home_env[1100], **av, **ev;
 	const char *path = env_get(env, "PATH");
@@ -115,6 +116,9 @@ int execute(const struct strv *argv, const struct strv *env, const char *home, s
 	 * user clears it; execve keeps it, PR_SET_PDEATHSIG(2const). */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		return err_errno(e, errno, "tying the workload to its shim");
+	/* From here on a system call that is not the container's to make can fail. */
+	if (filter_install(filter, e) < 0)
+		return -e->code;
 	if (!*av[0])
 		return err_set(e, ERR_NO_COMMAND, "exec: \"\": executable file not found in PATH");
 	if (!strchr(av[0], '/'))

@@ -68,6 +68,7 @@ static void forget_container(struct shim *s)
 	for (uint32_t i = 0; i < s->n_procs; i++)
 		fd_close(&s->procs[i]);
 	fd_close(&s->pts);
+	fd_close(&s->filter);
 }
 
 /* execve has closed the socket, or death has. */

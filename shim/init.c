@@ -33,10 +33,12 @@ _noreturn_ static void serve(pid_t workload, const sigset_t *all)
 			reap(workload);
 		else if (sig > 0)
 			kill(workload, sig);
+		else if (errno != EINTR)
+			_exit(125); /* its filter does not let it wait */
 	}
 }
 
-int init_fork(struct err *e)
+int init_fork(const struct sock_fprog *filter, struct err *e)
 {
 	sigset_t all, before;
 	pid_t pid;
@@ -53,6 +55,8 @@ int init_fork(struct err *e)
 		title_set("init");
 		prctl(PR_SET_DUMPABLE, 0);
 		prctl(PR_SET_PDEATHSIG, SIGKILL); /* as any workload, see execute.c */
+		if (filter_install(filter, NULL) < 0)
+			_exit(125);
 		serve(pid, &all);
 	}
 	sigprocmask(SIG_SETMASK, &before, NULL);

@@ -155,8 +155,17 @@ static int announce(const struct process_tools *t, const struct streams *s, stru
 int process_run(struct process *p, struct process_tools *t, struct err *e)
 {
 	struct process_ids ids;
+	struct sock_fprog filter, early = {0};
 	struct streams s = {{-1, -1, -1}, {-1, -1, -1}, 0};
-	int r = ids_resolve(p, &ids, e);
+	int r = filter_read(p->filter, &filter, e);
+
+	/* Without no_new_privs a filter takes a capability, and what follows goes through it. */
+	if (p->new_privs) {
+		early = filter;
+		filter.len = 0;
+	}
+	if (r == 0)
+		r = ids_resolve(p, &ids, e);
 
 	if (r == 0)
 		r = p->tty ? own_terminal(p, t, &ids, &s, e) : own_pipes(p, t, &ids, &s, e);
@@ -165,15 +174,17 @@ int process_run(struct process *p, struct process_tools *t, struct err *e)
 	if (r == 0)
 		r = enter_cwd(p, e);
 	if (r == 0)
+		r = filter_install(&early, e);
+	if (r == 0)
 		r = ids_become(p, &ids, e);
 	/* Privilege ends here. */
 	if (r == 0)
 		r = announce(t, &s, e);
 	if (r == 0 && p->init)
-		r = init_fork(e);
+		r = init_fork(&filter, e);
 	if (r == 0)
 		r = take_streams(p, &s, e);
-	return r < 0 ? r : execute(&p->argv, &p->env, ids.home, e);
+	return r < 0 ? r : execute(&p->argv, &p->env, ids.home, &filter, e);
 }
 
 static const struct {

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <sys/resource.h>
 
+#include "filter.h"
 #include "messages.h"
 
 #define PROCESS_GROUPS_MAX  256
@@ -28,6 +29,7 @@ struct process {
 	struct process_rlimit rlimits[PROCESS_RLIMITS_MAX];
 	unsigned int n_rlimits;
 	uint16_t rows, cols;
+	int filter;	  /* sealed memfd of its seccomp filter, or -1 */
 	int in, out, err; /* to become 0, 1 and 2 as they are; -1: pipes or a terminal are made */
 };
 
@@ -58,9 +60,11 @@ struct process_ids {
 int ids_resolve(const struct process *p, struct process_ids *ret, struct err *e);
 int ids_become(const struct process *p, const struct process_ids *ids, struct err *e);
 
-/* execute.c: execve, found along PATH of the environment when argv[0] has no slash. Returns on
- * failure. */
-int execute(const struct strv *argv, const struct strv *env, const char *home, struct err *e);
+/* execute.c: the filter, then execve, found along PATH of the environment when argv[0] has no
+ * slash. Returns on failure. */
+int execute(const struct strv *argv, const struct strv *env, const char *home,
+	const struct sock_fprog *filter, struct err *e);
 
-/* init.c: forks; the child returns, the parent reaps for ever and ends as the child does. */
-int init_fork(struct err *e);
+/* init.c: forks; the child returns, the parent takes the filter, reaps for ever and ends as the
+ * child does. */
+int init_fork(const struct sock_fprog *filter, struct err *e);

@@ -80,6 +80,7 @@ static int begin(struct shim *s, struct shim_start *m, struct frame *f, struct e
 		return r;
 	if (s->log.fd >= 0)
 		s->io.log = &s->log;
+	s->filter = frame_take_fd(f, m->filter);
 	s->n_procs = MIN(m->procs.n, (uint32_t)SHIM_PROCS_MAX);
 	for (uint32_t i = 0; i < s->n_procs; i++)
 		s->procs[i] = frame_take_fd(f, m->procs.v[i]);
@@ -385,6 +386,7 @@ int shim_run(struct shim *s, struct err *e)
 	s->state = SHIM_STANDBY;
 	s->log = (struct outlog){.dir = -1, .fd = -1};
 	s->pts = -1;
+	s->filter = -1;
 	for (int i = 0; i < NS_COUNT; i++)
 		s->ns[i] = -1;
 	r = open_sources(s);

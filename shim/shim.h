@@ -54,6 +54,7 @@ struct shim {
 	int ns[NS_COUNT], pts; /* from the workload, for execs */
 	int procs[SHIM_PROCS_MAX];
 	uint32_t n_procs;
+	int filter; /* the workload's, for execs; or -1 */
 	struct shim_kept kept;
 	bool tty, has_in;
 

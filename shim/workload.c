@@ -29,6 +29,7 @@ int phase_process(struct child *c, struct order *o, struct err *e)
 		.umask = s->umask,
 		.rows = (uint16_t)o->msg.rows,
 		.cols = (uint16_t)o->msg.cols,
+		.filter = o->msg.filter,
 		.in = -1,
 		.out = -1,
 		.err = -1};

@@ -6,10 +6,11 @@
 
 --layer: a detached, read-only clone of DIR, mapped so that the owner 0 on disk is BASE and so on for 65536 ids.
 --tree: likewise, writable.    --plain: a detached clone that is not mapped.    --open: a file or directory
-itself, for reading.    --write: a file for writing.
+itself, for reading.    --write: a file for writing.    --sealed: a sealed memfd of the file's bytes.
 """
 import argparse
 import ctypes
+import fcntl
 import os
 import struct
 import sys
@@ -56,20 +57,31 @@ def clone(path, attrs, userns):
     return fd
 
 
+def sealed(path):
+    fd = os.memfd_create("sealed", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    with open(path, "rb") as f:
+        os.write(fd, f.read())
+    seals = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, seals)
+    return fd
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--base", type=int, required=True)
-    for kind in ("layer", "tree", "plain", "open", "write"):
+    for kind in ("layer", "tree", "plain", "open", "write", "sealed"):
         p.add_argument(f"--{kind}", action="append", default=[])
     p.add_argument("command", nargs=argparse.REMAINDER)
     a = p.parse_args()
     userns = user_namespace(a.base)
     todo = []
     for kind, items in (("layer", a.layer), ("tree", a.tree), ("plain", a.plain), ("open", a.open),
-                        ("write", a.write)):
+                        ("write", a.write), ("sealed", a.sealed)):
         for item in items:
             fd, path = item.split("=", 1)
-            if kind in ("open", "write"):
+            if kind == "sealed":
+                got = sealed(path)
+            elif kind in ("open", "write"):
                 got = os.open(path, os.O_RDONLY if kind == "open" else os.O_WRONLY)
             else:
                 got = clone(path, ATTR_RDONLY | ATTR_NODEV if kind == "layer" else 0,
