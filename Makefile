@@ -27,7 +27,7 @@ endif
 # ---- what each program is made of ---------------------------------------------------------------
 
 base_src    := err log fd num priv priv_ids
-proto_src   := $(base_src:%=base/%) messages cursor arena codec encode frame text text_print
+proto_src   := $(base_src:%=base/%) bpf messages cursor arena codec encode frame text text_print
 loop_src    := base/loop base/sandbox base/sandbox_paths base/sandbox_rows chan chan_text daemon
 
 supervisor_src := $(basename $(notdir $(wildcard supervisor/*.c)))

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "seccomp.h"
 
 #define END_GRACE_MS 15000 /* on top of what workloads get */
 
@@ -141,7 +142,7 @@ int engine_run(const struct options *o, const struct policy *policy)
 		return 1;
 	for (int fd = LAUNCH_FD_CHANNEL; fd <= LAUNCH_FD_LAST; fd++)
 		fd_set_cloexec(fd, true);
-	if (state_load(&g, &e) < 0 || helpers_open(&g, &e) < 0) {
+	if (seccomp_warm(&g, &e) < 0 || state_load(&g, &e) < 0 || helpers_open(&g, &e) < 0) {
 		log_error("%s", e.text);
 		return 1;
 	}

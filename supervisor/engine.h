@@ -149,6 +149,7 @@ struct engine {
 	struct relay *relays;
 	struct session *sessions;
 	struct request *creating; /* create.c */
+	struct filter *filters; /* seccomp.c's, the last used first */
 	bool adopted, serving, ending;
 	struct watch *end_timer, *accept_timer;
 	uint32_t n_clients, n_users; /* connections: of all, of users who are not root */

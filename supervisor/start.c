@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "job.h"
 #include "resolve.h"
+#include "seccomp.h"
 
 #define HELPER_MS    30000
 #define SPEC_MAX     (2U << 20)
@@ -27,7 +28,7 @@ struct start {
 	int in, out, err;
 	int layers[LAYERS_MAX], procs[PROCS_MAX], binds[BINDS_MAX];
 	uint32_t n_layers, n_procs, n_binds, binds_waiting;
-	int writable, rootfs, spec;
+	int writable, rootfs, spec, filter;
 	struct err bind_failure;
 	void *bind_ref;
 };
@@ -49,6 +50,7 @@ static void start_free(struct start *s)
 	fd_close(&s->writable);
 	fd_close(&s->rootfs);
 	fd_close(&s->spec);
+	fd_close(&s->filter);
 	free(s);
 }
 
@@ -323,7 +325,7 @@ static void start_workload(struct job *j, void *ref)
 	struct err e = {0};
 
 	MSG_DECLARE(shim_start, m);
-	if (make_spec(j, &e) == 0)
+	if (make_spec(j, &e) == 0 && seccomp_open(j->ctr, &s->filter, &e) == 0)
 		log = state_open_log(j->ctr, &e);
 	if (log < 0) {
 		job_step_done(ref, &e);
@@ -341,6 +343,7 @@ static void start_workload(struct job *j, void *ref)
 	m.err = s->err;
 	m.rows = s->rows;
 	m.cols = s->cols;
+	m.filter = s->filter;
 	if (!j->ctr->shim || !j->ctr->shim->chan) {
 		err_set(&e, ECONNRESET, "its shim died");
 		job_step_done(ref, &e);
@@ -426,7 +429,8 @@ void start_begin(struct ctr *c, const struct container_start *how, struct relay 
 		.err = how->err,
 		.writable = -1,
 		.rootfs = -1,
-		.spec = -1};
+		.spec = -1,
+		.filter = -1};
 	c->status = CTR_STARTING;
 	c->error[0] = '\0';
 	c->exit_code = 0;
