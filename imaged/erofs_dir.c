@@ -12,6 +12,7 @@
 
 #include "erofs_writer.h"
 
+/* A directory entry, and where one is in the directory. */
 struct entry {
 	const char *text;
 	uint64_t nid;
@@ -19,19 +20,13 @@ struct entry {
 	uint8_t type;
 };
 
-/* The entries of one directory at a time, sorted. */
-struct listing {
-	struct entry *v;
-	size_t n, room;
-};
-
 struct finish {
 	struct erofs_writer *w;
 	struct erofs_tree *t;
-	struct listing list;
 	struct erofs_xattr_buf *xattrs;
 	uint32_t live; /* inodes that a name leads to */
 	uint32_t implied;
+	bool root_opaque;
 	uint8_t block0[EROFS_BLOCK];
 };
 
@@ -54,14 +49,11 @@ static struct erofs_xattrs dir_xattrs(struct finish *f, const struct erofs_dir *
 	return erofs_xattr_view(f->xattrs);
 }
 
-static void count_name(struct erofs_name *name, void *ctx)
+static void count_names(struct finish *f, struct erofs_dir *d)
 {
-	struct finish *f = ctx;
-
-	if (!name->node || name->node->type == EROFS_DIR)
-		return;
-	if (name->node->nlink++ == 0)
-		f->live++;
+	for (struct erofs_name *n = erofs_dir_first(d); n; n = n->right)
+		if (n->node && n->node->type != EROFS_DIR && n->node->nlink++ == 0)
+			f->live++;
 }
 
 static void finish_count(struct finish *f)
@@ -75,7 +67,7 @@ static void finish_count(struct finish *f)
 		d->node.nlink = 2;
 		if (d->parent != d)
 			d->parent->node.nlink++;
-		erofs_dir_each(d, count_name, f);
+		count_names(f, d);
 	}
 }
 
@@ -89,95 +81,110 @@ static int finish_whiteouts(struct finish *f, struct err *e)
 	return erofs_inode_put(f->w, &attr, (struct erofs_xattrs){0}, 0, node, e);
 }
 
-static int compare_entries(const void *a, const void *b)
-{
-	const struct entry *x = a, *y = b;
-	int r = memcmp(x->text, y->text, MIN(x->len, y->len));
+/* ---- listing a directory ---- */
 
-	return r ? r : (int)x->len - (int)y->len;
+/* Where a walk through a directory's entries is: its names, and among them "." and "..". */
+struct cursor {
+	const struct erofs_dir *dir;
+	const struct erofs_name *name;
+	unsigned int dots; /* that have been passed */
+};
+
+static void cursor_start(struct cursor *c, struct erofs_dir *d)
+{
+	*c = (struct cursor){.dir = d, .name = erofs_dir_first(d)};
 }
 
-static void list_name(struct erofs_name *name, void *ctx)
+static void dots_entry(const struct cursor *c, struct entry *ret)
 {
-	struct listing *l = ctx;
+	const struct erofs_dir *d = c->dots ? c->dir->parent : c->dir;
 
-	if (!name->node)
-		return;
-	l->v[l->n++] = (struct entry){
-		.text = name->text,
-		.nid = name->node->at / EROFS_SLOT,
-		.len = name->len,
-		.type = name->node->type,
-	};
+	*ret = (struct entry){"..", d->node.at / EROFS_SLOT, (uint8_t)(c->dots + 1), EROFS_DIR};
 }
 
-static int list_fill(struct listing *l, struct erofs_dir *d, struct err *e)
+static int compare_entry(const struct entry *a, const struct erofs_name *b)
 {
-	size_t need = (size_t)d->count + 2;
+	int r = memcmp(a->text, b->text, MIN(a->len, b->len));
 
-	if (need > l->room) {
-		struct entry *v = reallocarray(l->v, need, sizeof(*v));
+	return r ? r : (int)a->len - (int)b->len;
+}
 
-		if (!v)
-			return err_errno(e, ENOMEM, "directory");
-		l->v = v;
-		l->room = need;
+static bool cursor_next(struct cursor *c, struct entry *ret)
+{
+	const struct erofs_name *n = c->name;
+
+	while (n && !n->node)
+		n = n->right;
+	c->name = n;
+	dots_entry(c, ret);
+	if (c->dots < 2 && (!n || compare_entry(ret, n) < 0)) {
+		c->dots++;
+		return true;
 	}
-	l->v[0] = (struct entry){".", d->node.at / EROFS_SLOT, 1, EROFS_DIR};
-	l->v[1] = (struct entry){"..", d->parent->node.at / EROFS_SLOT, 2, EROFS_DIR};
-	l->n = 2;
-	erofs_dir_each(d, list_name, l);
-	qsort(l->v, l->n, sizeof(*l->v), compare_entries);
-	return 0;
+	if (!n)
+		return false;
+	c->name = n->right;
+	*ret = (struct entry){n->text, n->node->at / EROFS_SLOT, n->len, n->node->type};
+	return true;
 }
 
-/* How many entries from the i-th on fit into one block, and the bytes they take. */
-static size_t block_span(const struct listing *l, size_t i, uint32_t *ret_bytes)
+/* As many entries as fit into one block, and the bytes they take. */
+#define BLOCK_ENTRIES (EROFS_BLOCK / (sizeof(struct erofs_dirent) + 1))
+
+struct listing {
+	struct entry v[BLOCK_ENTRIES];
+	size_t n;
+	uint32_t bytes;
+	bool last;
+};
+
+static bool list_block(struct cursor *c, struct listing *ret)
 {
-	uint32_t bytes = 0;
-	size_t n = 0;
+	struct cursor ahead = *c;
+	struct entry entry;
 
-	while (i + n < l->n) {
-		uint32_t more = (uint32_t)sizeof(struct erofs_dirent) + l->v[i + n].len;
+	ret->n = 0;
+	ret->bytes = 0;
+	while ((ret->last = !cursor_next(&ahead, &entry)) == false) {
+		uint32_t more = (uint32_t)sizeof(struct erofs_dirent) + entry.len;
 
-		if (bytes + more > EROFS_BLOCK)
+		if (ret->bytes + more > EROFS_BLOCK)
 			break;
-		bytes += more;
-		n++;
+		ret->bytes += more;
+		ret->v[ret->n++] = entry;
+		*c = ahead;
 	}
-	*ret_bytes = bytes;
-	return n;
+	return ret->n > 0;
 }
 
-static void block_encode(const struct entry *v, size_t n, uint8_t out[EROFS_BLOCK])
+static void block_encode(const struct listing *l, uint8_t out[EROFS_BLOCK])
 {
-	size_t name_at = n * sizeof(struct erofs_dirent);
+	size_t name_at = l->n * sizeof(struct erofs_dirent);
 
 	memset(out, 0, EROFS_BLOCK);
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < l->n; i++) {
 		struct erofs_dirent d = {
-			.nid = htole64(v[i].nid),
+			.nid = htole64(l->v[i].nid),
 			.name_at = htole16((uint16_t)name_at),
-			.type = v[i].type,
+			.type = l->v[i].type,
 		};
 
 		memcpy(out + i * sizeof(d), &d, sizeof(d));
-		memcpy(out + name_at, v[i].text, v[i].len);
-		name_at += v[i].len;
+		memcpy(out + name_at, l->v[i].text, l->v[i].len);
+		name_at += l->v[i].len;
 	}
 }
 
-static uint64_t listing_size(const struct listing *l)
+static uint64_t listing_size(struct erofs_dir *d)
 {
+	struct listing l;
+	struct cursor c;
 	uint64_t size = 0;
-	uint32_t bytes = 0;
 
-	for (size_t i = 0, n; i < l->n; i += n) {
-		n = block_span(l, i, &bytes);
-		if (i + n < l->n)
-			size += EROFS_BLOCK;
-	}
-	return size + bytes;
+	cursor_start(&c, d);
+	while (list_block(&c, &l))
+		size += l.last ? l.bytes : EROFS_BLOCK;
+	return size;
 }
 
 static uint32_t inode_bytes(struct finish *f, const struct erofs_dir *d)
@@ -191,7 +198,6 @@ static int finish_measure(struct finish *f, uint64_t *at, struct err *e)
 	for (struct erofs_dir *d = erofs_tree_root(f->t); d; d = d->next) {
 		uint32_t tail, fixed = inode_bytes(f, d);
 		uint32_t room = is_root(d) ? EROFS_ROOT_ROOM : EROFS_BLOCK;
-		int r;
 
 		if (d->dead)
 			continue;
@@ -199,10 +205,7 @@ static int finish_measure(struct finish *f, uint64_t *at, struct err *e)
 			return err_set(e, E2BIG, "extended attributes of the root too large");
 		if (is_marked(d) && fixed == EROFS_INODE_SIZE + d->xattrs.size)
 			return err_set(e, E2BIG, "extended attributes of a directory too large");
-		r = list_fill(&f->list, d, e);
-		if (r)
-			return r;
-		d->size = listing_size(&f->list);
+		d->size = listing_size(d);
 		tail = (uint32_t)(d->size % EROFS_BLOCK);
 		d->tail_inline = tail && fixed + tail <= room;
 		d->data_at = *at;
@@ -235,74 +238,60 @@ static void finish_place(struct finish *f, uint64_t at)
 	}
 }
 
-struct patch {
-	struct erofs_writer *w;
-	struct err *e;
-	int r;
-};
-
-static void patch_nlink(struct erofs_name *name, void *ctx)
+static int patch_nlink(struct erofs_writer *w, struct erofs_node *node, struct err *e)
 {
-	struct erofs_node *node = name->node;
-	struct patch *p = ctx;
 	uint32_t nlink;
 
-	if (p->r || !node || node->type == EROFS_DIR || node->nlink == 1 || node->linked)
-		return;
+	if (!node || node->type == EROFS_DIR || node->nlink == 1 || node->linked)
+		return 0;
 	node->linked = true;
 	nlink = htole32(node->nlink);
-	p->r = out_patch(&p->w->out, node->at + offsetof(struct erofs_inode, nlink), &nlink,
-		sizeof(nlink), p->e);
+	return out_patch(
+		&w->out, node->at + offsetof(struct erofs_inode, nlink), &nlink, sizeof(nlink), e);
 }
 
 static int finish_links(struct finish *f, struct err *e)
 {
-	struct patch p = {.w = f->w, .e = e};
+	int r = 0;
 
-	for (struct erofs_dir *d = erofs_tree_root(f->t); d && !p.r; d = d->next) {
-		if (!d->dead)
-			erofs_dir_each(d, patch_nlink, &p);
+	for (struct erofs_dir *d = erofs_tree_root(f->t); d && !r; d = d->next) {
+		struct erofs_name *n = d->dead ? NULL : erofs_dir_first(d);
+
+		for (; n && !r; n = n->right)
+			r = patch_nlink(f->w, n->node, e);
 	}
-	return p.r;
+	return r;
 }
 
 /* All blocks of a directory but an inline tail. */
 static int write_blocks(struct finish *f, struct erofs_dir *d, struct err *e)
 {
 	uint8_t block[EROFS_BLOCK];
-	uint32_t bytes;
-	int r = list_fill(&f->list, d, e);
+	struct listing l;
+	struct cursor c;
+	int r = 0;
 
-	for (size_t i = 0, n; !r && i < f->list.n; i += n) {
-		n = block_span(&f->list, i, &bytes);
-		if (d->tail_inline && i + n == f->list.n)
-			break;
-		block_encode(f->list.v + i, n, block);
+	cursor_start(&c, d);
+	while (!r && list_block(&c, &l) && !(l.last && d->tail_inline)) {
+		block_encode(&l, block);
 		r = out_append(&f->w->out, block, sizeof(block), e);
 	}
 	return r;
 }
 
-static int inline_tail(struct finish *f, struct erofs_dir *d, uint8_t out[EROFS_BLOCK],
-	uint32_t *ret_bytes, struct err *e)
+/* Returns the bytes of an inline tail. */
+static uint32_t inline_tail(struct erofs_dir *d, uint8_t out[EROFS_BLOCK])
 {
-	size_t i = 0, n;
-	int r;
+	struct listing l;
+	struct cursor c;
 
-	*ret_bytes = 0;
 	if (!d->tail_inline)
 		return 0;
-	r = list_fill(&f->list, d, e);
-	if (r)
-		return r;
-	for (;;) {
-		n = block_span(&f->list, i, ret_bytes);
-		if (i + n == f->list.n)
-			break;
-		i += n;
-	}
-	block_encode(f->list.v + i, n, out);
-	return 0;
+	cursor_start(&c, d);
+	while (list_block(&c, &l) && !l.last)
+		;
+	block_encode(&l, out);
+	return l.bytes;
 }
 
 static void encode_dir(struct finish *f, struct erofs_dir *d, struct erofs_xattrs xattrs,
@@ -326,11 +315,9 @@ static int write_inode(struct finish *f, struct erofs_dir *d, struct err *e)
 	struct erofs_xattrs xattrs = dir_xattrs(f, d);
 	uint8_t inode[EROFS_INODE_SIZE], tail[EROFS_BLOCK];
 	struct erofs_out *o = &f->w->out;
-	uint32_t bytes;
-	int r = inline_tail(f, d, tail, &bytes, e);
+	uint32_t bytes = inline_tail(d, tail);
+	int r;
 
-	if (r)
-		return r;
 	encode_dir(f, d, xattrs, inode);
 	if (is_root(d)) {
 		uint8_t *p = f->block0 + EROFS_ROOT_AT;
@@ -392,6 +379,7 @@ static int finish_run(struct finish *f, const uint8_t uuid[16], struct err *e)
 	uint64_t at;
 	int r;
 
+	f->root_opaque = erofs_tree_root(f->t)->opaque;
 	finish_count(f);
 	r = finish_whiteouts(f, e);
 	if (!r)
@@ -428,8 +416,11 @@ int erofs_image_finish(struct erofs_writer *w, struct erofs_tree *t, const uint8
 		f->t = t;
 		r = finish_run(f, uuid, e);
 		*ret = (struct erofs_stats){
-			.bytes = out_pos(&w->out), .inodes = f->live, .implied = f->implied};
-		free(f->list.v);
+			.bytes = out_pos(&w->out),
+			.inodes = f->live,
+			.implied = f->implied,
+			.root_opaque = f->root_opaque,
+		};
 		free(f->xattrs);
 	} else {
 		err_errno(e, ENOMEM, "directories");

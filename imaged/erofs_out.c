@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "erofs_out.h"
+#include "scratch.h"
 
 /* Zeros in pieces of this size become holes; smaller ones would cost more calls than they save. */
 #define HOLE_UNIT 65536u
@@ -22,6 +23,8 @@ static int write_failed(int code, struct err *e)
 
 static int write_at(struct erofs_out *o, const uint8_t *p, size_t n, uint64_t at, struct err *e)
 {
+	if (at + n > IMAGE_MAX)
+		return err_set(e, EFBIG, "its image is larger than %llu MiB", IMAGE_MAX >> 20);
 	while (n > 0) {
 		ssize_t r = pwrite(o->fd, p, n, (off_t)at);
 
@@ -66,13 +69,10 @@ static int out_flush(struct erofs_out *o, struct err *e)
 		if (!is_zero(o->buf + at, n))
 			continue;
 		r = write_at(o, o->buf + from, at - from, o->base + from, e);
-		o->stored += at - from;
 		from = at + n;
 	}
-	if (!r && from < o->used) {
+	if (!r && from < o->used)
 		r = write_at(o, o->buf + from, o->used - from, o->base + from, e);
-		o->stored += o->used - from;
-	}
 	o->base += o->used;
 	o->used = 0;
 	return r;

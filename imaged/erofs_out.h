@@ -17,7 +17,6 @@ struct erofs_out {
 	int fd;
 	uint64_t base; /* place in the file of buf[0]; a multiple of the block size */
 	size_t used;
-	uint64_t stored; /* bytes written, holes left out */
 	uint8_t *buf;
 };
 

@@ -5,115 +5,158 @@
  * imaged --unpack.
  */
 #include <errno.h>
-#include <search.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "erofs_tree.h"
+#include "scratch.h"
 
-#define ARENA_CHUNK  65536u
 #define SYMLINKS_MAX 40u /* as in the kernel, path_resolution(7) */
-/* A tsearch(3) node of glibc 2.36: three words, and malloc's one. */
-#define TSEARCH_COST 32u
-
-struct chunk {
-	struct chunk *next;
-	_Alignas(16) uint8_t bytes[];
-};
 
 struct erofs_tree {
-	struct chunk *chunks;
-	size_t room; /* bytes left in the first chunk */
-	uint8_t *free_at;
+	struct scratch memory;
 	size_t bytes, max_bytes;
+	struct err why; /* erofs_tree_alloc() failed */
 	uint32_t names, max_names;
 	struct erofs_dir *root, *last;
 	struct erofs_node whiteout;
-	struct erofs_name *key; /* room for one lookup */
 };
-
-static bool charge(struct erofs_tree *t, size_t size)
-{
-	if (size > t->max_bytes - t->bytes)
-		return false;
-	t->bytes += size;
-	return true;
-}
 
 void *erofs_tree_alloc(struct erofs_tree *t, size_t size)
 {
-	size_t need = (size + 7) & ~(size_t)7,
-	       fresh = MAX(need, ARENA_CHUNK - sizeof(struct chunk));
-	struct chunk *c;
+	size_t need = (size + 7) & ~(size_t)7;
 	void *p;
 
-	if (need > t->room) {
-		if (size > t->max_bytes || !charge(t, sizeof(*c) + fresh))
-			return NULL;
-		c = malloc(sizeof(*c) + fresh);
-		if (!c)
-			return NULL;
-		c->next = t->chunks;
-		t->chunks = c;
-		t->free_at = c->bytes;
-		t->room = fresh;
+	if (size > t->max_bytes || need > t->max_bytes - t->bytes) {
+		err_set(&t->why, ENOMEM, "its names need more than %zu MiB of memory",
+			t->max_bytes >> 20);
+		return NULL;
 	}
-	p = t->free_at;
-	t->free_at += need;
-	t->room -= need;
-	memset(p, 0, size);
+	if (scratch_grow(&t->memory, t->bytes + need, &t->why) < 0)
+		return NULL;
+	p = t->memory.base + t->bytes;
+	t->bytes += need;
 	return p;
 }
 
-static int no_memory(struct erofs_tree *t, struct err *e)
+int erofs_tree_no_memory(struct erofs_tree *t, struct err *e)
 {
-	return err_set(e, ENOMEM, "its names need more than %zu MiB of memory", t->max_bytes >> 20);
+	return err_set(e, t->why.code, "%s", t->why.text);
 }
 
-static int compare_names(const void *a, const void *b)
-{
-	const struct erofs_name *x = a, *y = b;
-	int r = memcmp(x->text, y->text, MIN(x->len, y->len));
+/* ---- the names of one directory ---- */
 
-	return r ? r : (int)x->len - (int)y->len;
+static int compare(const char *text, size_t len, const struct erofs_name *name)
+{
+	int r = memcmp(text, name->text, MIN(len, name->len));
+
+	return r ? r : (int)len - (int)name->len;
 }
 
-static struct erofs_name *look_up(
-	struct erofs_tree *t, struct erofs_dir *d, const char *text, size_t len)
+static struct erofs_name *rotate_right(struct erofs_name *n)
 {
-	struct erofs_name **found;
+	struct erofs_name *up = n->left;
 
-	t->key->len = (uint8_t)len;
-	memcpy(t->key->text, text, len);
-	found = tfind(t->key, &d->names, compare_names);
-	return found ? *found : NULL;
+	n->left = up->right;
+	up->right = n;
+	return up;
 }
 
+static struct erofs_name *rotate_left(struct erofs_name *n)
+{
+	struct erofs_name *up = n->right;
+
+	n->right = up->left;
+	up->left = n;
+	return up;
+}
+
+/* Brings the name, or a neighbour of its place, to the root. Sleator and Tarjan, "Self-adjusting
+ * binary search trees", top-down: n operations take O(n log n) steps whatever names an archive
+ * chooses, and few in an archive's usual order. */
+static struct erofs_name *splay(struct erofs_name *n, const char *text, size_t len)
+{
+	struct erofs_name sides = {0}, *less = &sides, *more = &sides;
+
+	for (;;) {
+		int c = compare(text, len, n);
+
+		if (c < 0 && n->left && compare(text, len, n->left) < 0)
+			n = rotate_right(n);
+		else if (c > 0 && n->right && compare(text, len, n->right) > 0)
+			n = rotate_left(n);
+		if (c == 0 || !(c < 0 ? n->left : n->right))
+			break;
+		if (c < 0) {
+			more->left = n;
+			more = n;
+			n = n->left;
+		} else {
+			less->right = n;
+			less = n;
+			n = n->right;
+		}
+	}
+	less->right = n->left;
+	more->left = n->right;
+	n->left = sides.right;
+	n->right = sides.left;
+	return n;
+}
+
+static struct erofs_name *look_up(struct erofs_dir *d, const char *text, size_t len)
+{
+	if (!d->names)
+		return NULL;
+	d->names = splay(d->names, text, len);
+	return compare(text, len, d->names) == 0 ? d->names : NULL;
+}
+
+/* After a look_up() that found nothing: the root is a neighbour. */
 static int add_name(struct erofs_tree *t, struct erofs_dir *d, const char *text, size_t len,
 	struct erofs_name **ret, struct err *e)
 {
-	struct erofs_name *name;
+	struct erofs_name *name, *root = d->names;
 
 	if (t->names == t->max_names)
 		return err_set(e, E2BIG, "more than %u entries", t->max_names);
 	name = erofs_tree_alloc(t, sizeof(*name) + len);
-	if (!name || !charge(t, TSEARCH_COST))
-		return no_memory(t, e);
+	if (!name)
+		return erofs_tree_no_memory(t, e);
 	name->len = (uint8_t)len;
 	memcpy(name->text, text, len);
-	if (!tsearch(name, &d->names, compare_names))
-		return no_memory(t, e);
+	if (root && compare(text, len, root) < 0) {
+		name->left = root->left;
+		name->right = root;
+		root->left = NULL;
+	} else if (root) {
+		name->right = root->right;
+		name->left = root;
+		root->right = NULL;
+	}
+	d->names = name;
 	t->names++;
-	d->count++;
 	*ret = name;
 	return 0;
+}
+
+struct erofs_name *erofs_dir_first(struct erofs_dir *d)
+{
+	struct erofs_name **at = &d->names;
+
+	while (*at) {
+		while ((*at)->left)
+			*at = rotate_right(*at);
+		at = &(*at)->right;
+	}
+	return d->names;
 }
 
 static int get_name(struct erofs_tree *t, struct erofs_dir *d, const char *text, size_t len,
 	struct erofs_name **ret, struct err *e)
 {
-	*ret = look_up(t, d, text, len);
+	*ret = look_up(d, text, len);
 	return *ret ? 0 : add_name(t, d, text, len, ret, e);
 }
 
@@ -151,49 +194,42 @@ static int enter_new_dir(struct erofs_tree *t, struct erofs_dir *parent, struct 
 		return err_set(e, ENAMETOOLONG, "directories too deep");
 	d = new_dir(t, parent);
 	if (!d)
-		return no_memory(t, e);
+		return erofs_tree_no_memory(t, e);
 	d->opaque = name->hides;
 	set_node(name, &d->node);
 	*ret = d;
 	return 0;
 }
 
-int erofs_tree_new(uint32_t max_names, size_t max_bytes, struct erofs_tree **ret, struct err *e)
+int erofs_tree_new(
+	int fd, uint32_t max_names, size_t max_bytes, struct erofs_tree **ret, struct err *e)
 {
 	struct erofs_tree *t = calloc(1, sizeof(*t));
+	int r;
 
 	if (!t)
 		return err_errno(e, ENOMEM, "names");
 	t->max_names = max_names;
 	t->max_bytes = max_bytes;
 	t->whiteout.type = EROFS_CHR;
-	t->key = malloc(sizeof(*t->key) + EROFS_NAME_MAX);
-	t->root = new_dir(t, NULL);
-	if (!t->key || !t->root) {
+	r = scratch_open(&t->memory, fd, SCRATCH_NAMES_AT, max_bytes, e);
+	if (!r) {
+		t->root = new_dir(t, NULL);
+		r = t->root ? 0 : erofs_tree_no_memory(t, e);
+	}
+	if (r < 0) {
 		erofs_tree_free(&t);
-		return err_errno(e, ENOMEM, "names");
+		return r;
 	}
 	*ret = t;
 	return 0;
 }
 
-static void keep_name(_unused_ void *name)
-{
-}
-
 void erofs_tree_free(struct erofs_tree **t)
 {
-	struct chunk *c, *next;
-
 	if (!*t)
 		return;
-	for (struct erofs_dir *d = (*t)->root; d; d = d->next)
-		tdestroy(d->names, keep_name);
-	for (c = (*t)->chunks; c; c = next) {
-		next = c->next;
-		free(c);
-	}
-	free((*t)->key);
+	scratch_close(&(*t)->memory);
 	free(*t);
 	*t = NULL;
 }
@@ -275,7 +311,7 @@ static int walk_down(
 	struct erofs_name *name;
 	int r;
 
-	name = look_up(t, w->dir, part, len);
+	name = look_up(w->dir, part, len);
 	if (!name || !name->node || name->node == &t->whiteout) {
 		if (!w->create)
 			return -ENOENT;
@@ -356,7 +392,7 @@ struct erofs_node *erofs_tree_find(struct erofs_tree *t, const char *path)
 		return NULL;
 	if (!*base)
 		return &t->root->node;
-	name = look_up(t, w.dir, base, strlen(base));
+	name = look_up(w.dir, base, strlen(base));
 	return name && name->node != &t->whiteout ? name->node : NULL;
 }
 
@@ -400,7 +436,7 @@ static int copy_xattrs(
 	if (x.size) {
 		body = erofs_tree_alloc(t, x.size);
 		if (!body)
-			return no_memory(t, e);
+			return erofs_tree_no_memory(t, e);
 		memcpy(body, x.body, x.size);
 	}
 	d->xattrs = (struct erofs_xattrs){.body = body, .size = x.size};
@@ -453,25 +489,4 @@ struct erofs_dir *erofs_tree_root(struct erofs_tree *t)
 struct erofs_node *erofs_tree_whiteout_node(struct erofs_tree *t)
 {
 	return &t->whiteout;
-}
-
-struct each {
-	void (*fn)(struct erofs_name *name, void *ctx);
-	void *ctx;
-};
-
-static void each_visit(const void *node, VISIT which, void *closure)
-{
-	struct erofs_name *const *name = node;
-	struct each *each = closure;
-
-	if (which == postorder || which == leaf)
-		each->fn(*name, each->ctx);
-}
-
-void erofs_dir_each(struct erofs_dir *d, void (*fn)(struct erofs_name *name, void *ctx), void *ctx)
-{
-	struct each each = {.fn = fn, .ctx = ctx};
-
-	twalk_r(d->names, each_visit, &each);
 }

@@ -5,7 +5,8 @@
  * directory) is already in the image and known here only by its place.
  *
  * A path is resolved as in a chroot: "/" and ".." of a symbolic link stop at the image's root, and
- * there is no other root. Memory is bounded and given back at once by erofs_tree_free().
+ * there is no other root. Memory is bounded, lies in the image's file (scratch.h) and is given back
+ * at once by erofs_tree_free().
  */
 #pragma once
 
@@ -43,8 +44,9 @@ struct erofs_node {
 };
 
 /* A name in a directory; several names of one node are hard links. node is NULL while a hard link
- * waits for its target. */
+ * waits for its target. left and right are the tree's; see erofs_dir_first(). */
 struct erofs_name {
+	struct erofs_name *left, *right;
 	struct erofs_node *node;
 	bool hides; /* a whiteout of this name was seen: nothing of lower layers shows */
 	uint8_t len;
@@ -57,8 +59,7 @@ struct erofs_dir {
 	struct erofs_dir *next;	  /* in order of creation: a parent is before its children */
 	struct erofs_attr attr;
 	struct erofs_xattrs xattrs;
-	void *names; /* of tsearch(3) */
-	uint32_t count;
+	struct erofs_name *names; /* root of their tree */
 	uint32_t depth;
 	bool opaque;
 	bool implied;	  /* made for a path through it; no entry of the layer describes it */
@@ -73,8 +74,11 @@ struct erofs_place {
 	const char *base; /* "": the root itself, and dir is the root */
 };
 
-/* At most `max_names` names (those of lost entries count) in at most `max_bytes` of memory. */
-int erofs_tree_new(uint32_t max_names, size_t max_bytes, struct erofs_tree **ret, struct err *e);
+/* At most `max_names` names (those of lost entries count) in at most `max_bytes` of memory, behind
+ * the end of the image in `fd` (borrowed; -1: ordinary memory). Nothing of it may be touched once
+ * the image is finished. */
+int erofs_tree_new(
+	int fd, uint32_t max_names, size_t max_bytes, struct erofs_tree **ret, struct err *e);
 void erofs_tree_free(struct erofs_tree **t);
 
 /* Rewrites a tar path into components joined by "/", without "." or ".."; the root is "".
@@ -90,7 +94,7 @@ int erofs_tree_place(
 /* The inode at a clean path, its last component not followed; NULL if the layer has none. */
 struct erofs_node *erofs_tree_find(struct erofs_tree *t, const char *path);
 
-/* A fresh inode for a non-directory; `target` is copied. NULL if memory is at its bound. */
+/* A fresh inode for a non-directory; `target` is copied. NULL as of erofs_tree_alloc(). */
 struct erofs_node *erofs_node_new(struct erofs_tree *t, enum erofs_type type, const char *target);
 
 /* Makes the name lead to the node (NULL: to be filled in later); what it led to is dropped, a
@@ -105,8 +109,10 @@ int erofs_tree_put_dir(struct erofs_tree *t, struct erofs_place at, const struct
 /* Hides what lower layers have under this name; an entry of this layer stays. */
 int erofs_tree_whiteout(struct erofs_tree *t, struct erofs_place at, struct err *e);
 
-/* Memory that lives as long as the tree, counted against its bound; NULL at the bound. */
+/* Zeroed memory that lives as long as the tree, counted against its bound; NULL at the bound or on
+ * a full disk, and erofs_tree_no_memory() says which. */
 void *erofs_tree_alloc(struct erofs_tree *t, size_t size);
+int erofs_tree_no_memory(struct erofs_tree *t, struct err *e);
 
 /* The root is the first of all directories. */
 struct erofs_dir *erofs_tree_root(struct erofs_tree *t);
@@ -114,5 +120,6 @@ struct erofs_dir *erofs_tree_root(struct erofs_tree *t);
 /* The one inode that all whiteouts share. */
 struct erofs_node *erofs_tree_whiteout_node(struct erofs_tree *t);
 
-/* Calls fn for each name of the directory, in no order that matters. */
-void erofs_dir_each(struct erofs_dir *d, void (*fn)(struct erofs_name *name, void *ctx), void *ctx);
+/* The names of the directory ascend by bytes; the next one is name->right, until the next call of
+ * anything else here. */
+struct erofs_name *erofs_dir_first(struct erofs_dir *d);

@@ -69,11 +69,6 @@ void erofs_writer_close(struct erofs_writer **w)
 	*w = NULL;
 }
 
-uint64_t erofs_writer_stored(const struct erofs_writer *w)
-{
-	return w->out.stored + w->out.used;
-}
-
 int erofs_data_append(struct erofs_writer *w, const void *p, size_t n, struct err *e)
 {
 	return out_append(&w->out, p, n, e);

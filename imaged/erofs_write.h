@@ -19,6 +19,7 @@ struct erofs_stats {
 	uint64_t bytes; /* size of the image */
 	uint32_t inodes;
 	uint32_t implied; /* directories of which nothing is known */
+	bool root_opaque;
 };
 
 /* The file must be empty and stays the caller's. */
@@ -34,9 +35,7 @@ int erofs_data_skip(struct erofs_writer *w, uint64_t n, struct err *e);
 int erofs_inode_put(struct erofs_writer *w, const struct erofs_attr *attr,
 	struct erofs_xattrs xattrs, uint64_t rdev, struct erofs_node *node, struct err *e);
 
-/* Bytes that reached the disk or soon will, holes not counted. */
-uint64_t erofs_writer_stored(const struct erofs_writer *w);
-
-/* Writes all directories and the super block. `uuid` names the image. */
+/* Writes all directories and the super block. `uuid` names the image. The tree's memory is gone
+ * then: it may only be freed. */
 int erofs_image_finish(struct erofs_writer *w, struct erofs_tree *t, const uint8_t uuid[16],
 	struct erofs_stats *ret, struct err *e);

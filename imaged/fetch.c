@@ -16,7 +16,7 @@
 #include "resolve.h"
 
 #define SESSIONS_MAX	  64
-#define RESOLVES_MAX	  8 /* each may hold one document in memory */
+#define RESOLVES_MAX	  4 /* each may hold one document in memory */
 #define BLOBS_MAX	  32
 #define INSECURE_MAX	  64
 #define DEFAULT_CERTS_DIR "/etc/bulkhead/certs.d"

@@ -9,15 +9,19 @@
 #include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
+#define ZSTD_STATIC_LINKING_ONLY /* for ZSTD_customMem; exported by the shared library too */
 #include <zstd.h>
 
 #include "inflate.h"
+#include "scratch.h"
 
 #define IN_BUFFER (1u << 20)
 #define MAGIC_MAX 4u
 /* 32 MiB is the largest window that the encoders of container tools choose; the format allows for
  * windows that no 64 MiB process could hold. */
 #define ZSTD_WINDOW_LOG_MAX 25
+/* The window is larger than this, whatever else libzstd allocates is not. */
+#define ZSTD_ORDINARY (1u << 20)
 
 struct inflate {
 	int fd;
@@ -27,10 +31,13 @@ struct inflate {
 	size_t in_at, in_len; /* unread input is in[in_at .. in_len) */
 	const uint8_t *ready; /* produced by the last step */
 	size_t ready_len;
-	uint64_t in_bytes, out_bytes, max_out;
+	uint64_t in_bytes, out_bytes;
+	const struct layer_limits *limits;
 	EVP_MD_CTX *sha;
 	struct inflate_state *gzip;
 	ZSTD_DStream *zstd;
+	int scratch_fd;
+	struct scratch window;
 	size_t zstd_hint; /* 0 between frames */
 };
 
@@ -189,9 +196,35 @@ static int gzip_open(struct inflate *f)
 	return 0;
 }
 
+static void *zstd_alloc(void *ctx, size_t size)
+{
+	struct inflate *f = ctx;
+
+	if (size <= ZSTD_ORDINARY)
+		return malloc(size);
+	/* libzstd gives one window back before it asks for the next. */
+	if (f->window.base ||
+		scratch_open(&f->window, f->scratch_fd, SCRATCH_WINDOW_AT, size, NULL) < 0)
+		return NULL;
+	if (scratch_grow(&f->window, size, NULL) == 0)
+		return f->window.base;
+	scratch_close(&f->window);
+	return NULL;
+}
+
+static void zstd_free(void *ctx, void *p)
+{
+	struct inflate *f = ctx;
+
+	if (p && p == f->window.base)
+		scratch_close(&f->window);
+	else
+		free(p);
+}
+
 static int zstd_open(struct inflate *f)
 {
-	f->zstd = ZSTD_createDStream();
+	f->zstd = ZSTD_createDStream_advanced((ZSTD_customMem){zstd_alloc, zstd_free, f});
 	if (!f->zstd || ZSTD_isError(ZSTD_DCtx_setParameter(
 				f->zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX)))
 		return -ENOMEM;
@@ -226,7 +259,8 @@ static int detect(struct inflate *f, struct err *e)
 	return r ? err_errno(e, -r, "decompressor") : 0;
 }
 
-int inflate_new(int fd, uint64_t max_out, struct inflate **ret, struct err *e)
+int inflate_new(int fd, int scratch_fd, const struct layer_limits *limits, struct inflate **ret,
+	struct err *e)
 {
 	struct inflate *f = calloc(1, sizeof(*f));
 	int r;
@@ -234,7 +268,8 @@ int inflate_new(int fd, uint64_t max_out, struct inflate **ret, struct err *e)
 	if (!f)
 		return err_errno(e, ENOMEM, "decompressor");
 	f->fd = fd;
-	f->max_out = max_out;
+	f->scratch_fd = scratch_fd;
+	f->limits = limits;
 	f->in = malloc(IN_BUFFER);
 	f->out = malloc(INFLATE_CHUNK);
 	f->sha = EVP_MD_CTX_new();
@@ -263,16 +298,28 @@ void inflate_free(struct inflate **f)
 	*f = NULL;
 }
 
+static int check_bounds(const struct inflate *f, struct err *e)
+{
+	const struct layer_limits *l = f->limits;
+
+	if (f->out_bytes > l->max_unpacked)
+		return err_set(e, E2BIG, "unpacks to more than %llu MiB",
+			(unsigned long long)(l->max_unpacked >> 20));
+	if (f->out_bytes > l->ratio_free && f->out_bytes / l->max_ratio > f->in_bytes)
+		return err_set(e, E2BIG, "unpacks to more than %u times its size", l->max_ratio);
+	return 0;
+}
+
 int inflate_next(struct inflate *f, const uint8_t **ret, size_t *ret_len, struct err *e)
 {
 	int r = f->step(f, e);
 
 	if (r)
 		return r;
-	if (f->ready_len > f->max_out - f->out_bytes)
-		return err_set(e, E2BIG, "unpacks to more than %llu MiB",
-			(unsigned long long)(f->max_out >> 20));
 	f->out_bytes += f->ready_len;
+	r = check_bounds(f, e);
+	if (r)
+		return r;
 	if (EVP_DigestUpdate(f->sha, f->ready, f->ready_len) != 1)
 		return err_set(e, EIO, "sha256 failed");
 	*ret = f->ready;

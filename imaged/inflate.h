@@ -9,18 +9,22 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "layer.h"
 
 #define INFLATE_CHUNK	    (256u << 10) /* at most so much is given out at a time */
 #define INFLATE_DIGEST_SIZE 32u
 
 struct inflate;
 
-/* `max_out` bounds the bytes given out. The descriptor stays the caller's. */
-int inflate_new(int fd, uint64_t max_out, struct inflate **ret, struct err *e);
+/* The bytes given out are bounded by max_unpacked and by max_ratio for each byte read. The window
+ * of zstd lies in scratch memory (scratch.h) of scratch_fd. Descriptors and limits stay the
+ * caller's. */
+int inflate_new(int fd, int scratch_fd, const struct layer_limits *limits, struct inflate **ret,
+	struct err *e);
 void inflate_free(struct inflate **f);
 
 /* The next bytes, valid until the next call; *ret_len is 0 at the end, and only then. Reads the
- * descriptor and may block. -EBADMSG for a damaged or truncated stream, -E2BIG over max_out. */
+ * descriptor and may block. -EBADMSG for a damaged or truncated stream, -E2BIG over the limits. */
 int inflate_next(struct inflate *f, const uint8_t **ret, size_t *ret_len, struct err *e);
 
 /* sha256 of all bytes given out; to be called once, after the end. */

@@ -12,7 +12,7 @@
 
 const struct layer_limits layer_limits_default = {
 	.max_unpacked = 64ULL << 30,
-	.max_names = 48ULL << 20,
+	.max_names = 160ULL << 20,
 	.ratio_free = 1ULL << 30,
 	.max_ratio = 256,
 	.max_entries = 1u << 20,
@@ -142,9 +142,10 @@ static int unpack_open(struct unpack *u, int in_fd, int out_fd, struct err *e)
 	if (ftruncate(out_fd, 0) < 0)
 		return err_errno(e, errno, "image file");
 	u->pending_end = &u->pending;
-	r = inflate_new(in_fd, u->limits->max_unpacked, &u->in, e);
+	r = inflate_new(in_fd, out_fd, u->limits, &u->in, e);
 	if (!r)
-		r = erofs_tree_new(u->limits->max_entries, u->limits->max_names, &u->tree, e);
+		r = erofs_tree_new(
+			out_fd, u->limits->max_entries, u->limits->max_names, &u->tree, e);
 	if (!r)
 		r = erofs_writer_open(out_fd, &u->image, e);
 	return r ? r : open_tar(u, e);
@@ -171,8 +172,6 @@ static int unpack_finish(struct unpack *u, struct layer_result *ret, struct err 
 	/* The image's UUID is the start of its diff_id: the same layer, the same image. */
 	if (!r)
 		r = erofs_image_finish(u->image, u->tree, digest, &stats, e);
-	if (!r)
-		r = layer_check_ratio(u, e);
 	if (r)
 		return r;
 	*ret = (struct layer_result){
@@ -182,7 +181,7 @@ static int unpack_finish(struct unpack *u, struct layer_result *ret, struct err 
 		.image_bytes = stats.bytes,
 		.inodes = stats.inodes,
 		.implied = stats.implied,
-		.root_opaque = erofs_tree_root(u->tree)->opaque,
+		.root_opaque = stats.root_opaque,
 	};
 	for (size_t i = 0; i < sizeof(digest); i++)
 		snprintf(ret->diff_id + 7 + 2 * i, 3, "%02x", digest[i]);

@@ -13,14 +13,16 @@
 /* Every quantity that a layer decides. */
 struct layer_limits {
 	uint64_t max_unpacked; /* bytes of the uncompressed stream, and of all its files' sizes */
-	uint64_t max_names;    /* bytes of memory for names and directories */
-	uint64_t ratio_free;   /* bytes stored before max_ratio counts */
-	uint32_t max_ratio; /* bytes stored for each byte read; zeros that become holes are free */
-	uint32_t max_entries; /* names in the image, and headers in the archive */
-	uint32_t max_path;    /* bytes of a path or link target with its NUL; at most 4096 */
+	uint64_t max_names;    /* bytes for names and directories, on the disk (scratch.h) */
+	uint64_t ratio_free;   /* bytes of the uncompressed stream before max_ratio counts */
+	uint32_t max_ratio;    /* bytes of the uncompressed stream for each byte read */
+	uint32_t max_entries;  /* names in the image, and headers in the archive */
+	uint32_t max_path;     /* bytes of a path or link target with its NUL; at most 4096 */
 };
 
-/* 64 GiB; 48 MiB (about 400,000 names); 1 GiB; 256; 1,048,576; 4096. */
+/* 64 GiB, three times the largest images in use; 160 MiB, enough for max_entries of 100 bytes each;
+ * 1 GiB; 256, where text takes 10, a file of zeros up to 1032 in gzip, and a disk image that is
+ * mostly empty 100; 1,048,576; 4096, the kernel's PATH_MAX. */
 extern const struct layer_limits layer_limits_default;
 
 #define LAYER_DIFF_ID_SIZE 72 /* "sha256:", 64 hex digits, NUL */

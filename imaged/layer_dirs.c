@@ -211,7 +211,7 @@ static int stack_open(struct stack *s, const int *images, size_t n, int out_fd, 
 	if (!r && ftruncate(out_fd, 0) < 0)
 		r = err_errno(e, errno, "image file");
 	if (!r)
-		r = erofs_tree_new(limits->max_entries, limits->max_names, &s->tree, e);
+		r = erofs_tree_new(out_fd, limits->max_entries, limits->max_names, &s->tree, e);
 	return r ? r : erofs_writer_open(out_fd, &s->image, e);
 }
 

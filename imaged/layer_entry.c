@@ -67,16 +67,6 @@ static int get_attr(struct archive_entry *entry, struct erofs_attr *ret, struct 
 	return 0;
 }
 
-int layer_check_ratio(struct unpack *u, struct err *e)
-{
-	uint64_t stored = erofs_writer_stored(u->image), in = inflate_in_bytes(u->in);
-
-	if (stored > u->limits->ratio_free && stored / u->limits->max_ratio > in)
-		return err_set(
-			e, E2BIG, "unpacks to more than %u times its size", u->limits->max_ratio);
-	return 0;
-}
-
 static int claim_size(struct unpack *u, int64_t size, struct err *e)
 {
 	if (size < 0)
@@ -99,8 +89,6 @@ static int put_piece(struct unpack *u, int64_t *at, int64_t size, const void *p,
 	r = erofs_data_skip(u->image, (uint64_t)(offset - *at), e);
 	if (!r)
 		r = erofs_data_append(u->image, p, n, e);
-	if (!r)
-		r = layer_check_ratio(u, e);
 	*at = offset + (int64_t)n;
 	return r;
 }
@@ -127,7 +115,7 @@ static int new_node(struct unpack *u, enum erofs_type type, const char *target,
 	struct erofs_node **ret, struct err *e)
 {
 	*ret = erofs_node_new(u->tree, type, target);
-	return *ret ? 0 : err_set(e, ENOMEM, "its names need too much memory");
+	return *ret ? 0 : erofs_tree_no_memory(u->tree, e);
 }
 
 static int put_inode(struct unpack *u, struct erofs_place at, struct archive_entry *entry,
@@ -189,7 +177,7 @@ static int defer_link(struct unpack *u, struct erofs_place at, struct err *e)
 	struct pending *p = erofs_tree_alloc(u->tree, sizeof(*p) + len);
 
 	if (!p)
-		return err_set(e, ENOMEM, "its names need too much memory");
+		return erofs_tree_no_memory(u->tree, e);
 	memcpy(p->target, u->target, len);
 	*u->pending_end = p;
 	u->pending_end = &p->next;

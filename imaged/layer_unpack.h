@@ -14,7 +14,7 @@
 /* How many bytes of the stream one libarchive call may ask for, to the next multiple of what comes
  * at a time. It keeps headers, long names and sparse maps in memory, and of a sparse map every four
  * bytes cost it about fifty. */
-#define LAYER_HEADER_BYTES (5u << 20)
+#define LAYER_HEADER_BYTES (1u << 20)
 #define LAYER_DATA_BYTES   (1u << 20)
 
 /* A hard link that came before its target. */
@@ -46,9 +46,6 @@ int layer_tar_failed(struct unpack *u, struct err *e);
 
 /* Puts the name of an entry, shortened and made printable, in front of the sentence. */
 int layer_name_entry(const char *path, struct err *e);
-
-/* -E2BIG when the image has outgrown what its compressed form allows. */
-int layer_check_ratio(struct unpack *u, struct err *e);
 
 /* Applies one entry, with its content. */
 int layer_apply(struct unpack *u, struct archive_entry *entry, struct err *e);

@@ -6,13 +6,14 @@
 #include <sys/resource.h>
 
 #include "imaged.h"
+#include "scratch.h"
 
 static const struct priv_rlimit rlimits[] = {
 	{RLIMIT_NOFILE, 144,
 		"channel, event loop, log; a request brings up to 127 layers and a file"},
 	{RLIMIT_AS, 512ULL << 20,
-		"names of a layer are bounded at 48 MiB, a zstd window at 128 MiB"},
-	{RLIMIT_FSIZE, 64ULL << 30, "no layer's image is larger"},
+		"names of a layer are bounded at 160 MiB, a zstd window at 32 MiB"},
+	{RLIMIT_FSIZE, SCRATCH_END, "no layer's image is larger, nor what lies behind it"},
 	{RLIMIT_CORE, 0, "a crash must not write image bytes anywhere"},
 	{-1, 0, NULL},
 };
@@ -21,7 +22,7 @@ static const struct priv_rlimit rlimits[] = {
 static const struct priv_syscall syscalls[] = {
 	PRIV_SYS(pwrite64, "the image, block by block"),
 	PRIV_SYS(ftruncate, "the image's end"),
-	PRIV_SYS(sysinfo, "qsort(3) of glibc up to 2.36 asks how much memory it may take"),
+	PRIV_SYS(fallocate, "room behind it (scratch.h)"),
 	PRIV_SYS_END,
 };
 

@@ -12,7 +12,7 @@
 #include "../proto/base/log.h"
 
 #define RESOLVE_MS    120000
-#define RESOLVING_MAX 8 /* at a time; each holds a document in the fetch worker's memory */
+#define RESOLVING_MAX 4 /* at a time; each holds a document in the fetch worker's memory */
 #define DRAIN_MS      5000
 
 static const char *const state_names[] = {
