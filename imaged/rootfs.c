@@ -251,11 +251,12 @@ static const char *fs_name(int fd)
 
 int rootfs_map_host(struct mntns *n, const struct mount_map *m, struct err *e)
 {
-	/* A container's root owns, through the mapping, what host root owns: of that, device nodes
-	 * must stay dead. */
+	/* A container's root owns, through the mapping, what the owner does: of that, device nodes
+	 * must stay dead, and of a user's files also setuid bits. */
 	struct mount_attr attr = {
-		.attr_set =
-			MOUNT_ATTR_IDMAP | MOUNT_ATTR_NODEV | (m->readonly ? MOUNT_ATTR_RDONLY : 0),
+		.attr_set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_NODEV |
+			    (m->owner ? MOUNT_ATTR_NOSUID : 0) |
+			    (m->readonly ? MOUNT_ATTR_RDONLY : 0),
 		.userns_fd = (__u64)m->userns,
 	};
 	_cleanup_fd_ int tree = -1;
@@ -263,9 +264,6 @@ int rootfs_map_host(struct mntns *n, const struct mount_map *m, struct err *e)
 
 	if (r < 0)
 		return r;
-	if (m->owner != 0)
-		return err_set(e, EOPNOTSUPP,
-			"host directories of callers other than root can't be mapped");
 	tree = mntns_host_clone(n, m->source, m->recursive);
 	if (tree < 0)
 		return err_errno(e, tree, "cloning the mount of the directory");
@@ -273,8 +271,10 @@ int rootfs_map_host(struct mntns *n, const struct mount_map *m, struct err *e)
 		tree, "", AT_EMPTY_PATH | (m->recursive ? AT_RECURSIVE : 0), &attr, sizeof(attr));
 	if (r == 0)
 		return take_fd(&tree);
+	/* A user's file system may be one that he serves himself: it is asked nothing. */
 	if (errno == EINVAL)
 		return err_set(e, EINVAL, "%s file system%s can't be mapped to a container's ids",
-			fs_name(m->source), m->recursive ? " or one mounted below" : "");
+			m->owner ? "its" : fs_name(m->source),
+			m->recursive ? " or one mounted below" : "");
 	return err_errno(e, errno, "mapping the directory to the container's ids");
 }

@@ -74,6 +74,7 @@ struct shim;
 struct job;
 struct session;
 struct request;
+struct idmap;
 
 struct ctr {
 	struct ctr *next;
@@ -150,6 +151,8 @@ struct engine {
 	struct session *sessions;
 	struct request *creating; /* create.c */
 	struct filter *filters; /* seccomp.c's, the last used first */
+	struct idmap *idmaps;	  /* idmaps.c: asked for */
+	uint32_t idmap_seq;
 	bool adopted, serving, ending;
 	struct watch *end_timer, *accept_timer;
 	uint32_t n_clients, n_users; /* connections: of all, of users who are not root */
@@ -187,6 +190,12 @@ void shims_on_failed(struct engine *g, const struct launch_frame *f);
 void shims_on_gone(struct engine *g, const struct launch_frame *f);
 void shims_on_adopt(struct engine *g, const struct launch_frame *f, int channel);
 void slot_use(struct engine *g, uint32_t slot, bool used);
+
+/* idmaps.c: a user namespace in which a container's root is its owner, for mounts; ns is lent and
+ * is -1 with an error. fn is called later. */
+typedef void (*idmap_fn)(void *arg, int ns, const struct err *e);
+void idmaps_get(struct engine *g, const struct ctr *c, idmap_fn fn, void *arg);
+void idmaps_answer(struct engine *g, const struct launch_frame *f, int ns);
 
 /* containers.c: the table. */
 struct ctr *ctr_new(struct engine *g);

@@ -216,8 +216,12 @@ static void on_launcher(void *arg, int what)
 	case LAUNCH_ADOPTED:
 		on_adopted(g);
 		break;
+	case LAUNCH_IDMAPPED:
+		idmaps_answer(g, &f, fd);
+		break;
 	case LAUNCH_SPAWN:
 	case LAUNCH_FORGET:
+	case LAUNCH_IDMAP:
 		break;
 	}
 	fd_close(&fd);

@@ -20,6 +20,9 @@ enum launch_op {
 	LAUNCH_ADOPTED = 6, /* no more of them */
 	LAUNCH_FORGET =
 		7, /* to the launcher: the channel of (role, slot, pid) is closed, drop the spare */
+	LAUNCH_IDMAP = 8, /* to the launcher: a user namespace that maps host ids `uid` and `gid` to
+			     the root of `slot` (idmap.h) */
+	LAUNCH_IDMAPPED = 9, /* its answer: the namespace, or status is an errno; seq as asked */
 };
 
 /* Flags of a shim. */
@@ -32,6 +35,7 @@ enum {
 struct launch_frame {
 	uint32_t op, role, slot, flags, seq;
 	int32_t pid, status;
+	uint32_t uid, gid;
 };
 
 /* What the supervisor process finds open when it starts. */

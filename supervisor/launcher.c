@@ -15,6 +15,7 @@
 
 #include "base/fd.h"
 #include "base/loop.h"
+#include "idmap.h"
 #include "programs.h"
 
 #define BACKOFF_MIN_MS 100
@@ -140,6 +141,22 @@ static void on_spawn(struct launcher *l, const struct launch_frame *f)
 	launch_send(l->channel, &answer, channel);
 }
 
+/* Never of root's files: those are mapped by the container's own namespace, as its root asks. */
+static void on_idmap(struct launcher *l, const struct launch_frame *f)
+{
+	struct launch_frame answer = *f;
+	_cleanup_fd_ int ns = -EINVAL;
+	struct err e = {0};
+
+	if (f->slot >= SLOT_MIN && f->slot <= SLOT_MAX && f->uid != 0)
+		ns = idmap_make(f->uid, f->gid, l->o->uid_base + f->slot * UID_RANGE, &e);
+	if (e.code)
+		log_error("%s", e.text);
+	answer.op = LAUNCH_IDMAPPED;
+	answer.status = ns < 0 ? -ns : 0;
+	launch_send(l->channel, &answer, ns);
+}
+
 static void on_word(void *arg, int what)
 {
 	struct launcher *l = arg;
@@ -159,6 +176,8 @@ static void on_word(void *arg, int what)
 	}
 	if (f.op == LAUNCH_SPAWN) {
 		on_spawn(l, &f);
+	} else if (f.op == LAUNCH_IDMAP) {
+		on_idmap(l, &f);
 	} else if (f.op == LAUNCH_FORGET) {
 		c = child_find(l, f.role, f.slot, f.pid);
 		if (c)
@@ -175,7 +194,8 @@ static void hand_over(struct launcher *l)
 	for (struct child *c = l->children; c; c = c->next) {
 		if (c->spare < 0)
 			continue;
-		f = (struct launch_frame){LAUNCH_ADOPT, c->role, c->slot, c->flags, 0, c->pid, 0};
+		f = (struct launch_frame){
+			LAUNCH_ADOPT, c->role, c->slot, c->flags, 0, c->pid, 0, 0, 0};
 		launch_send(l->channel, &f, c->spare);
 	}
 	f = (struct launch_frame){.op = LAUNCH_ADOPTED};
@@ -264,7 +284,7 @@ static void on_child(void *arg)
 		}
 		if (l->words) {
 			const struct launch_frame f = {
-				LAUNCH_GONE, c->role, c->slot, c->flags, 0, pid, status};
+				LAUNCH_GONE, c->role, c->slot, c->flags, 0, pid, status, 0, 0};
 
 			launch_send(l->channel, &f, -1);
 		}

@@ -215,6 +215,7 @@ static bool wants_binds(const struct job *j)
 struct bind_wait {
 	struct job *job;
 	int *slot;
+	const char *source; /* for people */
 };
 
 static void bind_done(struct job *j)
@@ -231,15 +232,17 @@ static void on_bind(void *arg, void *msg, struct frame *f, const struct err *e)
 	struct start *s = w->job->data;
 	const struct mount_mapped *m = msg;
 
-	if (m)
+	if (m) {
 		*w->slot = frame_take_fd(f, m->tree);
-	else if (!s->bind_failure.code)
+	} else if (!s->bind_failure.code) {
 		s->bind_failure = *e;
+		err_prefix(&s->bind_failure, "%.96s", w->source);
+	}
 	bind_done(w->job);
 	free(w);
 }
 
-static void map_source(struct job *j, int source, bool readonly, int *slot)
+static void map_source(struct job *j, int userns, int source, const struct mount *how, int *slot)
 {
 	struct bind_wait *w = calloc(1, sizeof(*w));
 	struct start *s = j->data;
@@ -247,34 +250,52 @@ static void map_source(struct job *j, int source, bool readonly, int *slot)
 	MSG_DECLARE(mount_map, m);
 	if (!w)
 		abort();
-	*w = (struct bind_wait){j, slot};
+	*w = (struct bind_wait){j, slot, how->source ? how->source : how->target};
 	*slot = -1;
 	m.source = source;
-	m.userns = j->ctr->shim->userns;
+	m.userns = userns;
 	m.owner = j->ctr->owner;
-	m.readonly = readonly;
+	m.readonly = how->readonly;
 	m.recursive = true;
 	s->binds_waiting++;
 	helper_request(j->engine, H_IMAGED, MSG_mount_map, &m, HELPER_MS, on_bind, w);
 }
 
-static void start_binds(struct job *j, void *ref)
+static void map_all(struct job *j, int userns)
 {
 	const struct create *o = ctr_create(j->ctr);
+	const struct mount root = {.source = o->rootfs};
 	struct start *s = j->data;
 
-	s->bind_ref = ref;
 	s->binds_waiting = 1;
 	for (uint32_t i = 0; i < o->mounts.n && s->n_binds < j->ctr->n_sources; i++) {
 		if (strcmp(o->mounts.v[i].kind, "bind") != 0)
 			continue;
-		map_source(j, j->ctr->sources[s->n_binds], o->mounts.v[i].readonly,
+		map_source(j, userns, j->ctr->sources[s->n_binds], &o->mounts.v[i],
 			&s->binds[s->n_binds]);
 		s->n_binds++;
 	}
 	if (j->ctr->rootfs >= 0)
-		map_source(j, j->ctr->rootfs, false, &s->rootfs);
+		map_source(j, userns, j->ctr->rootfs, &root, &s->rootfs);
 	bind_done(j);
+}
+
+static void on_idmap(void *ref, int ns, const struct err *e)
+{
+	if (e)
+		job_step_done(ref, e);
+	else
+		map_all(step_job(ref), ns);
+}
+
+/* Of root's files the container's root is root; of a user's, that user, and nobody else exists. */
+static void start_binds(struct job *j, void *ref)
+{
+	((struct start *)j->data)->bind_ref = ref;
+	if (j->ctr->owner == 0)
+		map_all(j, j->ctr->shim->userns);
+	else
+		idmaps_get(j->engine, j->ctr, on_idmap, ref);
 }
 
 /* ---- workload: everything goes to the shim ---- */

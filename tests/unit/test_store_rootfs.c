@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
@@ -397,6 +398,25 @@ static void host_directory_is_mapped(void **state)
 	assert_int_equal(errno, EROFS);
 }
 
+static unsigned long flags_for(struct world *w, uid_t owner)
+{
+	struct mount_map m = {.source = w->shared, .userns = w->userns, .owner = owner};
+	struct err e = {0};
+	_cleanup_fd_ int tree = rootfs_map_host(w->mntns, &m, &e);
+	struct statvfs st;
+
+	if (tree < 0)
+		fail_msg("%s", e.text);
+	assert_int_equal(fstatvfs(tree, &st), 0);
+	return st.f_flag;
+}
+
+static void setuid_bits_of_users_are_dead(void **state)
+{
+	assert_int_equal(flags_for(*state, 0) & (ST_NOSUID | ST_NODEV), ST_NODEV);
+	assert_int_equal(flags_for(*state, 1000) & (ST_NOSUID | ST_NODEV), ST_NOSUID | ST_NODEV);
+}
+
 static void what_cannot_be_mapped_is_named(void **state)
 {
 	struct world *w = *state;
@@ -405,10 +425,11 @@ static void what_cannot_be_mapped_is_named(void **state)
 
 	assert_int_equal(rootfs_map_host(w->mntns, &m, &e), -EINVAL);
 	assert_string_equal(e.text, "proc file system can't be mapped to a container's ids");
-	m.source = w->shared;
 	m.owner = 1000;
-	assert_int_equal(rootfs_map_host(w->mntns, &m, &e), -EOPNOTSUPP);
+	assert_int_equal(rootfs_map_host(w->mntns, &m, &e), -EINVAL);
+	assert_string_equal(e.text, "its file system can't be mapped to a container's ids");
 	m.owner = 0;
+	m.source = w->shared;
 	m.userns = w->shared;
 	assert_int_equal(rootfs_map_host(w->mntns, &m, &e), -EINVAL);
 }
@@ -432,6 +453,7 @@ static int run(void)
 		cmocka_unit_test(writable_directory_is_a_dead_end),
 		cmocka_unit_test(container_ids_are_no_paths),
 		cmocka_unit_test(host_directory_is_mapped),
+		cmocka_unit_test(setuid_bits_of_users_are_dead),
 		cmocka_unit_test(what_cannot_be_mapped_is_named),
 	};
 	const struct CMUnitTest none[] = {cmocka_unit_test(needs_root)};
