@@ -3,10 +3,22 @@
  * cgroupd: the cgroups of the engine's containers. Started by the launcher as root; serves the
  * supervisor without any capability.
  */
+#include "base/sandbox.h"
 #include "cgroupd.h"
 #include "daemon.h"
 #include "discover.h"
 #include "profile.h"
+
+static int confine(const struct daemon_args *a, const struct tree *t, struct err *e)
+{
+	struct sandbox_place places[2 * HIERARCHY_MAX + 1] = {0};
+
+	for (unsigned int i = 0; i < t->n; i++) {
+		places[2 * i] = (struct sandbox_place){"own", t->b[i].base_fd};
+		places[2 * i + 1] = (struct sandbox_place){"root", t->b[i].root_fd};
+	}
+	return sandbox_enter(&cgroupd_profile, places, a->debug, e);
+}
 
 static int serve(const struct daemon_args *a, struct cgroupd *d, struct err *e)
 {
@@ -25,7 +37,10 @@ static int serve(const struct daemon_args *a, struct cgroupd *d, struct err *e)
 	if (r < 0)
 		return r;
 	d->chan = daemon_channel(d->loop, a, &setup, e);
-	return d->chan ? loop_run(d->loop) : -e->code;
+	if (!d->chan)
+		return -e->code;
+	r = confine(a, &d->tree, e);
+	return r < 0 ? r : loop_run(d->loop);
 }
 
 int main(int argc, char **argv)

@@ -7,10 +7,13 @@
 #include "imaged.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/fd.h"
 #include "base/num.h"
+#include "base/sandbox.h"
 #include "blob.h"
 #include "daemon.h"
 #include "resolve.h"
@@ -323,6 +326,14 @@ static void parse(int argc, char **argv, struct options *o)
 	daemon_parse(argc, argv, &profile_fetch, own, &o->common);
 }
 
+static int confine(const struct options *o, struct err *e)
+{
+	_cleanup_fd_ int certs = open(o->certs_dir, O_PATH | O_CLOEXEC);
+	const struct sandbox_place places[] = {{"certs", certs}, {0}};
+
+	return sandbox_enter(&profile_fetch, places, o->common.debug, e);
+}
+
 static int serve(const struct options *o, struct fetch *f, struct err *e)
 {
 	const struct chan_setup setup = {
@@ -333,7 +344,9 @@ static int serve(const struct options *o, struct fetch *f, struct err *e)
 		return r;
 	if (!daemon_channel(f->registry.loop, &o->common, &setup, e))
 		return -e->code;
-	r = loop_run(f->registry.loop);
+	r = confine(o, e);
+	if (r == 0)
+		r = loop_run(f->registry.loop);
 	while (f->entries)
 		entry_close(f->entries, NULL);
 	return r;

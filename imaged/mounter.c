@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "../proto/base/fd.h"
+#include "../proto/base/sandbox.h"
 #include "../proto/daemon.h"
 #include "debug_workers.h"
 #include "images.h"
@@ -246,6 +247,8 @@ static int enter(
 	if (rootfs < 0)
 		return rootfs;
 	r = priv_enter(&profile_mounter, args->uid, args->gid, e);
+	if (r == 0)
+		r = sandbox_paths(&profile_mounter, NULL, args->debug, e);
 	if (r < 0)
 		return r;
 	r = mntns_enter(&(struct mntns_dirs){images, rootfs, dev}, args->debug, &m->mntns, e);
@@ -317,10 +320,12 @@ int mounter_main(int argc, char **argv)
 		r = m.loop ? start(&m, &args, &debug, &e) : err_set(&e, ENOMEM, "out of memory");
 	if (r == 0) {
 		loop_stop_on_signals(m.loop);
-		code = loop_run(m.loop);
-	} else {
-		log_error("%s", e.text);
+		r = sandbox_syscalls(&profile_mounter, args.debug, &e);
 	}
+	if (r == 0)
+		code = loop_run(m.loop);
+	else
+		log_error("%s", e.text);
 	pulls_free(m.pulls);
 	store_free(m.store);
 	chan_close(m.chan);

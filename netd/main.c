@@ -6,22 +6,27 @@
 #include <errno.h>
 
 #include "base/log.h"
+#include "base/sandbox.h"
 #include "daemon.h"
 #include "netd.h"
 
 static int serve(struct netd *d, const struct daemon_args *args, struct err *e)
 {
+	const struct priv_profile *p = d->enter_netns ? &netd_enter_profile : &netd_profile;
 	struct chan_setup setup = {
 		.self = NETD, .peer = SUPERVISOR, .handlers = netd_handlers, .arg = d};
+	struct sandbox_place places[] = {{"sysctl", -1}, {0}};
 
-	if (priv_enter(d->enter_netns ? &netd_enter_profile : &netd_profile, args->uid, args->gid,
-		    e) < 0)
+	if (priv_enter(p, args->uid, args->gid, e) < 0)
 		return -e->code;
 	d->loop = loop_new();
 	if (!d->loop)
 		return err_errno(e, ENOMEM, "event loop");
 	loop_stop_on_signals(d->loop);
 	if (netd_open(d, e) < 0 || !daemon_channel(d->loop, args, &setup, e))
+		return -e->code;
+	places[0].fd = sysctls_dir(d->sysctls);
+	if (sandbox_enter(p, places, args->debug, e) < 0)
 		return -e->code;
 	return loop_run(d->loop);
 }

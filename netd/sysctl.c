@@ -29,6 +29,11 @@ struct sysctls {
 	struct change *changes; /* the latest first */
 };
 
+int sysctls_dir(const struct sysctls *s)
+{
+	return s->dir;
+}
+
 int sysctls_new(struct sysctls **ret, struct err *e)
 {
 	struct sysctls *s = calloc(1, sizeof(*s));

@@ -14,6 +14,9 @@ struct sysctls;
 int sysctls_new(struct sysctls **ret, struct err *e);
 void sysctls_free(struct sysctls *s); /* changes nothing */
 
+/* /proc/sys/net itself, O_PATH; borrowed. */
+int sysctls_dir(const struct sysctls *s);
+
 /* Can links of the host have IPv6 addresses? */
 bool sysctls_have_ipv6(struct sysctls *s);
 

@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "base/sandbox.h"
+#include "profile.h"
 #include "seccomp.h"
 
 #define END_GRACE_MS 15000 /* on top of what workloads get */
@@ -135,6 +137,7 @@ int engine_run(const struct options *o, const struct policy *policy)
 		.listen = LAUNCH_FD_LISTEN,
 		.state = LAUNCH_FD_STATE,
 		.started_at = time_now_ns()};
+	const struct sandbox_place places[] = {{"state", g.state}, {0}};
 	struct err e = {0};
 
 	g.loop = loop_new();
@@ -148,5 +151,9 @@ int engine_run(const struct options *o, const struct policy *policy)
 	}
 	loop_signal(g.loop, SIGTERM, on_terminate, &g);
 	loop_signal(g.loop, SIGINT, on_terminate, &g);
+	if (sandbox_enter(&profile_supervisor, places, false, &e) < 0) {
+		log_error("%s", e.text);
+		return 2;
+	}
 	return loop_run(g.loop);
 }

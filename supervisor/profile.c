@@ -14,9 +14,40 @@ static const struct priv_rlimit rlimits[] = {
 	{-1, 0, NULL},
 };
 
+static const struct priv_syscall syscalls[] = {
+	PRIV_SYS(accept4, "connections of ctl"),
+	PRIV_SYS(getsockopt, "who that is: SO_PEERCRED"),
+	PRIV_SYS(openat, "containers' records and logs; resolv.conf"),
+	PRIV_SYS(mkdirat, "a container's directory"),
+	PRIV_SYS(fchmodat, "that of its log belongs to its shim as well"),
+	PRIV_SYS(renameat, "a record that is complete takes its name"),
+	PRIV_SYS(renameat2, "the same in newer C libraries"),
+	PRIV_SYS(unlinkat, "a container that goes"),
+	PRIV_SYS(newfstatat, "what is in a directory"),
+	PRIV_SYS(getdents64, "containers that were there before"),
+	PRIV_SYS(lseek, "readdir(3)"),
+	PRIV_SYS(dup, "fdopendir(3) keeps what it is given"),
+	PRIV_SYS(memfd_create, "specs and records too large for a frame"),
+	PRIV_SYS(uname, "what ctl version tells"),
+	PRIV_SYS(sysinfo, "qsort(3) of glibc up to 2.36 asks how much memory it may take"),
+	PRIV_SYS_END,
+};
+
+static const struct priv_path paths[] = {
+	{":state", PRIV_READ | PRIV_WRITE | PRIV_MAKE, "containers' records and logs"},
+	{"/etc", PRIV_READ,
+		"resolv.conf for containers; others replace that file, so its directory must be named"},
+	{"/run/systemd/resolve", PRIV_READ, "where it may be a link to"},
+	{"/run/NetworkManager", PRIV_READ, "likewise"},
+	{"/run/resolvconf", PRIV_READ, "likewise"},
+	{NULL, 0, NULL},
+};
+
 const struct priv_profile profile_supervisor = {
 	.program = "supervisor",
 	.user = "bulkhead",
 	.fallback_uid = 0x6ff00001,
 	.rlimits = rlimits,
+	.syscalls = syscalls,
+	.paths = paths,
 };

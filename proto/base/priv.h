@@ -76,6 +76,7 @@ struct priv_profile {
 	const struct priv_cap *caps; /* kept; ends with {-1} ; NULL: none */
 	const struct priv_rlimit *rlimits;   /* ends with {-1}; NULL: none */
 	const struct priv_syscall *syscalls; /* beyond sandbox.h's common ones; NULL: no filter */
+	const struct priv_syscall *also;     /* more of them; may be NULL */
 	const struct priv_path *paths;	     /* reached by name; ends with {NULL}; NULL: none */
 	unsigned int may;		     /* enum priv_may */
 };

@@ -164,6 +164,8 @@ static int fill(scmp_filter_ctx ctx, const struct priv_profile *p, bool debug, s
 		r = add_rows(ctx, sandbox_common, e);
 	if (r == 0 && debug)
 		r = add_rows(ctx, sandbox_debug, e);
+	if (r == 0 && p->also)
+		r = add_rows(ctx, p->also, e);
 	return r == 0 ? add_rows(ctx, p->syscalls, e) : r;
 }
 
@@ -199,9 +201,10 @@ static int prove(struct err *e)
 #ifdef BULKHEAD_SANITIZED
 int sandbox_syscalls(const struct priv_profile *p, bool debug, struct err *e)
 {
+	(void)p;
 	(void)debug;
 	(void)e;
-	log_warn("%s: a sanitizer build: no system call filter", p->program);
+	log_warn("a sanitizer build: no system call filter");
 	return 0;
 }
 #else
@@ -220,7 +223,7 @@ int sandbox_syscalls(const struct priv_profile *p, bool debug, struct err *e)
 		r = prove(e);
 	if (r < 0)
 		return err_prefix(e, "%s", p->program);
-	log_debug("%s: system calls are filtered, proved", p->program);
+	log_debug("system calls are filtered, proved");
 	return 0;
 }
 #endif

@@ -18,8 +18,9 @@ struct sandbox_place {
 };
 
 /* Both steps, for good, of the whole process; call after priv_enter, while it has one thread. With
- * `debug` what its user names on a line of text must be opened: system calls for that are added and
- * files are not bounded. Paths that don't exist are skipped. Logs what Landlock lacks here. */
+ * `debug` what its user names on a line of text must be opened, as /proc/PID/ns/net: system calls
+ * for that are added, and Landlock, which would hide other processes, is left out. Paths that don't
+ * exist are skipped. Logs what Landlock lacks here. */
 int sandbox_enter(const struct priv_profile *p, const struct sandbox_place *places, bool debug,
 	struct err *e);
 

@@ -87,7 +87,7 @@ static uint64_t rights_of(unsigned int access)
 	return rights;
 }
 
-static void choose(const struct priv_profile *p, bool debug, int abi, struct ruleset *ret)
+static void choose(const struct priv_profile *p, int abi, struct ruleset *ret)
 {
 	char missing[160] = "";
 	size_t n = 0;
@@ -104,9 +104,8 @@ static void choose(const struct priv_profile *p, bool debug, int abi, struct rul
 		ret->scope |= features[i].adds.scope;
 	}
 	if (n)
-		log_info("%s: this kernel's Landlock (version %d) can't bound: %s", p->program, abi,
-			missing);
-	if (debug || p->may & PRIV_MOUNT)
+		log_info("this kernel's Landlock (version %d) can't bound: %s", abi, missing);
+	if (p->may & PRIV_MOUNT)
 		ret->files = 0;
 	ret->net &= ~(uint64_t)((p->may & PRIV_TCP_BIND ? BIND_TCP : 0) |
 				(p->may & PRIV_TCP_CONNECT ? CONNECT_TCP : 0));
@@ -201,10 +200,11 @@ static int restrict_self(const struct priv_profile *p, const struct sandbox_plac
 int sandbox_paths(
 	const struct priv_profile *p, const struct sandbox_place *places, bool debug, struct err *e)
 {
+	(void)p;
 	(void)places;
 	(void)debug;
 	(void)e;
-	log_warn("%s: a sanitizer build: no Landlock", p->program);
+	log_warn("a sanitizer build: no Landlock");
 	return 0;
 }
 #else
@@ -214,22 +214,23 @@ int sandbox_paths(
 	int abi = (int)syscall(SYS_landlock_create_ruleset, NULL, 0, VERSION), r;
 	struct ruleset rules;
 
-	if (abi < 0) {
-		log_warn(
-			"%s: this kernel has no Landlock (%s): files are guarded by their owners alone",
-			p->program, strerror(errno));
+	if (debug) {
+		log_debug("a debug run opens what it is told to: no Landlock");
 		return 0;
 	}
-	choose(p, debug, abi, &rules);
-	if (debug)
-		log_info("%s: a debug run opens what it is told to: files are not bounded",
-			p->program);
+	if (abi < 0) {
+		log_warn(
+			"this kernel has no Landlock (%s): files are guarded by their owners alone",
+			strerror(errno));
+		return 0;
+	}
+	choose(p, abi, &rules);
 	if (!rules.files && !rules.net && !rules.scope)
 		return 0;
 	r = restrict_self(p, places, &rules, e);
 	if (r < 0)
 		return err_prefix(e, "%s", p->program);
-	log_debug("%s: Landlock version %d: files %lx, TCP %lx, scope %lx, proved", p->program, abi,
+	log_debug("Landlock version %d bounds files %lx, TCP %lx, scope %lx, proved", abi,
 		rules.files, rules.net, rules.scope);
 	return 0;
 }

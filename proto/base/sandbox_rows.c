@@ -59,8 +59,6 @@ const struct priv_syscall sandbox_debug[] = {
 	PRIV_SYS(newfstatat, "whether that is a FIFO"),
 	PRIV_SYS(memfd_create, "@{document} on a line of text"),
 	PRIV_SYS(ftruncate, "likewise"),
-	PRIV_SYS(pipe2, "a script on standard input is fed through a pipe"),
-	PRIV_SYS(splice, "likewise"),
-	PRIV_SYS(lseek, "where the script was left"),
+	PRIV_SYS(wait4, "workers that imaged has started by itself"),
 	PRIV_SYS_END,
 };

@@ -152,5 +152,26 @@ static inline void assert_never(const struct priv_profile *p)
 		CALL(mmap, 0, 4096, 4 /* PROT_EXEC */, 0x22, -1), CALL(mprotect, 0, 0, 4),
 		CALL(tgkill, 1, 1, SIGTERM), CALL(prctl, 15), CALL_END};
 
-	assert_violations(p, calls);
+	for (const struct call *c = calls; c->nr >= 0; c++)
+		if (c->nr != __NR_mmap || !has_row(p->syscalls, c->nr)) /* there: an errno */
+			assert_violation(p, false, c);
 }
+
+/* The main of such a test file. Builds under sanitizers have no sandbox to try. */
+static inline int sandbox_tests(const struct CMUnitTest *tests, size_t n)
+{
+#ifdef BULKHEAD_SANITIZED
+	(void)tests;
+	printf("1..1\nok 1 - sandbox # SKIP a sanitizer build has none\n");
+	return n == 0;
+#else
+	return _cmocka_run_group_tests("tests", tests, n, NULL, NULL);
+#endif
+}
+#define SANDBOX_TESTS(...)                                                                         \
+	int main(void)                                                                             \
+	{                                                                                          \
+		const struct CMUnitTest tests[] = {__VA_ARGS__};                                   \
+                                                                                                   \
+		return sandbox_tests(tests, ARRAY_LEN(tests));                                     \
+	}

@@ -9,20 +9,6 @@
 
 #include "imaged/imaged.h"
 
-#ifdef BULKHEAD_SANITIZED
-static void test_off(void **state)
-{
-	(void)state;
-	skip(); /* sanitizer builds go without a sandbox */
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_off)};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
-#else
 static void test_unpack_cannot(void **state)
 {
 	static const struct call calls[] = {CALL(open, (long)"/etc/passwd"),
@@ -90,16 +76,65 @@ static void test_abort(void **state)
 	assert_int_equal(WTERMSIG(status), SIGABRT);
 }
 
-int main(void)
+static void test_fetch(void **state)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_unpack_cannot),
-		cmocka_unit_test(test_unpack_nothing_else),
-		cmocka_unit_test(test_unpack_debug),
-		cmocka_unit_test(test_foreign_abi),
-		cmocka_unit_test(test_abort),
-	};
+	static const struct call calls[] = {CALL(socket, AF_PACKET, SOCK_RAW), CALL(listen, 0),
+		CALL(accept4, 0), CALL(mkdirat, AT_FDCWD), CALL(unlinkat), CALL(renameat2),
+		CALL(mount), CALL(chroot), CALL(kill, 1, SIGTERM), CALL(memfd_create), CALL_END};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	(void)state;
+	assert_never(&profile_fetch);
+	assert_violations(&profile_fetch, calls);
+	assert_nothing_else(&profile_fetch);
 }
-#endif
+
+/* What is answered with an errno, so that libraries take another way. */
+static void test_fetch_answers(void **state)
+{
+	const struct call nscd = CALL(socket, AF_UNIX, SOCK_STREAM), process = CALL(clone3),
+			  module = CALL(mmap, 0, 4096, 5, 0x22, -1),
+			  tcp = CALL(socket, AF_INET, SOCK_STREAM);
+
+	(void)state;
+	assert_int_equal(sandboxed_errno(&profile_fetch, NULL, &nscd), EAFNOSUPPORT);
+	assert_int_equal(sandboxed_errno(&profile_fetch, NULL, &process), ENOSYS);
+	assert_int_equal(sandboxed_errno(&profile_fetch, NULL, &module), EACCES);
+	assert_int_equal(sandboxed_errno(&profile_fetch, NULL, &tcp), 0);
+}
+
+static void test_fetch_files(void **state)
+{
+	const struct call hosts = CALL(openat, AT_FDCWD, (long)"/etc/hosts", O_RDONLY),
+			  write = CALL(openat, AT_FDCWD, (long)"/etc/hosts", O_WRONLY),
+			  users = CALL(openat, AT_FDCWD, (long)"/etc/passwd", O_RDONLY),
+			  memory = CALL(openat, AT_FDCWD, (long)"/proc/self/maps", O_RDONLY);
+
+	(void)state;
+	if (syscall(SYS_landlock_create_ruleset, NULL, 0, 1) < 0)
+		skip(); /* a kernel without Landlock */
+	assert_int_equal(sandboxed_errno(&profile_fetch, NULL, &hosts), 0);
+	assert_int_equal(sandboxed_errno(&profile_fetch, NULL, &write), EACCES);
+	assert_int_equal(sandboxed_errno(&profile_fetch, NULL, &users), EACCES);
+	assert_int_equal(sandboxed_errno(&profile_fetch, NULL, &memory), EACCES);
+}
+
+/* It holds SYS_ADMIN: mounts, then, and no other use of it. */
+static void test_mounter(void **state)
+{
+	static const struct call calls[] = {CALL(socket, AF_UNIX, SOCK_STREAM),
+		CALL(socket, AF_INET, SOCK_STREAM), CALL(connect, 0), CALL(mount), CALL(pivot_root),
+		CALL(chroot), CALL(swapon), CALL(sethostname), CALL(quotactl), CALL(fspick),
+		CALL(open_by_handle_at), CALL(syslog), CALL(kill, 1, SIGTERM),
+		CALL(perf_event_open), CALL(ioctl, 0, 0x5412 /* TIOCSTI */), CALL_END};
+
+	(void)state;
+	assert_never(&profile_mounter);
+	assert_violations(&profile_mounter, calls);
+	assert_nothing_else(&profile_mounter);
+}
+
+SANDBOX_TESTS(cmocka_unit_test(test_unpack_cannot), cmocka_unit_test(test_unpack_nothing_else),
+	cmocka_unit_test(test_unpack_debug), cmocka_unit_test(test_foreign_abi),
+	cmocka_unit_test(test_abort), cmocka_unit_test(test_fetch),
+	cmocka_unit_test(test_fetch_answers), cmocka_unit_test(test_fetch_files),
+	cmocka_unit_test(test_mounter))
