@@ -13,6 +13,10 @@
 #include "layer.h"
 #include "layer_dirs.h"
 
+/* Lookups of one name in one layer, two microseconds each. Ten thousand implied directories, ten
+ * levels deep, in an image of twenty layers take two million at most. */
+#define STEPS_MAX (1u << 22)
+
 struct stack {
 	struct erofs_map layers[LAYER_STACK_MAX];
 	size_t n;
@@ -20,7 +24,8 @@ struct stack {
 	struct erofs_writer *image;
 	struct erofs_xattr_buf xattrs;
 	uint32_t dirs;
-	uint32_t seen; /* directories walked; bounds a damaged image that leads in circles */
+	uint32_t seen;	/* directories walked; bounds a damaged image that leads in circles */
+	uint32_t steps; /* names looked up */
 	char path[EROFS_PATH_MAX]; /* of the directory being looked at */
 };
 
@@ -32,9 +37,10 @@ enum sight {
 };
 
 /* What a layer has at a path. *ret_last: layers below it don't count there. */
-static int look(struct erofs_map *m, const char *path, enum sight *ret, struct erofs_found *found,
-	bool *ret_last, struct err *e)
+static int look(struct stack *s, size_t layer, const char *path, enum sight *ret,
+	struct erofs_found *found, bool *ret_last, struct err *e)
 {
+	struct erofs_map *m = &s->layers[layer];
 	int r = erofs_map_inode(m, m->root, found, e);
 
 	*ret_last = false;
@@ -43,6 +49,8 @@ static int look(struct erofs_map *m, const char *path, enum sight *ret, struct e
 		struct erofs_found dir = *found;
 		size_t len = strcspn(path, "/");
 
+		if (s->steps++ == STEPS_MAX)
+			return err_set(e, E2BIG, "too many and too deep to be compared");
 		r = erofs_map_lookup(m, &dir, path, len, found, e);
 		if (r == -ENOENT)
 			return 0;
@@ -59,29 +67,33 @@ static int look(struct erofs_map *m, const char *path, enum sight *ret, struct e
 	return r;
 }
 
-/* The topmost description of a directory, and the layer that has it (NULL if none); *ret_below: a
- * layer above it only implies it. */
-static int resolve(struct stack *s, const char *path, struct erofs_map **ret_layer, bool *ret_below,
-	struct erofs_found *found, struct err *e)
+/* The topmost description of a directory. */
+struct described {
+	struct erofs_map *layer; /* that has it; NULL if none has */
+	struct erofs_found found;
+	bool below;    /* a layer above it only implies it */
+	size_t lowest; /* layer that has the directory, as far down as was looked */
+};
+
+static int resolve(struct stack *s, const char *path, struct described *ret, struct err *e)
 {
 	bool last = false;
 
-	*ret_layer = NULL;
-	*ret_below = false;
+	*ret = (struct described){.lowest = s->n};
 	for (size_t i = s->n; i-- > 0 && !last;) {
 		enum sight sight;
-		int r = look(&s->layers[i], path, &sight, found, &last, e);
+		int r = look(s, i, path, &sight, &ret->found, &last, e);
 
-		if (r)
+		if (r || sight == SIGHT_HIDDEN)
 			return r;
+		if (sight != SIGHT_NONE)
+			ret->lowest = i;
 		if (sight == SIGHT_EXPLICIT) {
-			*ret_layer = &s->layers[i];
+			ret->layer = &s->layers[i];
 			return 0;
 		}
-		if (sight == SIGHT_HIDDEN)
-			return 0;
 		if (sight == SIGHT_IMPLIED)
-			*ret_below = true;
+			ret->below = true;
 	}
 	return 0;
 }
@@ -109,17 +121,15 @@ static int repeat_path(struct stack *s, struct err *e)
 	int r = 0;
 
 	for (; !r; end++) {
-		struct erofs_found found;
-		struct erofs_map *layer;
-		bool below;
+		struct described d;
 
 		if (*end && *end != '/' && end != s->path)
 			continue;
 		old = *end;
 		*end = '\0';
-		r = resolve(s, s->path, &layer, &below, &found, e);
-		if (!r && layer)
-			r = repeat_dir(s, layer, &found, e);
+		r = resolve(s, s->path, &d, e);
+		if (!r && d.layer)
+			r = repeat_dir(s, d.layer, &d.found, e);
 		*end = old;
 		if (!old)
 			break;
@@ -128,18 +138,22 @@ static int repeat_path(struct stack *s, struct err *e)
 	return r;
 }
 
-static int check_dir(struct stack *s, const struct erofs_found *d, struct err *e)
+/* *ret_alone: no layer below has the directory, hence nothing in it either. */
+static int check_dir(struct stack *s, size_t layer, const struct erofs_found *dir, bool *ret_alone,
+	struct err *e)
 {
-	struct erofs_found found;
-	struct erofs_map *layer;
-	bool below;
+	struct described d;
 	int r;
 
+	*ret_alone = false;
 	/* The root is the mounter's: it shows that of the writable layer above. */
-	if (!*s->path || !d->implied)
+	if (!*s->path || !dir->implied)
 		return 0;
-	r = resolve(s, s->path, &layer, &below, &found, e);
-	return r || !layer || !below ? r : repeat_path(s, e);
+	r = resolve(s, s->path, &d, e);
+	if (r)
+		return r;
+	*ret_alone = !d.layer && d.lowest >= layer;
+	return !d.layer || !d.below ? 0 : repeat_path(s, e);
 }
 
 static bool is_dots(const struct erofs_map_name *name)
@@ -148,16 +162,20 @@ static bool is_dots(const struct erofs_map_name *name)
 }
 
 /* Recursion is bounded by EROFS_DEPTH_MAX through the length of a path. */
-static int walk_dir(struct stack *s, struct erofs_map *m, const struct erofs_found *d, size_t len,
-	struct err *e)
+static int walk_dir(
+	struct stack *s, size_t layer, const struct erofs_found *d, size_t len, struct err *e)
 {
+	struct erofs_map *m = &s->layers[layer];
 	struct erofs_map_name name;
+	bool alone = false;
 	struct erofs_found child;
 	uint64_t at = 0;
 	int r = s->seen++ < layer_limits_default.max_entries
-			? check_dir(s, d, e)
+			? check_dir(s, layer, d, &alone, e)
 			: err_set(e, E2BIG, "too many directories");
 
+	if (!r && alone)
+		return 0;
 	while (!r && (r = erofs_map_next(m, d, &at, &name, e)) > 0) {
 		size_t next = len + (len > 0) + name.len;
 
@@ -170,7 +188,7 @@ static int walk_dir(struct stack *s, struct erofs_map *m, const struct erofs_fou
 		s->path[next] = '\0';
 		r = erofs_map_inode(m, name.nid, &child, e);
 		if (!r)
-			r = walk_dir(s, m, &child, next, e);
+			r = walk_dir(s, layer, &child, next, e);
 		s->path[len] = '\0';
 	}
 	return r;
@@ -184,7 +202,7 @@ static int walk_all(struct stack *s, struct err *e)
 	for (size_t i = 1; i < s->n && !r; i++) {
 		r = erofs_map_inode(&s->layers[i], s->layers[i].root, &root, e);
 		if (!r)
-			r = walk_dir(s, &s->layers[i], &root, 0, e);
+			r = walk_dir(s, i, &root, 0, e);
 	}
 	return r;
 }
