@@ -8,7 +8,12 @@ bats_require_minimum_version 1.5.0
 
 setup_file()
 {
-	engine_start && engine_images busybox config whiteouts zstd twoplat debian
+	engine_start && engine_images busybox config whiteouts zstd twoplat debian && engine_picture
+}
+
+teardown()
+{
+	engine_unchanged
 }
 
 teardown_file()

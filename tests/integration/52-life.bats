@@ -8,7 +8,7 @@ bats_require_minimum_version 1.5.0
 
 setup_file()
 {
-	engine_start && engine_images busybox
+	engine_start && engine_images busybox && engine_picture
 }
 
 teardown_file()
@@ -23,7 +23,7 @@ setup()
 
 teardown()
 {
-	ctl ps -aq | xargs -r timeout 60 "$engine_bin/ctl" rm -f >/dev/null
+	engine_unchanged
 }
 
 @test "run -d prints the full id alone" {

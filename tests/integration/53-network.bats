@@ -17,6 +17,7 @@ setup_file()
 	ip netns exec "$ENGINE_NAME-out" ip addr add 10.213.77.2/24 dev eth0
 	ip netns exec "$ENGINE_NAME-out" ip link set eth0 up
 	ip netns exec "$ENGINE_NAME-out" ip link set lo up
+	engine_picture
 }
 
 teardown_file()
@@ -32,7 +33,7 @@ setup()
 
 teardown()
 {
-	ctl ps -aq | xargs -r timeout 60 "$engine_bin/ctl" rm -f >/dev/null
+	engine_unchanged
 }
 
 address()

@@ -8,7 +8,7 @@ bats_require_minimum_version 1.5.0
 
 setup_file()
 {
-	engine_start && engine_images busybox debian
+	engine_start && engine_images busybox debian && engine_picture
 }
 
 teardown_file()
@@ -24,7 +24,7 @@ setup()
 
 teardown()
 {
-	ctl ps -aq | xargs -r timeout 60 "$engine_bin/ctl" rm -f >/dev/null
+	engine_unchanged
 }
 
 # cgroup_file ID CONTROLLER FILE: prints the kernel's own word, wherever that controller is mounted.

@@ -10,7 +10,7 @@ setup_file()
 {
 	engine_prepare && mkdir -p "$ENGINE_DIR/certs" && engine_launch --certs-dir "$ENGINE_DIR/certs" &&
 		engine_images busybox debian whiteouts &&
-		fault_registry_start "$ENGINE_DIR/fault" "$REGISTRY"
+		fault_registry_start "$ENGINE_DIR/fault" "$REGISTRY" && engine_picture
 }
 
 teardown_file()
@@ -22,7 +22,7 @@ teardown_file()
 
 teardown()
 {
-	ctl ps -aq | xargs -r timeout 60 "$engine_bin/ctl" rm -f >/dev/null
+	engine_unchanged
 }
 
 setup()

@@ -8,7 +8,7 @@ bats_require_minimum_version 1.5.0
 
 setup_file()
 {
-	engine_start && engine_images busybox
+	engine_start && engine_images busybox && engine_picture
 }
 
 teardown_file()
@@ -24,7 +24,7 @@ setup()
 
 teardown()
 {
-	ctl ps -aq | xargs -r timeout 60 "$engine_bin/ctl" rm -f >/dev/null 2>&1
+	engine_unchanged
 }
 
 @test "a terminal follows the caller's size, and its mode comes back" {

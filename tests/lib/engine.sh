@@ -4,7 +4,8 @@
 # An engine of its own for each bats file. Sourced from setup_file, setup and teardown_file:
 #
 #	. "$BATS_TEST_DIRNAME/../lib/engine.sh"
-#	setup_file()    { engine_start; engine_images busybox; }
+#	setup_file()    { engine_start && engine_images busybox && engine_picture; }
+#	teardown()      { engine_unchanged; }
 #	teardown_file() { engine_stop; }
 #	@test "..."     { run ctl run --rm "$REGISTRY/busybox" true; ... }
 #
@@ -160,18 +161,43 @@ engine_stop()
 	return $failed
 }
 
-# engine_same CMD...: CMD leaves links, mounts, cgroups, nft, processes, fds and files as they were.
-engine_same()
+# engine_look FILE: links, mounts, cgroups, nft, processes, fds and files while the engine is idle.
+engine_look()
 {
-	local before="$ENGINE_DIR/same.$BASHPID" rc
+	LEAKS_SCOPE=$ENGINE_NAME LEAKS_ENGINE=$ENGINE_PID LEAKS_DIRS="$ENGINE_RUN $ENGINE_STATE" \
+		leaks_before "$1"
+}
 
-	export LEAKS_SCOPE=$ENGINE_NAME LEAKS_ENGINE=$ENGINE_PID
-	export LEAKS_DIRS="$ENGINE_RUN $ENGINE_STATE"
-	leaks_before "$before"
-	"$@"
-	rc=$?
-	leaks_diff "$before" || rc=1
-	rm -f "$before"
-	unset LEAKS_SCOPE LEAKS_ENGINE LEAKS_DIRS
-	return $rc
+# Idle: as many standby shims as there ought to be, each with all its processes, and nothing changes.
+engine_idle()
+{
+	local look=$ENGINE_DIR/look shims want
+
+	engine_look "$look.2" || return 1
+	want=$(sed -nE 's/^engine.*--serve.*--standby ([0-9]+).*/\1/p' "$look.2")
+	shims=$(grep -c "^engine's process shim" "$look.2")
+	[ -n "$want" ] && [ "$shims" -ge "$want" ] && [ $((shims % want)) = 0 ] &&
+		cmp -s "$look" "$look.2" && return 0
+	mv "$look.2" "$look"
+	return 1
+}
+
+# engine_picture: at the end of setup_file; what engine_unchanged compares with.
+engine_picture()
+{
+	ctl run --rm "$REGISTRY/busybox" true >/dev/null || return 1
+	wait_until 20 engine_idle && mv "$ENGINE_DIR/look" "$ENGINE_DIR/picture"
+}
+
+# engine_unchanged: in teardown. Removes the test's containers; whatever else it left fails this test,
+# and not those behind it.
+engine_unchanged()
+{
+	ctl ps -aq | xargs -r timeout 60 "$engine_bin/ctl" rm -f >/dev/null 2>&1
+	if ! LEAKS_SCOPE=$ENGINE_NAME LEAKS_ENGINE=$ENGINE_PID LEAKS_DIRS="$ENGINE_RUN $ENGINE_STATE" \
+			leaks_diff "$ENGINE_DIR/picture"; then
+		echo "is what this test left (+) or took (-)"
+		engine_look "$ENGINE_DIR/picture"
+		return 1
+	fi
 }
