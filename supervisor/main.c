@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "config.h"
 #include "engine.h"
+#include "host.h"
 #include "launcher.h"
 #include "profile.h"
 
@@ -67,6 +68,10 @@ static int launch(struct options *o)
 	if (geteuid() != 0) {
 		fprintf(stderr,
 			"supervisor: must be started by root; it keeps that for its launcher alone\n");
+		return 1;
+	}
+	if (host_check(&e) < 0) {
+		fprintf(stderr, "supervisor: %s\n", e.text);
 		return 1;
 	}
 	umask(022);

@@ -24,6 +24,7 @@
 #include "cgroupd/group.h"
 #include "cgroupd/profile.h"
 #include "frame.h"
+#include "userns.h"
 
 #define MIB(n)	 ((uint64_t)(n) << 20)
 #define INNER_ID 100000
@@ -368,6 +369,10 @@ static void joined_without_privilege(void **state)
 
 	(void)state;
 	need_host();
+	if (userns_refused()) {
+		print_message("skipped: %s\n", userns_refused());
+		skip();
+	}
 	daemon = start_daemon(&daemon_fd);
 	joiner = start_joiner(&joiner_fd);
 
