@@ -104,7 +104,7 @@ static void dots_entry(const struct cursor *c, struct entry *ret)
 
 static int compare_entry(const struct entry *a, const struct erofs_name *b)
 {
-	int r = memcmp(a->text, b->text, MIN(a->len, b->len));
+	int r = memcmp(a->text, b->text, (size_t)MIN(a->len, b->len));
 
 	return r ? r : (int)a->len - (int)b->len;
 }

@@ -8,8 +8,17 @@
 #include <stdlib.h>
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
-#define MIN(a, b)    ((a) < (b) ? (a) : (b))
-#define MAX(a, b)    ((a) > (b) ? (a) : (b))
+
+/* Each side is evaluated once; the names are unique, so that calls nest without shadowing. */
+#define UTIL_CAT_(a, b) a##b
+#define UTIL_CAT(a, b)	UTIL_CAT_(a, b)
+#define UTIL_PICK(op, a, b, x, y)                                                                  \
+	({                                                                                         \
+		__typeof__(1 ? (a) : (b)) x = (a), y = (b);                                        \
+		x op y ? x : y;                                                                    \
+	})
+#define MIN(a, b) UTIL_PICK(<, a, b, UTIL_CAT(min_a_, __COUNTER__), UTIL_CAT(min_b_, __COUNTER__))
+#define MAX(a, b) UTIL_PICK(>, a, b, UTIL_CAT(max_a_, __COUNTER__), UTIL_CAT(max_b_, __COUNTER__))
 
 #define _printf_(fmt, args) __attribute__((format(printf, fmt, args)))
 #define _unused_	    __attribute__((unused))
