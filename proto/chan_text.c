@@ -101,6 +101,10 @@ static void on_input(void *arg, int what)
 		take_lines(c);
 	} else {
 		t->ended = true;
+		if (t->len > 0) { /* the last line may lack its newline */
+			t->line[t->len++] = '\n';
+			take_lines(c);
+		}
 	}
 	if (!c->dead && (t->ended || t->len == LINE_MAX_BYTES)) {
 		t->ended = true;

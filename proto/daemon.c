@@ -111,7 +111,8 @@ void daemon_parse(int argc, char **argv, const struct priv_profile *p,
 	fill_options(v, options);
 	*ret = (struct daemon_args){.name = "bulkhead"};
 	priv_ids(p, &ret->uid, &ret->gid);
-	while ((c = getopt_long(argc, argv, "", v, &i)) == 0) {
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, ":", v, &i)) == 0) {
 		const char *name = v[i].name;
 
 		if (i >= (int)ARRAY_LEN(common))
@@ -130,7 +131,10 @@ void daemon_parse(int argc, char **argv, const struct priv_profile *p,
 			help(p, options);
 	}
 	if (c != -1)
-		exit(2); /* getopt_long has said why */
+		usage(p->program,
+			c == ':' ? "see --help: a value is missing behind"
+				 : "see --help for what there is; unknown option",
+			argv[optind - 1]);
 	if (optind < argc)
 		usage(p->program, "unexpected argument", argv[optind]);
 	if (!name_ok(ret->name))

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@ struct reader {
 	struct arena arena;
 	int fds[FRAME_FDS_MAX]; /* opened here, owned */
 	uint32_t n_fds;
+	const char *field; /* that is being read; NULL: none */
 	struct err *e;
 };
 
@@ -28,7 +30,8 @@ static int read_fields(struct reader *rd, const struct schema *s, char *obj, cha
 
 static int wrong(struct reader *rd, const char *what, const char *value)
 {
-	return err_set(rd->e, EINVAL, "%s: %s", what, value);
+	return err_set(rd->e, EINVAL, "%s%s%s: %s", rd->field ? rd->field : "",
+		rd->field ? ": " : "", what, value);
 }
 
 static int keep_fd(struct reader *rd, int fd)
@@ -252,7 +255,7 @@ static int cut_value(struct reader *rd, char **p, char **ret)
 static int read_fields(struct reader *rd, const struct schema *s, char *obj, char *p)
 {
 	for (;;) {
-		char *path, *value;
+		char *path, *value, name[64];
 		int r;
 
 		p += strspn(p, " \t\r");
@@ -263,9 +266,12 @@ static int read_fields(struct reader *rd, const struct schema *s, char *obj, cha
 		if (*p != '=')
 			return wrong(rd, "expected field=value, found", path);
 		*p++ = '\0';
+		snprintf(name, sizeof(name), "%s", path);
+		rd->field = name;
 		r = cut_value(rd, &p, &value);
 		if (r == 0)
 			r = set_field(rd, s, obj, path, value);
+		rd->field = NULL;
 		if (r < 0)
 			return r;
 	}

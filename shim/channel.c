@@ -44,8 +44,10 @@ static int read_text(struct channel *c, struct err *e)
 	n = read(c->fd, c->line + c->n, READ_BYTES);
 	if (n < 0)
 		return -errno;
-	if (n == 0)
+	if (n == 0 && c->n == 0)
 		return -ENODATA;
+	if (n == 0) /* the last line may lack its newline */
+		c->line[c->n++] = '\n';
 	c->n += (size_t)n;
 	if (c->n > LINE_MAX_BYTES)
 		return err_set(e, EMSGSIZE, "a line of more than %u bytes", LINE_MAX_BYTES);

@@ -285,7 +285,9 @@ static void on_channel(struct source *src, uint32_t events)
 			r = dispatch(s, &f, &e);
 		if (r == 0 || r == -EAGAIN)
 			continue;
-		if (e.code)
+		if (e.code && s->channel.text)
+			channel_failed(&s->channel, f.id, &e);
+		else if (e.code)
 			log_error("%s", e.text);
 		if (r == -ENODATA || !s->channel.text)
 			return lose_channel(s);

@@ -148,12 +148,15 @@ void options_parse(int argc, char **argv, struct options *ret)
 	for (unsigned int n = 0; n < ARRAY_LEN(rows); n++)
 		v[n] = (struct option){rows[n].name,
 			rows[n].kind <= REPEATED ? required_argument : no_argument, NULL, 0};
-	while ((c = getopt_long(argc, argv, "", v, &i)) == 0)
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, ":", v, &i)) == 0)
 		take(ret, &rows[i]);
 	if (c != -1)
-		exit(2); /* getopt_long has said why */
+		wrong(c == ':' ? "see supervisor --help: a value is missing behind"
+			       : "see supervisor --help for what there is; unknown option",
+			argv[optind - 1]);
 	if (optind < argc)
-		wrong("unexpected argument", argv[optind]);
+		wrong("see supervisor --help; unexpected argument", argv[optind]);
 	check(ret);
 }
 
