@@ -44,7 +44,7 @@ static int refuse(const char *text, const char *why, struct err *e)
 	size_t n = 0;
 
 	for (; text[n] && n < QUOTE_MAX; n++)
-		quoted[n] = text[n] > 0x20 && text[n] < 0x7f && text[n] != '"' ? text[n] : '?';
+		quoted[n] = text[n] >= 0x20 && text[n] < 0x7f && text[n] != '"' ? text[n] : '?';
 	strcpy(quoted + n, text[n] ? "..." : "");
 	return err_set(e, EINVAL, "image reference \"%s\": %s", quoted, why);
 }

@@ -38,6 +38,8 @@ static const struct flag exec_flags[] = {
 static int plan_exec(const struct exec_options *o, const struct strv *operands, struct arena *a,
 	struct exec_spec *ret, struct err *e)
 {
+	int r;
+
 	*ret = (struct exec_spec){.argv = {operands->v + 1, operands->n - 1},
 		.cwd = o->workdir,
 		.user = o->user,
@@ -49,7 +51,8 @@ static int plan_exec(const struct exec_options *o, const struct strv *operands, 
 		tty_size(STDIN_FILENO, &ret->rows, &ret->cols);
 	if (o->tty && o->interactive && !o->detach && !isatty(STDIN_FILENO))
 		return err_set(e, ENOTTY, "-t with -i needs a terminal as stdin: leave -t out");
-	return plan_env(&o->env_file, &o->env, a, &ret->env, e);
+	r = plan_env(&o->env_file, &o->env, a, &ret->env, e);
+	return r < 0 ? r : plan_check_words(&ret->argv, &ret->env, e);
 }
 
 /* The command runs when this returns 0; *ret_exec is the engine's number for it. */

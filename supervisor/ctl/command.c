@@ -5,6 +5,7 @@
 #include "command.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/priv.h"
 #include "table.h"
@@ -25,14 +26,27 @@ int ctl_exit_code(const struct err *e, int other)
 	return e->code == ERR_NO_COMMAND || e->code == ERR_NOT_EXECUTABLE ? e->code - 4096 : other;
 }
 
+/* Whether the sentence names it as a word of its own. */
+static bool tells(const char *text, const char *object)
+{
+	static const char around[] = " \"':,;";
+	size_t n = strlen(object);
+
+	for (const char *p = text; n > 0 && (p = strstr(p, object)); p++)
+		if ((p == text || strchr(around, p[-1])) && strchr(around, p[n]))
+			return true;
+	return false;
+}
+
 void ctl_complain(const struct ctl *c, const struct err *e)
 {
+	const char *object = c->object && !tells(e->text, c->object) ? c->object : NULL;
 	char text[4 * ERR_TEXT_MAX + 1];
 
 	table_visible(e->text, text, sizeof(text));
 	fflush(stdout);
-	fprintf(stderr, "ctl: %s%s%s: %s\n", c->command, c->object ? " " : "",
-		c->object ? c->object : "", text);
+	fprintf(stderr, "ctl: %s%s%s: %s\n", c->command, object ? " " : "", object ? object : "",
+		text);
 }
 
 int ctl_for_each(struct ctl *c, const struct strv *operands, void *options,

@@ -121,7 +121,7 @@ static int run(struct ctl *c, int argc, char **argv)
 
 	r = flags_parse(&in, &c->arena, &o, &rest, &e);
 	if (r < 0) {
-		fprintf(stderr, "ctl: %s\n", e.text);
+		fprintf(stderr, "ctl: %s; see ctl --help\n", e.text);
 		return EXIT_ENGINE;
 	}
 	if (r == 0 && o.version) {

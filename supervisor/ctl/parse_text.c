@@ -13,6 +13,8 @@
 #include "base/util.h"
 #include "flags.h"
 
+#define NAME_MAX_LEN 128 /* FIELD(create, name) */
+
 static bool is_word(const char *s, size_t n, const char *more)
 {
 	for (size_t i = 0; i < n; i++)
@@ -25,7 +27,10 @@ int check_name(const char *s, struct err *e)
 {
 	size_t n = strlen(s);
 
-	if (n > 127 || !is_word(s, n, "_.-") || !isalnum((unsigned char)s[0]))
+	if (n > NAME_MAX_LEN)
+		return err_set(e, EINVAL, "\"%.32s…\" has %zu characters: %d are the most", s, n,
+			NAME_MAX_LEN);
+	if (!is_word(s, n, "_.-") || !isalnum((unsigned char)s[0]))
 		return err_set(e, EINVAL,
 			"\"%.64s\" is no name: a letter or digit, then letters, digits, _ . or -",
 			s);
@@ -122,7 +127,8 @@ int check_platform(const char *s, struct err *e)
 	const char *arch = strchr(s, '/');
 
 	if (!is_word(s, strlen(s), "/._-") || !arch || !arch[1] || strlen(s) > 63)
-		return err_set(e, EINVAL, "\"%.64s\" is no platform: os/architecture[/variant]", s);
+		return err_set(e, EINVAL,
+			"\"%.64s\" is no platform: os/architecture[/variant]; linux/arm64, say", s);
 	return 0;
 }
 

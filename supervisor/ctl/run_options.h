@@ -39,6 +39,10 @@ struct run_plan {
 int run_plan(const struct run_options *o, const struct strv *operands, struct arena *a,
 	struct run_plan *ret, struct err *e);
 /* Variables of --env-file and -e, in that order: the later entry wins. */
+/* The bounds of argv and env, in words for people: at most 4096 of each, none longer than the
+ * kernel passes on, and not too many bytes together. */
+int plan_check_words(const struct strv *argv, const struct strv *env, struct err *e);
+
 int plan_env(const struct strv *files, const struct strv *given, struct arena *a, struct strv *ret,
 	struct err *e);
 void run_plan_free(struct run_plan *p);

@@ -18,6 +18,8 @@
 #include "base/util.h"
 
 #define LINES_FILE_MAX (1U << 20)
+#define WORDS_MAX      4096	     /* FIELD(create, argv) and FIELD(create, env) */
+#define BYTES_MAX      (1920U << 10) /* of both: execve(2) takes 2 MiB, pointers included */
 
 void run_plan_free(struct run_plan *p)
 {
@@ -64,6 +66,9 @@ static int read_lines(
 	if (fd < 0)
 		return err_errno(e, errno, "%.128s", path);
 	r = fd_read_file(fd, LINES_FILE_MAX, &text, &n);
+	if (r == -EFBIG)
+		return err_set(e, EFBIG, "%.128s has more than %u bytes, which is the most", path,
+			LINES_FILE_MAX);
 	if (r < 0)
 		return err_errno(e, r, "%.128s", path);
 	if (strlen(text) != n)
@@ -88,6 +93,37 @@ int plan_env(const struct strv *files, const struct strv *given, struct arena *a
 		if (parse_env(given->v[i], a, ret, e) < 0)
 			return -ENOMEM;
 	return 0;
+}
+
+static int check_words(const char *what, const struct strv *v, size_t *total, struct err *e)
+{
+	if (v->n > WORDS_MAX)
+		return err_set(
+			e, E2BIG, "%u %s are too many: %d are the most", v->n, what, WORDS_MAX);
+	for (uint32_t i = 0; i < v->n; i++) {
+		size_t n = strlen(v->v[i]);
+
+		*total += n + 1;
+		if (n >= ITEM_MAX)
+			return err_set(e, E2BIG,
+				"one of the %s, \"%.24s…\", has %zu bytes: %d are the most", what,
+				v->v[i], n, ITEM_MAX - 1);
+	}
+	return 0;
+}
+
+int plan_check_words(const struct strv *argv, const struct strv *env, struct err *e)
+{
+	size_t total = 0;
+	int r = check_words("words of the command", argv, &total, e);
+
+	if (r == 0)
+		r = check_words("variables", env, &total, e);
+	if (r == 0 && total > BYTES_MAX)
+		r = err_set(e, E2BIG,
+			"the command and its variables have %zu bytes together: %u are the most",
+			total, BYTES_MAX);
+	return r;
 }
 
 static int plan_labels(
@@ -277,6 +313,8 @@ int run_plan(const struct run_options *o, const struct strv *operands, struct ar
 		r = plan_command(o, operands, a, ret, e);
 	if (r == 0)
 		r = plan_env(&o->env_file, &o->env, a, &ret->create.env, e);
+	if (r == 0)
+		r = plan_check_words(&ret->create.argv, &ret->create.env, e);
 	if (r == 0)
 		r = plan_labels(o, a, &ret->create, e);
 	if (r == 0)

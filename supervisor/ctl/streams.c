@@ -152,6 +152,8 @@ static void write_failed(struct streams *s, struct pump *p, int code)
 {
 	if (code == EPIPE && p != &s->in)
 		die_of(s, SIGPIPE);
+	if (p != &s->in)
+		err_errno(&s->failure, code, "writing to %s", p == &s->out ? "stdout" : "stderr");
 	pump_end(s, p);
 }
 
@@ -332,6 +334,10 @@ int streams_run(struct streams *s, struct client *c, const struct workload *w, u
 		if (r < 0)
 			continue;
 		turn(s, p, c, w);
+		if (s->failure.code) {
+			*e = s->failure;
+			return -e->code;
+		}
 		r = p[AT_ENGINE].revents ? take_answer(c, wait_id, ret_code, e) : 0;
 		if (r < 0)
 			return r;

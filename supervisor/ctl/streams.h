@@ -30,7 +30,8 @@ struct streams {
 	struct tty tty;
 	struct detach detach;
 	bool detached;
-	int signals; /* signalfd, -1: none */
+	struct err failure; /* of writing our own output; code 0: none */
+	int signals;	    /* signalfd, -1: none */
 };
 
 #define STREAMS_NONE                                                                               \
@@ -61,6 +62,7 @@ struct workload {
 };
 
 /* Pumps until the answer `wait_id` (container_waited) has come and all output is written. *ret_code
- * is the workload's exit code, or 0 after the detach keys. */
+ * is the workload's exit code, or 0 after the detach keys. Output that can't be written (a full
+ * disk) is an error; the workload runs on. */
 int streams_run(struct streams *s, struct client *c, const struct workload *w, uint32_t wait_id,
 	uint32_t *ret_code, struct err *e);

@@ -98,6 +98,8 @@ teardown()
 		[[ "$stderr" == *"$words"* ]]
 		[ "$(wc -l <<<"$stderr")" = 1 ]
 	done <<-END
+		125|see ctl --help|--bogus
+		125|os/architecture|run --platform bogus $bb
 		125|did you mean --name|run --nmae x $bb
 		125|--userns is not supported yet|run --userns host $bb
 		125|steps of 0.01|run --cpus 0.001 $bb
@@ -113,4 +115,84 @@ teardown()
 	[ -z "$(ctl ps -aq)" ]
 	run -125 --separate-stderr "$engine_bin/ctl" --socket /nonexistent/sock ps
 	[[ "$stderr" == *"start it with: supervisor"* ]]
+}
+
+@test "output that can't be written is an error, and the container runs on" {
+	run -125 --separate-stderr bash -c "'$engine_bin/ctl' run --name full '$bb' sh -c 'echo x; exec sleep 60' >/dev/full"
+	[ "$stderr" = "ctl: run full: writing to stdout: no space left on device" ]
+	[ "$(ctl inspect -f '{{.State.Status}}' full)" = running ]
+	run -1 --separate-stderr bash -c "'$engine_bin/ctl' exec full seq 9 >/dev/full"
+	[ "$stderr" = "ctl: exec full: writing to stdout: no space left on device" ]
+	run -125 bash -c "'$engine_bin/ctl' run --rm '$bb' sh -c 'echo x >&2; exec sleep 60' 2>/dev/full"
+	run -1 bash -c "'$engine_bin/ctl' ps >/dev/full"
+}
+
+@test "a megabyte of variables and the longest word arrive" {
+	word=$(head -c 131071 /dev/zero | tr '\0' w)
+	run -0 ctl run --rm "$bb" sh -c 'echo ${#1} ${#2}' - "$word" "$word"
+	[ "$output" = "131071 131071" ]
+	seq 3000 | awk '{ printf "V%d=", $1; for (i = 0; i < 33; i++) printf "0123456789"; print "" }' \
+		>"$BATS_TEST_TMPDIR/vars"
+	[ "$(wc -c <"$BATS_TEST_TMPDIR/vars")" -gt 1000000 ]
+	run -0 ctl run -d --name vars --env-file "$BATS_TEST_TMPDIR/vars" "$bb" sleep 60
+	run -0 ctl exec vars sh -c 'env | grep -c "^V[0-9]*=0123"; echo $V2999 | wc -c'
+	[ "${lines[*]}" = "3000 331" ]
+}
+
+@test "too many words, variables and bytes are told with their limit" {
+	ctl run -d --name host "$bb" sleep 60
+	seq 4097 | sed 's/.*/V&=1/' >"$BATS_TEST_TMPDIR/many"
+	{ printf 'LONG='; head -c 140000 /dev/zero | tr '\0' x; } >"$BATS_TEST_TMPDIR/long"
+	head -c 1100000 /dev/zero | tr '\0' x >"$BATS_TEST_TMPDIR/large"
+	seq 2000 | awk '{ printf "V%d=", $1; for (i = 0; i < 50; i++) printf "0123456789"; print "" }' \
+		>"$BATS_TEST_TMPDIR/half"
+	mapfile -t words < <(seq 4097)
+	for command in "run --rm $bb" "exec host"; do
+		code=125
+		[[ "$command" == run* ]] || code=1
+		# shellcheck disable=SC2086
+		run -$code --separate-stderr ctl $command "${words[@]}"
+		[[ "$stderr" == *"4097 words of the command are too many: 4096 are the most" ]]
+		# shellcheck disable=SC2086
+		run -$code --separate-stderr ctl ${command%% *} --env-file "$BATS_TEST_TMPDIR/half" \
+			--env-file "$BATS_TEST_TMPDIR/half" ${command#* } true
+		[[ "$stderr" == *"bytes together: 1966080 are the most" ]]
+		for kind in many:4096 long:131071 large:1048576; do
+			# shellcheck disable=SC2086
+			run -$code --separate-stderr ctl ${command%% *} --env-file "$BATS_TEST_TMPDIR/${kind%:*}" \
+				${command#* } true
+			echo "$stderr"
+			[[ "$stderr" == *"${kind#*:}"*"the most"* ]]
+			[ "$(wc -l <<<"$stderr")" = 1 ]
+		done
+	done
+}
+
+@test "messages name a thing once, and as it was typed" {
+	run -1 --separate-stderr ctl exec nope true
+	[ "$stderr" = "ctl: exec: no such container: nope" ]
+	run -125 --separate-stderr ctl run --rm "UPPER CASE" true
+	[[ "$stderr" == *'"UPPER CASE"'* ]]
+	name=$(printf 'n%.0s' {1..128})
+	run -0 ctl run --rm --name "$name" "$bb" true
+	run -125 --separate-stderr ctl run --rm --name "${name}n" "$bb" true
+	[[ "$stderr" == *"has 129 characters: 128 are the most" ]]
+	for program in supervisor netd cgroupd imaged; do
+		run -2 --separate-stderr "$engine_bin/$program" --bogus
+		echo "$stderr"
+		[[ "$stderr" == "$program: "*--help*--bogus ]]
+		[ "$(wc -l <<<"$stderr")" = 1 ]
+	done
+	run -2 --separate-stderr "$engine_bin/supervisor" --name
+	[[ "$stderr" == *"a value is missing behind: --name" ]]
+}
+
+@test "debug runs: a bad line is answered with its field, and the last may lack its newline" {
+	run -0 --separate-stderr bash -c "printf 'cgroup_create container=c limits.memory=abc\ncgroup_teardown' |
+		'$engine_bin/cgroupd' --debug --name ${ENGINE_NAME}d"
+	[ "${lines[0]}" = 'failed code=22 text="limits.memory: not a number in range: abc"' ]
+	[ "${lines[1]}" = done ]
+	run -0 --separate-stderr bash -c "printf 'nonsense x=1\nshim_signal signal=uhu' | '$engine_bin/shim' --debug"
+	[[ "$output" == *'failed code=22 text="no such message: nonsense"'* ]]
+	[[ "$output" == *'text="signal: not a number in range: uhu"'* ]]
 }
