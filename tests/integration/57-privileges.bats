@@ -180,6 +180,30 @@ status_of()
 	[ "$(ctl wait "$id")" = 137 ]
 }
 
+@test "an end that a dying supervisor did not record is told to the next one" {
+	mkdir "$ENGINE_DIR/flags"
+	id=$(ctl run -d -v "$ENGINE_DIR/flags:/flags" "$bb" sh -c 'while [ ! -e /flags/go ]; do sleep 0.05; done; exit 7')
+	workload=$(ctl inspect --format '{{.State.Pid}}' "$id")
+	supervisor=$(processes | awk '/supervisor --serve/ { print $1 }')
+	kill -STOP "$supervisor"
+	touch "$ENGINE_DIR/flags/go"
+	wait_until 10 engine_gone "$workload"
+	kill -KILL "$supervisor"
+	wait_until 10 ctl version
+	[ "$(ctl wait "$id")" = 7 ]
+	[ "$(ctl inspect --format '{{.State.ExitCode}}' "$id")" = 7 ]
+}
+
+@test "in a chroot the engine refuses to start, and says why" {
+	mkdir -p "$ENGINE_DIR/jail"
+	run -1 unshare -m --propagation private bash -c 'mount --bind / "$1" && exec chroot "$1" "${@:2}"' - \
+		"$ENGINE_DIR/jail" "$engine_bin/supervisor" --name "${ENGINE_NAME}j" --run-dir "$ENGINE_DIR/run4" \
+		--state-dir "$ENGINE_DIR/state4"
+	[ "${#lines[@]}" = 1 ]
+	[[ "$output" == "supervisor: "*chroot*pivot_root* ]]
+	[ ! -e "$ENGINE_DIR/run4" ]
+}
+
 crash()
 {
 	local kept gone pids all
