@@ -259,3 +259,50 @@ setup()
 	[[ "$output" == *"33 99"* ]]
 	[[ "$output" == *xterm* ]]
 }
+
+@test "umask, ulimits, groups, sysctls, /dev/shm and the OOM score are as asked" {
+	run -0 ctl run --rm --umask 027 --ulimit nofile=77:88 --group-add 4242 --sysctl net.ipv4.ip_default_ttl=33 \
+		--shm-size 3m --oom-score-adj 250 "$bb" sh -c 'umask; ulimit -Sn; ulimit -Hn; id -G; cat /proc/sys/net/ipv4/ip_default_ttl
+			df -k /dev/shm | tail -n 1 | awk "{ print \$2 }"; cat /proc/self/oom_score_adj'
+	[ "${lines[*]}" = "0027 77 88 0 4242 33 3072 250" ]
+	run -0 ctl run --rm "$bb" sh -c 'umask; id -G; df -k /dev/shm | tail -n 1 | awk "{ print \$2 }"'
+	[ "${lines[*]}" = "0022 0 65536" ]
+}
+
+@test "an image's command: CMD gives way to words, --entrypoint to both, variables replace in order" {
+	image=$REGISTRY/config
+	config=$(skopeo inspect --config --tls-verify=false "docker://$image" | jq .config)
+	command()
+	{
+		ctl inspect --format '{{json .Path}} {{json .Args}}' "$1" | jq -cs 'flatten'
+	}
+	id=$(ctl create "$image")
+	[ "$(command "$id")" = "$(jq -c '.Entrypoint + .Cmd' <<<"$config")" ]
+	id=$(ctl create "$image" one two)
+	[ "$(command "$id")" = "$(jq -c '.Entrypoint + ["one", "two"]' <<<"$config")" ]
+	id=$(ctl create --entrypoint /bin/true "$image")
+	[ "$(command "$id")" = '["/bin/true"]' ]
+	id=$(ctl create --entrypoint "" "$image" /bin/false)
+	[ "$(command "$id")" = '["/bin/false"]' ]
+	run ctl create --entrypoint "" "$image"
+	[ "$status" = 125 ]
+	var=$(jq -r '[.Env[] | select(startswith("PATH=") | not)][0]' <<<"$config")
+	run -0 ctl run --rm --entrypoint env "$image"
+	[[ "$output" == *"$var"* ]]
+	run -0 ctl run --rm -e "${var%%=*}=first" -e "${var%%=*}=mine" --entrypoint env "$image"
+	[[ "$output" == *"${var%%=*}=mine"* && "$output" != *"$var"* && "$output" != *=first* ]]
+}
+
+@test "--privileged has no masked and no read-only paths, inside its user namespace" {
+	masks='grep -cE " /proc/(kcore|keys|sysrq-trigger|timer_list|sys) |/sys/firmware " /proc/self/mountinfo'
+	run ctl run --rm "$bb" sh -c "$masks"
+	[ "${lines[-1]}" -ge 4 ]
+	run ctl run --rm --privileged "$bb" sh -c "$masks"
+	[ "${lines[-1]}" = 0 ]
+}
+
+@test "pid 1 killed from outside: 128 and the signal's number" {
+	id=$(ctl run -d "$bb" sleep 60)
+	kill -KILL "$(ctl inspect --format '{{.State.Pid}}' "$id")"
+	[ "$(ctl wait "$id")" = 137 ]
+}

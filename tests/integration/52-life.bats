@@ -170,6 +170,15 @@ teardown()
 	run ctl run -d --name first "$bb" true
 	[ "$status" = 125 ]
 	[[ "$output" == *"already in use"* ]]
+	# Of seventeen ids two begin alike.
+	for i in $(seq 16); do
+		ctl create "$bb" true >/dev/null
+	done
+	digit=$(ctl ps -aq | cut -c1 | sort | uniq -d | head -n 1)
+	run ctl inspect "$digit"
+	[ "$status" = 1 ]
+	[[ "$output" == *"beginning of"*"more of it"* ]]
+	ctl ps -aq -f status=created | xargs "$engine_bin/ctl" rm >/dev/null
 	for bad in -x .x "a b" a/b ""; do
 		run ctl run -d --name="$bad" "$bb" true
 		[ "$status" = 125 ]
@@ -201,6 +210,24 @@ teardown()
 	wait_until 3 ctl exec host test -e /tmp/detached
 	run ctl exec nobody-here true
 	[ "$status" = 1 ]
+	run ctl exec host sh -c 'kill -TERM $$'
+	[ "$status" = 143 ]
+}
+
+@test "exec: what it does not say is the container's" {
+	ctl run -d --name made -u 1000:100 -e FROM=run -w /tmp --ulimit nofile=99:99 --umask 027 --cap-drop ALL \
+		--security-opt no-new-privileges=false --oom-score-adj 300 "$bb" sleep 60
+	run -0 ctl exec made sh -c 'id -u; id -g; pwd; echo $FROM; ulimit -n; umask; cat /proc/self/oom_score_adj'
+	[ "${lines[*]}" = "1000 100 /tmp run 99 0027 300" ]
+	run -0 ctl exec -u 0 made grep -E 'CapEff|NoNewPrivs' /proc/self/status
+	[[ "$output" == *"CapEff:	0000000000000000"* ]]
+	[[ "$output" == *"NoNewPrivs:	0"* ]]
+	run -0 ctl exec -u 0 --privileged made grep CapEff /proc/self/status
+	[[ "$output" == *000001ffffffffff* ]]
+	# no_new_privs, as every container has it unless told otherwise
+	ctl run -d --name plain "$bb" sleep 60
+	run -0 ctl exec plain grep NoNewPrivs /proc/self/status
+	[[ "$output" == *1 ]]
 }
 
 @test "logs: order, tail, time stamps, long lines, follow" {
