@@ -6,10 +6,12 @@
 #include <errno.h>
 #include <getopt.h>
 #include <linux/capability.h>
+#include <linux/keyctl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -105,6 +107,15 @@ static int become_starter(const struct options *o, struct err *e)
 	return priv_enter(&profile_starting, o->uid, o->uid, e);
 }
 
+/* Keys that whoever started the engine holds in its session would be possessed by workloads too;
+ * keyrings(7). Of the container's own user, so that what it adds counts there. */
+static int leave_keyring(struct err *e)
+{
+	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS)
+		return err_errno(e, errno, "making a session keyring");
+	return 0;
+}
+
 static int become_runner(const struct options *o, struct err *e)
 {
 	struct priv_profile profile = profile_running;
@@ -129,6 +140,8 @@ int main(int argc, char **argv)
 	parse(argc, argv, &o);
 	log_open("shim", o.level);
 	r = become_starter(&o, &e);
+	if (r == 0)
+		r = leave_keyring(&e);
 	if (r == 0)
 		r = channel_open(&s.channel, o.debug, &e);
 	if (r == 0)
