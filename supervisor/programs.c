@@ -47,6 +47,8 @@ static int open_program(const char *name, struct err *e)
 		self);
 }
 
+/* Root's alone, or a container could run it as "#!/proc/self/exe" and then read it: execve resolves
+ * that name while the process is still ours (CVE-2019-5736). */
 static int seal_copy(int from, struct err *e)
 {
 	_cleanup_fd_ int fd = memfd_create("shim", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -58,7 +60,7 @@ static int seal_copy(int from, struct err *e)
 	while (at < st.st_size)
 		if (sendfile(fd, from, &at, (size_t)(st.st_size - at)) <= 0)
 			return err_errno(e, errno, "shim: copying");
-	if (fchmod(fd, 0555) < 0 ||
+	if (fchmod(fd, 0500) < 0 ||
 		fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) <
 			0)
 		return err_errno(e, errno, "shim: sealing");
