@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "inroot.h"
 #include "mnt.h"
 #include "pty.h"
 #include "reply.h"
@@ -122,13 +123,16 @@ static int set_limits(const struct process *p, struct err *e)
 	return 0;
 }
 
-/* A directory outside of the root shows as "(unreachable)…"; getcwd(3). */
+/* Never by a magic link: descriptors that are still open here must not lead anywhere. A directory
+ * outside of the root shows as "(unreachable)…"; getcwd(3). */
 static int enter_cwd(const struct process *p, struct err *e)
 {
+	_cleanup_fd_ int fd = inroot_open(AT_FDCWD, p->cwd, O_PATH | O_DIRECTORY);
 	char where[PATH_MAX];
 
-	if (chdir(p->cwd) < 0)
-		return err_errno(e, errno, "entering the working directory %.128s", p->cwd);
+	if (fd < 0 || fchdir(fd) < 0)
+		return err_errno(
+			e, fd < 0 ? fd : errno, "entering the working directory %.128s", p->cwd);
 	if (!getcwd(where, sizeof(where)) || where[0] != '/')
 		return err_set(e, EPERM, "the working directory %.128s is outside of the container",
 			p->cwd);
