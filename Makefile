@@ -161,16 +161,23 @@ $(B)/tests/bench/least: $(call objs,tests/bench,least least_net)
 	@mkdir -p $(@D)
 	$(CC) -static $(ALL_LDFLAGS) -o $@ $^
 
+# The hostile workload: static, since it runs in images that have no library.
+HOSTILE := $(B)/tests/hostile/escape
+$(HOSTILE): $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/hostile/escape*.c))
+	@mkdir -p $(@D)
+	$(CC) -static $(ALL_LDFLAGS) -o $@ $^
+
 # ---- the two commands, and their kin -------------------------------------------------------------
 
-.PHONY: unit fuzz deps check demo bench install clean
+.PHONY: unit fuzz hostile deps check demo bench install clean
 unit: $(UNIT:%=$(B)/tests/unit/%)
 fuzz: $(FUZZ:%=$(B)/tests/fuzz/%)
+hostile: $(HOSTILE)
 
 # Packages first, in a make of its own: what is missing may be what the build needs.
 check:
 	tests/deps.sh build check
-	+$(MAKE) all unit fuzz
+	+$(MAKE) all unit fuzz hostile
 	tests/run.sh
 
 demo:

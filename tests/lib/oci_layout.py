@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Makes the small fixture images as OCI layouts, byte for byte the same every time.
 
-oci_layout.py KIND DIR, KIND one of busybox, config, whiteouts, zstd, twoplat.
+oci_layout.py KIND DIR, KIND one of busybox, config, whiteouts, zstd, twoplat, escape; the last takes the
+program that it holds from $ESCAPE, and a file of the host's to aim at from $ESCAPE_TARGET.
 """
 import gzip
 import hashlib
@@ -234,6 +235,27 @@ def make_twoplat(layout):
         manifests.append(dict(layout.image(layers, {"Cmd": ["cat", "/platform"]}, arch),
                               platform=dict({"os": "linux", "architecture": arch}, **more)))
     layout.tag(layout.index(manifests), "latest")
+
+
+def make_escape(layout):
+    """The program that tries to get out, and what an attacker would put beside it."""
+    extra = Layer()
+    with open(os.environ["ESCAPE"], "rb") as f:
+        program = f.read()
+    extra.file("escape", program, 0o755).file("escape-suid", program, 0o4755)
+    extra.file("escape-script", "#!/proc/self/exe\n", 0o755)
+    extra.dir("escape-dev")
+    for kind, name, major, minor in (
+            ("b", "sda", 8, 0), ("b", "vda", 254, 0), ("b", "loop0", 7, 0), ("c", "mem", 1, 1), ("c", "kmem", 1, 2),
+            ("c", "kmsg", 1, 11), ("c", "null", 1, 3), ("c", "console", 5, 1), ("c", "tty0", 4, 0),
+            ("c", "tun", 10, 200), ("c", "fuse", 10, 229)):
+        extra.add("escape-dev/" + name, tarfile.BLKTYPE if kind == "b" else tarfile.CHRTYPE, 0o666,
+                  device=(major, minor))
+    # Each leads to a file of the host, for whoever resolves it from the host's root.
+    target = os.environ["ESCAPE_TARGET"]
+    extra.symlink("etc/resolv.conf", "../" * 12 + target.lstrip("/"))
+    extra.symlink("etc/hosts", target).symlink("etc/hostname", "/proc/self/fd/3")
+    layout.tag(layout.image([busybox_layer(), extra], {"Cmd": ["/escape"]}), "latest")
 
 
 def main():
