@@ -74,6 +74,7 @@ status_of()
 		[ "$prm" = "$want" ]
 		[ $((0x$bnd & ~0x$want)) = 0 ]
 		[ "$nnp" = 1 ]
+		[ $kind = shim ] || [ "$(status_of "$pid" Seccomp)" = 2 ]
 		[ "$(status_of "$pid" CapInh)" = 0000000000000000 ]
 		[ "$(status_of "$pid" CapAmb)" = 0000000000000000 ]
 		[ "$(awk '/^Groups:/ { print NF }' "/proc/$pid/status")" = 1 ]

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+#
+# Every process confined: what the kernel says of the live ones, and what becomes of one that steps out of line. What each
+# profile allows is tried call by call in tests/unit/test_*_sandbox.c.
+
+bats_require_minimum_version 1.5.0
+
+. "$BATS_TEST_DIRNAME/../lib/engine.sh"
+
+setup_file()
+{
+	engine_start --log debug && engine_images busybox whiteouts
+}
+
+teardown_file()
+{
+	engine_stop
+}
+
+setup()
+{
+	bb=$REGISTRY/busybox
+}
+
+teardown()
+{
+	ctl ps -aq | xargs -r timeout 60 "$engine_bin/ctl" rm -f >/dev/null
+	ctl rmi "$REGISTRY/whiteouts" >/dev/null 2>&1 || true
+}
+
+# pid_of KIND: supervisor, netd, imaged, cgroupd, fetch or unpack of this engine
+pid_of()
+{
+	ps -o pid=,args= --ppid "$ENGINE_PID" | awk -v kind="$1" '
+		$2 == "supervisor" && $3 == "--serve" { is = "supervisor" }
+		$2 == "netd" || $2 == "cgroupd" { is = $2 }
+		$2 == "imaged" { is = $3 == "--fetch" ? "fetch" : $3 == "--unpack" ? "unpack" : $2 }
+		is == kind { print $1; found = 1; exit }
+		{ is = "" }
+		END { exit !found }'
+}
+
+# A pull keeps fetch and unpack alive for a while.
+wake_workers()
+{
+	ctl rmi "$REGISTRY/whiteouts" >/dev/null 2>&1 || true
+	ctl pull -q "$REGISTRY/whiteouts" >/dev/null
+}
+
+field()
+{
+	awk -v key="$2:" '$1 == key { print $2 }' "$1"
+}
+
+@test "every thread of every daemon is behind a filter, with no way to new privileges" {
+	wake_workers
+	for kind in supervisor netd imaged cgroupd fetch unpack; do
+		pid=$(pid_of $kind)
+		for status in /proc/"$pid"/task/*/status; do
+			echo "$kind $status"
+			[ "$(field "$status" Seccomp)" = 2 ]
+			[ "$(field "$status" NoNewPrivs)" = 1 ]
+		done
+	done
+}
+
+@test "each has proved its filter and its Landlock when it started" {
+	wake_workers
+	for kind in supervisor netd imaged cgroupd imaged-fetch imaged-unpack; do
+		grep -q "^$kind: debug: system calls are filtered, proved" "$ENGINE_LOG"
+		grep -q "^$kind: debug: Landlock version [0-9]* bounds files .*proved" "$ENGINE_LOG" ||
+			grep -q "^$kind: warning: this kernel has no Landlock" "$ENGINE_LOG"
+	done
+}
+
+@test "the mounter sees the store, containers' directories, layers and /dev, and nothing else" {
+	[ "$(ls "/proc/$(pid_of imaged)/root" | sort | tr '\n' ' ')" = "dev images layers rootfs " ]
+}
+
+@test "the unpack worker's network has nothing in it" {
+	wake_workers
+	pid=$(pid_of unpack)
+	[ "$(readlink "/proc/$pid/ns/net")" != "$(readlink /proc/self/ns/net)" ]
+	[ "$(awk 'NR > 2 { print $1 }' "/proc/$pid/net/dev")" = lo: ]
+	[ "$(awk 'NR > 1' "/proc/$pid/net/route")" = "" ]
+}
+
+ended()
+{
+	[ ! -d "/proc/$1" ] || engine_zombie "$1"
+}
+
+@test "a violation ends the process with one line that names the call, and the engine goes on" {
+	id=$(ctl run -d "$bb" sleep 300)
+	while read -r kind program name number; do
+		wait_until 10 wake_workers
+		wait_until 10 pid_of "$kind"
+		pid=$(pid_of "$kind")
+		before=$(wc -l <"$ENGINE_LOG")
+		python3 "$BATS_TEST_DIRNAME/../lib/inject.py" "$pid" "$number"
+		wait_until 5 ended "$pid"
+		tail -n "+$((before + 1))" "$ENGINE_LOG" >"$ENGINE_DIR/since"
+		cat "$ENGINE_DIR/since"
+		line="$program: error: system call $name ($number) is not allowed: ending"
+		[ "$(grep -cxF "$line" "$ENGINE_DIR/since")" = 1 ]
+		[ "$(grep -c 'is not allowed' "$ENGINE_DIR/since")" = 1 ]
+	done <<-END
+		unpack imaged-unpack openat 257
+		unpack imaged-unpack connect 42
+		unpack imaged-unpack execve 59
+		unpack imaged-unpack fork 57
+		fetch imaged-fetch execve 59
+		imaged imaged ptrace 101
+		netd netd execve 59
+		cgroupd cgroupd socket 41
+		supervisor supervisor connect 42
+	END
+	wait_until 15 ctl version
+	[ "$(ctl inspect --format '{{.State.Running}}' "$id")" = true ]
+	wait_until 15 ctl run --rm "$bb" true
+}
