@@ -27,7 +27,7 @@ endif
 # ---- what each program is made of ---------------------------------------------------------------
 
 base_src    := err log fd num priv priv_ids
-proto_src   := $(base_src:%=base/%) bpf messages cursor arena codec encode frame text text_print
+proto_src   := $(base_src:%=base/%) bpf caps messages cursor arena codec encode frame text text_print
 loop_src    := base/loop base/sandbox base/sandbox_paths base/sandbox_rows chan chan_text daemon
 
 supervisor_src := $(basename $(notdir $(wildcard supervisor/*.c)))
@@ -38,7 +38,7 @@ cgroupd_src := $(basename $(notdir $(wildcard cgroupd/*.c)))
 shim_src    := $(basename $(notdir $(wildcard shim/*.c)))
 
 supervisor_libs := -levent_core -lcap -lseccomp
-ctl_libs    := -ljansson -lcap
+ctl_libs    := -ljansson -lcap -lseccomp
 netd_libs   := -levent_core -lcap -lseccomp -lnl-route-3 -lnl-3 -lnftables -ljansson
 imaged_libs := -levent_core -lcap -lseccomp -lcurl -ljansson -larchive -lisal -lzstd -lcrypto
 cgroupd_libs := -levent_core -lcap -lseccomp -lm

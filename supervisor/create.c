@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "engine.h"
 #include "resolve.h"
+#include "seccomp.h"
 
 #define OPTIONS_MAX (2U << 20)
 #define IMAGED_MS   30000
@@ -23,7 +24,7 @@ struct request {
 	struct doc options;
 	int *sources;
 	uint32_t n_sources;
-	int rootfs;
+	int rootfs, filter;
 	uid_t uid;
 	gid_t gid;
 };
@@ -39,6 +40,7 @@ static void request_free(struct request *q)
 		fd_close(&q->sources[i]);
 	free(q->sources);
 	fd_close(&q->rootfs);
+	fd_close(&q->filter);
 	doc_free(&q->options);
 	free(q);
 }
@@ -104,6 +106,8 @@ static int check(struct engine *g, const struct request *q, struct err *e)
 
 	if ((o->image != NULL) == (o->rootfs != NULL))
 		return err_set(e, EINVAL, "a container needs either an image or a root directory");
+	if (seccomp_is_own(o) != (q->filter >= 0))
+		return err_set(e, EINVAL, "the seccomp option and its filter don't come together");
 	if (o->rootfs && q->rootfs < 0)
 		return err_set(e, EINVAL, "--rootfs came without its descriptor");
 	if (o->name)
@@ -202,7 +206,7 @@ static void finish(struct relay *r, const struct image *img)
 	if (fill(c, q, img, &e) < 0 || state_make_dir(c, &e) < 0) {
 		ctr_free(c);
 		c = NULL;
-	} else if (state_save(c, &e) < 0) {
+	} else if (seccomp_keep(c, q->filter, &e) < 0 || state_save(c, &e) < 0) {
 		state_remove(c);
 		ctr_free(c);
 		c = NULL;
@@ -241,6 +245,7 @@ static struct request *request_new(struct engine *g, struct chan *ch, struct err
 	*q = (struct request){.next = g->creating,
 		.engine = g,
 		.rootfs = -1,
+		.filter = -1,
 		.uid = session_uid(ch),
 		.gid = session_gid(ch)};
 	for (const struct request *o = g->creating; o; o = o->next)
@@ -262,6 +267,7 @@ static struct request *take_request(struct engine *g, const struct container_cre
 	if (!q)
 		return NULL;
 	q->rootfs = frame_take_fd(f, m->rootfs);
+	q->filter = frame_take_fd(f, m->filter);
 	q->sources = calloc(m->sources.n + 1, sizeof(int));
 	if (!q->sources)
 		abort();

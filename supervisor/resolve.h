@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "caps.h"
 #include "messages.h"
 
 /* docker's command: ENTRYPOINT and CMD concatenate; --entrypoint drops the image's CMD too. */
@@ -14,11 +15,6 @@ int resolve_argv(const struct create *o, const struct image_config *img, struct 
 /* Image's variables, PATH, HOSTNAME and TERM (with a terminal), then the user's, each name once. */
 int resolve_env(const struct create *o, const struct image_config *img, const char *hostname,
 	struct arena *a, struct strv *ret, struct err *e);
-
-/* The default set with --cap-add and --cap-drop applied (drop wins over add, as in docker, but for
- * ALL). */
-int resolve_caps(const struct create *o, uint64_t *ret, struct err *e);
-#define CAPS_ALL ((1ULL << 41) - 1)
 
 /* Everything of the spec but its files' texts; strings are borrowed from o, img, id and the arena.
  */

@@ -15,6 +15,9 @@
 #include "resolve.h"
 #include "seccomp_rows.h"
 
+#define UNCONFINED   "unconfined"
+#define OWN_FILE     "filter" /* in the state directory: the instructions as they are */
+#define OWN_MAX	     (BPF_MAX * sizeof(struct sock_filter))
 #define KEPT_MAX     32
 #define NAME_MAX_LEN 64
 
@@ -161,13 +164,67 @@ static int find_or_make(struct engine *g, uint64_t caps, struct err *e)
 	return f->fd;
 }
 
+bool seccomp_is_own(const struct create *o)
+{
+	return o->seccomp && *o->seccomp && strcmp(o->seccomp, UNCONFINED) != 0;
+}
+
+static int open_dir(const struct ctr *c, struct err *e)
+{
+	int fd = openat(c->engine->state, c->id, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? err_errno(e, errno, "state of %.12s", c->id) : fd;
+}
+
+int seccomp_keep(struct ctr *c, int fd, struct err *e)
+{
+	_cleanup_free_ uint8_t *buf = NULL;
+	_cleanup_fd_ int dir = -1;
+	size_t n;
+	int r;
+
+	if (fd < 0)
+		return 0;
+	r = fd_memfd_read(fd, OWN_MAX, &buf, &n);
+	if (r < 0)
+		return err_errno(e, r, "seccomp: reading the filter");
+	if (n == 0 || n % sizeof(struct sock_filter) != 0)
+		return err_set(e, EINVAL, "seccomp: the filter is no list of instructions");
+	dir = open_dir(c, e);
+	if (dir < 0)
+		return dir;
+	r = fd_replace_file_at(dir, OWN_FILE, buf, n, 0600);
+	return r < 0 ? err_errno(e, r, "seccomp: keeping the filter") : 0;
+}
+
+static int open_own(const struct ctr *c, struct err *e)
+{
+	_cleanup_fd_ int dir = open_dir(c, e);
+	_cleanup_free_ char *buf = NULL;
+	size_t n;
+	int r;
+
+	if (dir < 0)
+		return dir;
+	r = fd_read_file_at(dir, OWN_FILE, OWN_MAX, &buf, &n);
+	if (r < 0)
+		return err_errno(e, r, "seccomp: its filter is lost");
+	r = fd_memfd_sealed("filter", buf, n);
+	return r < 0 ? err_errno(e, r, "a memory file") : r;
+}
+
+/* --privileged lifts the default; a file that the user names beside it holds. */
 int seccomp_open(struct ctr *c, int *ret_fd, struct err *e)
 {
 	const struct spec *spec = c->spec.obj;
 	int fd;
 
 	*ret_fd = -1;
-	if (ctr_create(c)->privileged)
+	if (seccomp_is_own(ctr_create(c))) {
+		*ret_fd = open_own(c, e);
+		return *ret_fd < 0 ? *ret_fd : 0;
+	}
+	if (ctr_create(c)->privileged || ctr_create(c)->seccomp)
 		return 0;
 	fd = find_or_make(c->engine, spec->caps, e);
 	if (fd >= 0)
@@ -179,7 +236,7 @@ int seccomp_warm(struct engine *g, struct err *e)
 {
 	const struct create none = {0};
 	uint64_t caps;
-	int r = resolve_caps(&none, &caps, e);
+	int r = caps_resolve(&none, &caps, e);
 
 	if (r == 0)
 		r = find_or_make(g, caps, e);

@@ -13,5 +13,12 @@ struct filter; /* one of the default ones */
  * instructions) in *ret_fd, -1 when it is to be unconfined. */
 int seccomp_open(struct ctr *c, int *ret_fd, struct err *e);
 
+/* The options name a file, and its filter comes beside them. */
+bool seccomp_is_own(const struct create *o);
+
+/* Keeps a filter of the user's (sealed memfd; -1: nothing to keep) for all starts of the container.
+ * Whether it is a valid one, the kernel tells at the first of them. */
+int seccomp_keep(struct ctr *c, int fd, struct err *e);
+
 /* Makes the one that most containers get, ahead of the first that needs it. */
 int seccomp_warm(struct engine *g, struct err *e);

@@ -73,6 +73,7 @@ static int send_create(struct ctl *c, struct run_plan *p, struct incoming *in, s
 	m.options = options;
 	m.sources = (struct fdv){p->sources, p->n_sources};
 	m.rootfs = p->rootfs;
+	m.filter = p->filter;
 	return client_call(&c->engine, MSG_container_create, &m, CLIENT_DEADLINE, in, e);
 }
 

@@ -118,9 +118,14 @@ static json_t *render_ports(const struct port *v, uint32_t n)
 static json_t *render_security(const struct create *o)
 {
 	json_t *list = json_array();
+	char text[4096 + sizeof("seccomp=")];
 
 	if (o->new_privs)
 		json_array_append_new(list, json_text("no-new-privileges=false"));
+	if (o->seccomp) {
+		snprintf(text, sizeof(text), "seccomp=%s", o->seccomp);
+		json_array_append_new(list, json_text(text));
+	}
 	return list;
 }
 

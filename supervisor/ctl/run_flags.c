@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "seccomp.h"
 
 static int check_attach(const char *s, struct err *e)
 {
@@ -32,8 +33,12 @@ static int check_security(const char *s, struct err *e)
 	for (size_t i = 0; i < ARRAY_LEN(known); i++)
 		if (strcmp(s, known[i]) == 0)
 			return 0;
-	return err_set(
-		e, EINVAL, "\"%.64s\" is not supported yet: only no-new-privileges[=false]", s);
+	if (strncmp(s, SECCOMP_OPTION, strlen(SECCOMP_OPTION)) == 0 &&
+		strchr("=:", s[strlen(SECCOMP_OPTION)]) && s[strlen(SECCOMP_OPTION) + 1])
+		return 0;
+	return err_set(e, EINVAL,
+		"\"%.64s\" is none of seccomp=FILE, seccomp=unconfined and no-new-privileges[=false]",
+		s);
 }
 
 #define AT(field) offsetof(struct run_options, field)
@@ -131,7 +136,8 @@ const struct flag run_flags[] = {
 	MANY("cap-drop", 0, cap_drop, check_capability, "NAME", "the other way"),
 	SWITCH("privileged", 0, privileged,
 		"all capabilities and no masked paths, in its user namespace"),
-	MANY("security-opt", 0, security_opt, check_security, "OPTION", "no-new-privileges=false"),
+	MANY("security-opt", 0, security_opt, check_security, "OPTION",
+		"seccomp=FILE, seccomp=unconfined or no-new-privileges=false"),
 	MANY("sysctl", 0, sysctl, check_sysctl, "NAME=VALUE",
 		"a kernel parameter of its namespaces"),
 

@@ -31,6 +31,7 @@ struct run_plan {
 	int sources[64];   /* O_PATH, one a bind mount, in order */
 	uint32_t n_sources;
 	int rootfs; /* -1: none */
+	int filter; /* of --security-opt seccomp=FILE; -1: none */
 };
 
 /* Checks the flags against each other, reads the files they name and opens bind sources, all as the

@@ -16,6 +16,8 @@
 #include "base/fd.h"
 #include "base/num.h"
 #include "base/util.h"
+#include "caps.h"
+#include "seccomp.h"
 
 #define LINES_FILE_MAX (1U << 20)
 #define WORDS_MAX      4096	     /* FIELD(create, argv) and FIELD(create, env) */
@@ -27,6 +29,7 @@ void run_plan_free(struct run_plan *p)
 		fd_close(&p->sources[i]);
 	p->n_sources = 0;
 	fd_close(&p->rootfs);
+	fd_close(&p->filter);
 }
 
 static bool is_network(const struct run_options *o, const char *name)
@@ -252,14 +255,40 @@ static int plan_limits(
 	return 0;
 }
 
-static void plan_security(const struct run_options *o, struct create *c)
+static int plan_seccomp(const char *file, struct run_plan *p, struct err *e)
 {
+	uint64_t caps;
+	int r;
+
+	p->create.seccomp = file;
+	fd_close(&p->filter);
+	if (strcmp(file, "unconfined") == 0)
+		return 0;
+	r = caps_resolve(&p->create, &caps, e);
+	if (r == 0)
+		p->filter = r = seccomp_file(file, caps, e);
+	return r < 0 ? err_prefix(e, "--security-opt seccomp") : 0;
+}
+
+/* The last of a kind holds. */
+static int plan_security(const struct run_options *o, struct run_plan *p, struct err *e)
+{
+	struct create *c = &p->create;
+	int r = 0;
+
 	c->cap_add = o->cap_add;
 	c->cap_drop = o->cap_drop;
 	c->privileged = o->privileged;
 	c->sysctls = o->sysctl;
-	for (uint32_t i = 0; i < o->security_opt.n; i++)
-		c->new_privs = strstr(o->security_opt.v[i], "false") != NULL;
+	for (uint32_t i = 0; i < o->security_opt.n && r == 0; i++) {
+		const char *s = o->security_opt.v[i];
+
+		if (strncmp(s, SECCOMP_OPTION, strlen(SECCOMP_OPTION)) == 0)
+			r = plan_seccomp(s + strlen(SECCOMP_OPTION) + 1, p, e);
+		else
+			c->new_privs = strstr(s, "false") != NULL;
+	}
+	return r;
 }
 
 static void plan_process(const struct run_options *o, struct create *c)
@@ -305,10 +334,11 @@ int run_plan(const struct run_options *o, const struct strv *operands, struct ar
 {
 	int r;
 
-	*ret = (struct run_plan){.rootfs = -1};
+	*ret = (struct run_plan){.rootfs = -1, .filter = -1};
 	plan_process(o, &ret->create);
-	plan_security(o, &ret->create);
 	r = check_together(o, e);
+	if (r == 0)
+		r = plan_security(o, ret, e);
 	if (r == 0)
 		r = plan_command(o, operands, a, ret, e);
 	if (r == 0)

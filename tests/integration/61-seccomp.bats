@@ -168,3 +168,114 @@ TABLE
 		shim_close
 	done
 }
+
+# profile JSON: a file with it; prints its name
+profile()
+{
+	local f
+
+	f=$(mktemp "$ENGINE_DIR/profile.XXXXXX")
+	printf '%s' "$1" >"$f"
+	echo "$f"
+}
+
+@test "docker's JSON: a filter of the user's own holds for the workload, execs and restarts" {
+	f=$(profile '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[
+		{"names":["mkdir","mkdirat"],"action":"SCMP_ACT_ERRNO","errnoRet":30},
+		{"names":["rmdir"],"action":"SCMP_ACT_ERRNO"},
+		{"name":"socket","action":"SCMP_ACT_ERRNO","errnoRet":22,"args":[
+			{"index":0,"value":16,"valueTwo":0,"op":"SCMP_CMP_EQ"},
+			{"index":2,"value":9,"valueTwo":0,"op":"SCMP_CMP_EQ"}]},
+		{"names":["sethostname"],"action":"SCMP_ACT_ERRNO","errnoRet":95,"includes":{"caps":["CAP_KILL"],"minKernel":"4.8"}},
+		{"names":["setdomainname"],"action":"SCMP_ACT_ERRNO","errnoRet":95,"excludes":{"caps":["CAP_KILL"]}},
+		{"names":["acct"],"action":"SCMP_ACT_ERRNO","errnoRet":2,"includes":{"arches":["s390x"]}},
+		{"names":["swapoff"],"action":"SCMP_ACT_ERRNO","errnoRet":2,"includes":{"minKernel":"99.0"}}]}')
+	ctl run -d --name x --security-opt "seccomp=$f" -v "$PROBES:/probes:ro" "$bb" sleep 600
+	ctl run -d --name y --security-opt "seccomp=$f" "$bb" sleep 600
+	rm "$f"
+	judge()
+	{
+		[ "$(ctl exec x /probes/probe numbers 83 84)" = $'83 EROFS\n84 EPERM' ]
+		[ "$(ctl exec x /probes/probe numbers 170 171)" = $'170 EOPNOTSUPP\n171 EPERM' ]
+		[ "$(ctl exec x /probes/probe numbers 168 168)" = '168 EPERM' ] # the kernel's own, as 171
+		[ "$(ctl exec x /probes/probe numbers 272 272)" = '272 EINVAL' ] # unshare gets through
+		ctl exec x /probes/probe arguments | grep -qx 'socket(AF_NETLINK): ok'
+		ctl exec x grep -q '^Seccomp:.2' /proc/self/status
+	}
+	judge
+	[ "$(ctl inspect --format '{{json .HostConfig.SecurityOpt}}' x)" = "[\"seccomp=$f\"]" ]
+	ctl stop -t 0 x
+	ctl start x
+	judge
+	kill -KILL "$(pgrep -P "$ENGINE_PID" -f 'supervisor --serve')"
+	wait_until 20 engine_answers
+	judge
+	ctl stop -t 0 y
+	ctl start y
+	run ctl exec y mkdir /new
+	[[ "$output" == *'Read-only file system'* ]]
+}
+
+@test "a default of ERRNO gives ENOSYS for what is younger than the file, as runc does" {
+	f=$(profile "$(jq -c '.syscalls[0].names -= ["rseq"]' /usr/share/containers/seccomp.json)")
+	[ "$(probe --security-opt "seccomp=$f" -- numbers 451 453)" = $'451 ENOSYS\n452 ENOSYS\n453 ENOSYS' ]
+	f=$(profile '{"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":13,"syscalls":[{"names":["mkdir","read","write",
+		"close","execve","exit_group","wait4","fork","clone","mmap","brk","arch_prctl","rt_sigaction","rt_sigprocmask",
+		"set_tid_address","set_robust_list","rseq","prlimit64","readlinkat","getrandom","mprotect","getpid","setpgid",
+		"rt_sigtimedwait","fstat","newfstatat","kill","openat2"],"action":"SCMP_ACT_ALLOW"}]}')
+	[ "$(probe --security-opt "seccomp=$f" -- numbers 436 438)" = $'436 EACCES\n437 E2BIG\n438 ENOSYS' ]
+}
+
+@test "unconfined is unconfined, the last option holds, and a file holds beside --privileged" {
+	f=$(profile '{"defaultAction":"SCMP_ACT_ALLOW"}')
+	[ "$(ctl run --rm --security-opt seccomp=unconfined "$bb" $show | tr -d '\t\n')" = NoNewPrivs:1Seccomp:0 ]
+	[ "$(ctl run --rm --security-opt "seccomp=$f" --security-opt seccomp=unconfined "$bb" $show | tr -d '\t\n')" = \
+		NoNewPrivs:1Seccomp:0 ]
+	[ "$(ctl run --rm --privileged --security-opt "seccomp:$f" "$bb" $show | tr -d '\t\n')" = NoNewPrivs:1Seccomp:2 ]
+	[ "$(ctl run --rm --security-opt no-new-privileges=false --security-opt "seccomp=$f" "$bb" $show | tr -d '\t\n')" = \
+		NoNewPrivs:0Seccomp:2 ]
+}
+
+@test "a bad file is one sentence, and nothing changes" {
+	before=$(ctl ps -aq)
+	refused()
+	{
+		run ctl run --rm --security-opt "seccomp=$1" "$bb" true
+		echo "$output"
+		[ "$status" = 125 ]
+		[ "${#lines[@]}" = 1 ]
+		[[ "$output" == "ctl: run: --security-opt seccomp: "*"$2"* ]]
+	}
+	refused /nonexistent 'no such file'
+	refused /tmp 'is a directory'
+	refused /dev/zero 'file too large'
+	refused /etc/passwd 'line 1'
+	refused "$(profile '')" 'line 1'
+	refused "$(profile '[]')" 'not an object'
+	refused "$(profile '{}')" 'defaultAction is missing'
+	refused "$(profile '{"defaultAction":"SCMP_ACT_ALLOW","defaultAction":"SCMP_ACT_KILL"}')" duplicate
+	refused "$(profile '{"defaultAction":"SCMP_ACT_ALOW"}')" '"SCMP_ACT_ALOW" is not supported'
+	refused "$(profile '{"defaultAction":"SCMP_ACT_NOTIFY"}')" '"SCMP_ACT_NOTIFY" is not supported'
+	refused "$(profile '{"defaultAction":"SCMP_ACT_ALLOW","sycalls":[]}')" 'unknown field "sycalls"'
+	refused "$(profile '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":{}}')" 'syscalls is not a list'
+	refused "$(profile '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdri"],"action":"SCMP_ACT_KILL"}]}')" \
+		'syscalls[0]: unknown system call "mkdri"'
+	refused "$(profile '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":[7],"action":"SCMP_ACT_KILL"}]}')" \
+		'names[0] is not a text'
+	refused "$(profile '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["read"],"action":"SCMP_ACT_KILL",
+		"args":[{"index":6,"value":1,"op":"SCMP_CMP_EQ"}]}]}')" 'args[0]: there is no argument 6'
+	refused "$(profile '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["read"],"action":"SCMP_ACT_KILL",
+		"args":[{"index":0,"value":1,"op":"SCMP_CMP_IS"}]}]}')" 'unknown comparison "SCMP_CMP_IS"'
+	refused "$(profile '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["read"],"action":"SCMP_ACT_ERRNO",
+		"errnoRet":5000}]}')" 'errnoRet is no error number'
+	refused "$(profile '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["read"],"action":"SCMP_ACT_ERRNO",
+		"includes":{"caps":["CAP_NO"]}}]}')" 'unknown capability "CAP_NO"'
+	[ "$(ctl ps -aq)" = "$before" ]
+	# What is not allowed to run at all is the workload's end, not the engine's.
+	run ctl run --rm --security-opt "seccomp=$(profile '{"defaultAction":"SCMP_ACT_KILL"}')" "$bb" true
+	[ "$status" = 159 ]
+	run ctl run --rm --security-opt "seccomp=$(profile '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[
+		{"names":["execve"],"action":"SCMP_ACT_ERRNO"}]}')" "$bb" true
+	[ "$status" = 126 ]
+	[[ "$output" == *'exec: "true": operation not permitted'* ]]
+}

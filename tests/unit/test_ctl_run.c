@@ -126,7 +126,9 @@ static void test_refused(void **state)
 	REFUSE(ENOENT, "--rootfs", "--rootfs", "/nonexistent/x", "true");
 	REFUSE(ENOENT, "--env-file: /nonexistent", "--env-file", "/nonexistent/x", "x");
 	REFUSE(EINVAL, "published twice", "-p", "80:80", "-p", "80:81", "x");
-	REFUSE(EINVAL, "not supported yet", "--security-opt", "seccomp=unconfined", "x");
+	REFUSE(EINVAL, "none of seccomp=FILE", "--security-opt", "apparmor=x", "x");
+	REFUSE(EINVAL, "none of seccomp=FILE", "--security-opt", "seccomp=", "x");
+	REFUSE(ENOENT, "/none: no such file", "--security-opt", "seccomp=/none", "x");
 	REFUSE(EINVAL, "not supported yet", "--restart=always", "x");
 }
 

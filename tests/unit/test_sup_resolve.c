@@ -111,10 +111,10 @@ static void capabilities(void **state)
 
 	(void)state;
 	for (unsigned int i = 0; i < ARRAY_LEN(rows); i++) {
-		assert_int_equal(resolve_caps(&rows[i].o, &got, &e), 0);
+		assert_int_equal(caps_resolve(&rows[i].o, &got, &e), 0);
 		assert_int_equal(got, rows[i].want);
 	}
-	assert_int_equal(resolve_caps(&bad, &got, &e), -EINVAL);
+	assert_int_equal(caps_resolve(&bad, &got, &e), -EINVAL);
 	assert_string_equal(e.text, "unknown capability \"FLY\"");
 }
 
