@@ -11,10 +11,11 @@
 #include "base/log.h"
 #include "flows.h"
 #include "inside.h"
+#include "rules.h"
 #include "veth.h"
 
 static int make_link(struct netd *d, struct network *n, const struct net_attach *msg,
-	const struct member *m, const uint8_t mac[6], int *ret_inside, struct err *e)
+	const struct member *m, int *ret_inside, struct err *e)
 {
 	char alias[NAMES_ALIAS_MAX];
 	struct veth_want v = {.name = m->link,
@@ -24,8 +25,8 @@ static int make_link(struct netd *d, struct network *n, const struct net_attach 
 		.netns = msg->netns,
 		.hairpin = msg->ports.n > 0};
 
-	memcpy(v.mac, mac, sizeof(v.mac));
-	names_link_alias(d->engine, m->id, m->ip4, &m->ip6, alias);
+	memcpy(v.mac, m->mac, sizeof(v.mac));
+	names_link_alias(d->engine, m->id, m->ip4, &m->ip6, m->mac, alias);
 	/* The container starts again before its last link has gone. */
 	if (leaving_has(d, m->link)) {
 		leaving_forget(d, m->link);
@@ -56,7 +57,7 @@ static int publish(struct netd *d, const struct network *n, const struct net_att
 
 	if (r < 0)
 		return r;
-	r = fw_publish(d->fw, *ret, e);
+	r = rules_admit(d, m, *ret, e);
 	if (r < 0) {
 		ports_free(*ret);
 		*ret = NULL;
@@ -65,8 +66,9 @@ static int publish(struct netd *d, const struct network *n, const struct net_att
 }
 
 int attach(struct netd *d, struct network *n, const struct net_attach *msg,
-	struct member **ret_member, uint8_t ret_mac[6], struct err *e)
+	struct member **ret_member, struct err *e)
 {
+	struct member_want want = {msg->container, msg->ip4, msg->ip6, msg->mac};
 	_cleanup_fd_ int entered = -1;
 	struct published *rows = NULL;
 	struct member *m;
@@ -79,20 +81,18 @@ int attach(struct netd *d, struct network *n, const struct net_attach *msg,
 		rtnl = entered = inside_open(msg->netns, e);
 	r = rtnl < 0 ? rtnl : inside_check(rtnl, msg->netns, e);
 	if (r == 0)
-		r = network_join(n, d->engine, msg->container, msg->ip4, msg->ip6, &m, e);
+		r = network_join(n, d->engine, &want, &m, e);
 	if (r < 0)
 		return r;
-	mac_from_ip4(m->ip4, ret_mac);
-	if (msg->mac)
-		r = mac_parse(msg->mac, ret_mac, e);
-	if (r == 0)
-		r = publish(d, n, msg, m, &rows, e);
+	r = publish(d, n, msg, m, &rows, e);
 	if (r < 0)
 		goto undo_join;
-	r = make_link(d, n, msg, m, ret_mac, &inside, e);
+	r = make_link(d, n, msg, m, &inside, e);
 	if (r < 0)
 		goto undo_publish;
-	r = set_up_inside(n, m, rtnl, inside, e);
+	r = sysctls_link(d->sysctls, m->link, e);
+	if (r == 0)
+		r = set_up_inside(n, m, rtnl, inside, e);
 	if (r < 0)
 		goto undo_link;
 	ports_append(&d->book, rows);
@@ -102,7 +102,7 @@ int attach(struct netd *d, struct network *n, const struct net_attach *msg,
 undo_link:
 	veth_delete(d->rtnl, m->link, NULL);
 undo_publish:
-	fw_withdraw(d->fw, rows, NULL);
+	rules_expel(d, m, rows, NULL);
 	ports_free(rows);
 undo_join:
 	network_leave(n, m);
@@ -122,21 +122,24 @@ static void forget_flows(struct netd *d, const struct published *rows)
 int detach(struct netd *d, const char *container, struct err *e)
 {
 	struct published *rows = ports_take(&d->book, container);
-	int r = fw_withdraw(d->fw, rows, e);
+	int r = 0;
 
-	if (r < 0) {
-		ports_append(&d->book, rows);
-		return r;
-	}
-	forget_flows(d, rows);
-	ports_free(rows);
-	for (struct network *n = d->networks; n; n = n->next) {
+	for (struct network *n = d->networks; n && r == 0; n = n->next) {
 		struct member *m = network_member(n, container);
 
 		if (!m)
 			continue;
+		r = rules_expel(d, m, rows, e);
+		if (r < 0)
+			break;
 		leaving_add(d, m->link);
 		network_leave(n, m);
+		forget_flows(d, rows);
+		ports_free(rows);
+		rows = NULL;
 	}
-	return 0;
+	/* Not withdrawn: still the container's, until it is asked for again. */
+	if (rows)
+		ports_append(&d->book, rows);
+	return r;
 }

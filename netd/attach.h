@@ -8,7 +8,7 @@
 
 /* On success *ret_member is on the network and its ports are in the book. */
 int attach(struct netd *d, struct network *n, const struct net_attach *msg,
-	struct member **ret_member, uint8_t ret_mac[6], struct err *e);
+	struct member **ret_member, struct err *e);
 
 /* From every network. 0 also when the container isn't known. */
 int detach(struct netd *d, const char *container, struct err *e);

@@ -16,6 +16,8 @@
 struct fw {
 	char table[NAMES_ID_MAX + 1];
 	struct nft_ctx *nft;
+	unsigned long transactions;
+	bool no_bridges; /* the kernel lacks the bridge family */
 };
 
 static const char *const maps[] = {"published4", "published4_any", "published6", "published6_any"};
@@ -69,7 +71,7 @@ static int run(struct fw *f, const char *text, const char **ret_out, struct err 
 	if (strncmp(why, "Error: ", 7) == 0)
 		why += 7;
 	return err_set(
-		e, code_of(why), "nft table inet %s: %.*s", f->table, (int)strcspn(why, "\n"), why);
+		e, code_of(why), "nft tables %s: %.*s", f->table, (int)strcspn(why, "\n"), why);
 }
 
 /* A command under construction. */
@@ -86,11 +88,31 @@ static int text_begin(struct text *t, struct err *e)
 	return t->out ? 0 : err_errno(e, errno, "nft text");
 }
 
+static int transact(struct fw *f, const char *text, struct err *e)
+{
+	int r = *text ? run(f, text, NULL, e) : 0;
+
+	f->transactions += r == 0 && *text;
+	return r;
+}
+
 static int text_run(struct fw *f, struct text *t, struct err *e)
 {
-	int r = fclose(t->out) == 0 ? run(f, t->buf, NULL, e) : err_errno(e, ENOMEM, "nft text");
+	int r = fclose(t->out) == 0 ? transact(f, t->buf, e) : err_errno(e, ENOMEM, "nft text");
 
 	free(t->buf);
+	return r;
+}
+
+/* Somebody took one element out, or the whole table: line by line, then. */
+static int run_lines(struct fw *f, char *text, struct err *e)
+{
+	struct err one = {0};
+	int r = 0;
+
+	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+		if (transact(f, line, &one) < 0 && one.code != ENOENT)
+			r = err_set(e, one.code, "%s", one.text);
 	return r;
 }
 
@@ -108,6 +130,13 @@ static void put_key(FILE *out, const struct published *p)
 	fprintf(out, "%s . %u", p->udp ? "udp" : "tcp", p->host_port);
 }
 
+static void put_unpublish(FILE *out, const struct fw *f, const struct published *p)
+{
+	fprintf(out, "delete element inet %s %s { ", f->table, map_of(p));
+	put_key(out, p);
+	fputs(" }\n", out);
+}
+
 static void put_publish(FILE *out, const struct fw *f, const struct published *p)
 {
 	char ip[INET6_ADDRSTRLEN];
@@ -117,6 +146,38 @@ static void put_publish(FILE *out, const struct fw *f, const struct published *p
 	fprintf(out, " comment \"%s\" : %s . %u }\n", p->container,
 		p->family == AF_INET ? ip4_format(p->to4, ip) : ip6_format(&p->to6, ip),
 		p->to_port);
+}
+
+/* As a number: the set's addresses are raw payload. */
+static void put_owner6(
+	FILE *out, const struct member *m, const char *mac, const struct in6_addr *ip6)
+{
+	fprintf(out, "\"%s\" . %s . 0x", m->link, mac);
+	for (unsigned int i = 0; i < sizeof(ip6->s6_addr); i++)
+		fprintf(out, "%02x", ip6->s6_addr[i]);
+}
+
+/* verb: add or delete. A link-local address comes from the MAC address (RFC 4291, appendix A). */
+static void put_member(FILE *out, const struct fw *f, const char *verb, const struct member *m)
+{
+	struct in6_addr local = {.s6_addr = {0xfe, 0x80, [8] = m->mac[0] ^ 2, m->mac[1], m->mac[2],
+					 0xff, 0xfe, m->mac[3], m->mac[4], m->mac[5]}};
+	char mac[MAC_TEXT_MAX], ip[INET_ADDRSTRLEN];
+
+	fprintf(out, "%s element inet %s links { \"%s\" }\n", verb, f->table, m->link);
+	if (f->no_bridges)
+		return;
+	mac_format(m->mac, mac);
+	fprintf(out, "%s element bridge %s links { \"%s\" }\n", verb, f->table, m->link);
+	fprintf(out, "%s element bridge %s owners4 { \"%s\" . %s . %s }\n", verb, f->table, m->link,
+		mac, ip4_format(m->ip4, ip));
+	fprintf(out, "%s element bridge %s owners6 { ", verb, f->table);
+	put_owner6(out, m, mac, &local);
+	if (!IN6_IS_ADDR_UNSPECIFIED(&m->ip6)) {
+		fputs(", ", out);
+		put_owner6(out, m, mac, &m->ip6);
+	}
+	fputs(" }\n", out);
 }
 
 static void put_network(FILE *out, const struct fw *f, const struct network *n)
@@ -136,71 +197,94 @@ static void put_network(FILE *out, const struct fw *f, const struct network *n)
 static void put_ruleset(FILE *out, const struct fw *f)
 {
 	static const char mark[] = "@TABLE@";
-	const char *at = fw_ruleset, *next;
+	const char *at = fw_ruleset, *next, *end = strstr(fw_ruleset, "\ntable bridge ");
 
-	while ((next = strstr(at, mark))) {
+	while ((next = strstr(at, mark)) && !(f->no_bridges && next > end)) {
 		fwrite(at, 1, (size_t)(next - at), out);
 		fputs(f->table, out);
 		at = next + sizeof(mark) - 1;
 	}
-	fputs(at, out);
+	if (f->no_bridges)
+		fwrite(at, 1, (size_t)(end - at), out);
+	else
+		fputs(at, out);
 }
 
-int fw_load(
+/* Declared first so that deleting them can't fail; all in one transaction. */
+static void put_removal(FILE *out, const struct fw *f)
+{
+	fprintf(out, "table inet %s\ndelete table inet %s\n", f->table, f->table);
+	if (!f->no_bridges)
+		fprintf(out, "table bridge %s\ndelete table bridge %s\n", f->table, f->table);
+}
+
+static int load(
 	struct fw *f, const struct network *networks, const struct published *book, struct err *e)
 {
 	struct text t;
 
 	if (text_begin(&t, e) < 0)
 		return -e->code;
-	/* Declared first so that deleting it can't fail; all in one transaction. */
-	fprintf(t.out, "table inet %s\ndelete table inet %s\n", f->table, f->table);
+	put_removal(t.out, f);
 	put_ruleset(t.out, f);
-	for (; networks; networks = networks->next)
+	for (; networks; networks = networks->next) {
 		put_network(t.out, f, networks);
+		for (const struct member *m = networks->members; m; m = m->next)
+			put_member(t.out, f, "add", m);
+	}
 	for (; book; book = book->next)
 		put_publish(t.out, f, book);
 	return text_run(f, &t, e);
 }
 
-int fw_publish(struct fw *f, const struct published *rows, struct err *e)
+int fw_load(
+	struct fw *f, const struct network *networks, const struct published *book, struct err *e)
+{
+	int r = load(f, networks, book, e);
+
+	if (r == 0 || f->no_bridges)
+		return r;
+	f->no_bridges = true;
+	if (load(f, networks, book, NULL) == 0) {
+		log_warn("no anti-spoofing: %s", e->text);
+		return 0;
+	}
+	f->no_bridges = false;
+	return r;
+}
+
+int fw_admit(struct fw *f, const struct member *m, const struct published *rows, struct err *e)
 {
 	struct text t;
 
-	if (!rows)
-		return 0;
 	if (text_begin(&t, e) < 0)
 		return -e->code;
+	if (m)
+		put_member(t.out, f, "add", m);
 	for (; rows; rows = rows->next)
 		put_publish(t.out, f, rows);
 	return text_run(f, &t, e);
 }
 
-static int withdraw(struct fw *f, const struct published *rows, bool one, struct err *e)
+int fw_expel(struct fw *f, const struct member *m, const struct published *rows, struct err *e)
 {
 	struct text t;
+	int r;
 
 	if (text_begin(&t, e) < 0)
 		return -e->code;
-	for (; rows; rows = one ? NULL : rows->next) {
-		fprintf(t.out, "delete element inet %s %s { ", f->table, map_of(rows));
-		put_key(t.out, rows);
-		fputs(" }\n", t.out);
-	}
-	return text_run(f, &t, e);
-}
-
-int fw_withdraw(struct fw *f, const struct published *rows, struct err *e)
-{
-	struct err one = {0};
-
-	if (!rows || withdraw(f, rows, false, &one) == 0)
-		return 0;
-	/* Somebody took one out, or the whole table: one by one, then. */
+	if (m)
+		put_member(t.out, f, "delete", m);
 	for (; rows; rows = rows->next)
-		if (withdraw(f, rows, true, &one) < 0 && one.code != ENOENT)
-			return err_set(e, one.code, "%s", one.text);
-	return 0;
+		put_unpublish(t.out, f, rows);
+	if (fclose(t.out) != 0)
+		r = err_errno(e, ENOMEM, "nft text");
+	else if (transact(f, t.buf, NULL) == 0)
+		r = 0;
+	else
+		r = run_lines(f, t.buf, e);
+	free(t.buf);
+	return r;
 }
 
 int fw_remove(struct fw *f, struct err *e)
@@ -209,8 +293,18 @@ int fw_remove(struct fw *f, struct err *e)
 
 	if (text_begin(&t, e) < 0)
 		return -e->code;
-	fprintf(t.out, "table inet %s\ndelete table inet %s\n", f->table, f->table);
+	put_removal(t.out, f);
 	return text_run(f, &t, e);
+}
+
+unsigned long fw_transactions(const struct fw *f)
+{
+	return f->transactions;
+}
+
+bool fw_filters_bridges(const struct fw *f)
+{
+	return !f->no_bridges;
 }
 
 /* An element is [{"elem": {"val": {"concat": [address,] proto, port}, "comment": id}}, {"concat":

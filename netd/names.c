@@ -71,12 +71,13 @@ void names_bridge_alias(const char *engine, const char *network, char ret[NAMES_
 }
 
 void names_link_alias(const char *engine, const char *container, uint32_t ip4,
-	const struct in6_addr *ip6, char ret[NAMES_ALIAS_MAX])
+	const struct in6_addr *ip6, const uint8_t mac[6], char ret[NAMES_ALIAS_MAX])
 {
 	char a4[INET_ADDRSTRLEN], a6[INET6_ADDRSTRLEN];
 
-	snprintf(ret, NAMES_ALIAS_MAX, "bulkhead:%.64s:%.64s:%s:%s", engine, container,
-		ip4_format(ip4, a4), ip6_format(ip6, a6));
+	snprintf(ret, NAMES_ALIAS_MAX, "bulkhead:%.64s:%.64s:%s:%02x%02x%02x%02x%02x%02x:%s",
+		engine, container, ip4_format(ip4, a4), mac[0], mac[1], mac[2], mac[3], mac[4],
+		mac[5], ip6_format(ip6, a6));
 }
 
 /* Copies what stands before the next ':' and steps over it; false when it doesn't fit or there is
@@ -94,16 +95,30 @@ static bool word(const char **at, char *buf, size_t size)
 	return true;
 }
 
-bool names_parse_link_alias(const char *engine, const char *alias,
-	char ret_container[NAMES_ID_MAX + 1], uint32_t *ret_ip4, struct in6_addr *ret_ip6)
+/* Twelve hex digits, as mac_parse wants them: in pairs. */
+static bool mac_word(const char *digits, uint8_t ret[6])
 {
-	char ours[NAMES_ID_MAX + 1], ip4[INET_ADDRSTRLEN];
+	char pairs[MAC_TEXT_MAX + 1];
+
+	if (strlen(digits) != 12)
+		return false;
+	for (int i = 0; i < 6; i++)
+		snprintf(&pairs[3 * i], 4, "%.2s%s", &digits[2 * i], i < 5 ? ":" : "");
+	return mac_parse(pairs, ret, NULL) == 0;
+}
+
+bool names_parse_link_alias(const char *engine, const char *alias,
+	char ret_container[NAMES_ID_MAX + 1], uint32_t *ret_ip4, struct in6_addr *ret_ip6,
+	uint8_t ret_mac[6])
+{
+	char ours[NAMES_ID_MAX + 1], ip4[INET_ADDRSTRLEN], mac[16];
 
 	return alias && word(&alias, ours, sizeof(ours)) && strcmp(ours, "bulkhead") == 0 &&
 	       word(&alias, ours, sizeof(ours)) && strcmp(ours, engine) == 0 &&
 	       word(&alias, ret_container, NAMES_ID_MAX + 1) &&
 	       names_check("container", ret_container, NULL) == 0 &&
 	       word(&alias, ip4, sizeof(ip4)) && ip4_parse(ip4, ret_ip4, NULL) == 0 &&
+	       word(&alias, mac, sizeof(mac)) && mac_word(mac, ret_mac) &&
 	       ip6_parse(alias, ret_ip6, NULL) == 0;
 }
 

@@ -3,7 +3,7 @@
  * How netd's links are named, and the alias by which it knows them again:
  *
  *	bulkhead:ENGINE:network:NETWORK         a bridge
- *	bulkhead:ENGINE:CONTAINER:IP4:IP6       the host's end of a container's link
+ *	bulkhead:ENGINE:CONTAINER:IP4:MAC:IP6   the host's end of a container's link; MAC: 12 digits
  *
  * Names are the same in every run: that is how leftovers are found. Two different things whose
  *names collide differ in their aliases.
@@ -33,11 +33,12 @@ void names_link_hashed(
 
 void names_bridge_alias(const char *engine, const char *network, char ret[NAMES_ALIAS_MAX]);
 void names_link_alias(const char *engine, const char *container, uint32_t ip4,
-	const struct in6_addr *ip6, char ret[NAMES_ALIAS_MAX]);
+	const struct in6_addr *ip6, const uint8_t mac[6], char ret[NAMES_ALIAS_MAX]);
 
 /* Reads a link's alias back; false when it isn't one of this engine's. alias may be NULL. */
 bool names_parse_link_alias(const char *engine, const char *alias,
-	char ret_container[NAMES_ID_MAX + 1], uint32_t *ret_ip4, struct in6_addr *ret_ip6);
+	char ret_container[NAMES_ID_MAX + 1], uint32_t *ret_ip4, struct in6_addr *ret_ip6,
+	uint8_t ret_mac[6]);
 
 /* 02:42 is for containers; bridges get 02:62 and a hash, the same in every run. */
 void names_bridge_mac(const char *engine, const char *network, uint8_t ret[6]);

@@ -29,7 +29,9 @@ int netd_open(struct netd *d, struct err *e)
 		return d->flows;
 	if (sysctls_new(&d->sysctls, e) < 0)
 		return -e->code;
-	return fw_new(d->engine, &d->fw, e);
+	if (fw_new(d->engine, &d->fw, e) < 0)
+		return -e->code;
+	return rules_new(d, &d->rules, e);
 }
 
 void netd_close(struct netd *d)
@@ -43,6 +45,7 @@ void netd_close(struct netd *d)
 		network_free(n);
 	}
 	ports_free(d->book);
+	rules_free(d->rules);
 	fw_free(d->fw);
 	sysctls_free(d->sysctls);
 	fd_close(&d->flows);
@@ -139,7 +142,7 @@ static int finish(struct netd *d, struct network *n, struct published *found, st
 	adopt_ports(d, found);
 	r = sysctls_bridge(d->sysctls, n->bridge, e);
 	if (r == 0)
-		r = fw_load(d->fw, d->networks, d->book, e);
+		r = rules_load(d, e);
 	if (r < 0 && n->made) {
 		network_remove(n, d->rtnl, NULL);
 		forget(d, n);
@@ -232,7 +235,7 @@ static int list_ports(const struct netd *d, const char *container, struct arena 
 }
 
 static int reply_attached(struct netd *d, struct chan *c, uint32_t id, const struct network *n,
-	const struct member *m, const uint8_t mac[6], struct err *e)
+	const struct member *m, struct err *e)
 {
 	char ip4[INET_ADDRSTRLEN], gw4[INET_ADDRSTRLEN], ip6[INET6_ADDRSTRLEN],
 		gw6[INET6_ADDRSTRLEN];
@@ -243,7 +246,7 @@ static int reply_attached(struct netd *d, struct chan *c, uint32_t id, const str
 		.ip4 = ip4_format(m->ip4, ip4),
 		.prefix4 = n->net4.len,
 		.gateway4 = ip4_format(pool_gateway(n->pool), gw4),
-		.mac = mac_format(mac, mac_text),
+		.mac = mac_format(m->mac, mac_text),
 	};
 	struct net_attached reply = {.endpoint = &ep};
 
@@ -266,7 +269,6 @@ static void on_net_attach(void *self, struct chan *c, uint32_t id, void *msg, st
 	struct network *n = find(d, m->network);
 	struct member *member;
 	struct err e = {0};
-	uint8_t mac[6];
 	int r;
 
 	(void)f;
@@ -277,9 +279,9 @@ static void on_net_attach(void *self, struct chan *c, uint32_t id, void *msg, st
 		r = err_set(&e, EEXIST, "container %.12s is on network %s already", m->container,
 			n->name);
 	if (r == 0)
-		r = attach(d, n, m, &member, mac, &e);
+		r = attach(d, n, m, &member, &e);
 	if (r == 0) {
-		r = reply_attached(d, c, id, n, member, mac, &e);
+		r = reply_attached(d, c, id, n, member, &e);
 		if (r < 0)
 			detach(d, m->container, NULL);
 	}
@@ -335,7 +337,7 @@ static int teardown(struct netd *d, struct err *e)
 	}
 	ports_free(d->book);
 	d->book = NULL;
-	if (fw_remove(d->fw, e) < 0)
+	if (rules_remove(d, e) < 0)
 		return -e->code;
 	if (alone())
 		sysctls_restore(d->sysctls);

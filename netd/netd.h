@@ -7,6 +7,7 @@
 #include "base/priv.h"
 #include "chan.h"
 #include "fw.h"
+#include "rules.h"
 #include "sysctl.h"
 
 /* A link whose container is gone; see leaving.c. */
@@ -22,6 +23,7 @@ struct netd {
 	int flows;	  /* to its connection table */
 	struct loop *loop;
 	struct fw *fw;
+	struct rules *rules;
 	struct sysctls *sysctls;
 	struct network *networks;
 	struct published *book;

@@ -138,7 +138,8 @@ static void adopt(void *arg, struct rtnl_link *l)
 
 	if (!m)
 		return;
-	if (!names_parse_link_alias(a->engine, rtnl_link_get_ifalias(l), m->id, &m->ip4, &m->ip6)) {
+	if (!names_parse_link_alias(
+		    a->engine, rtnl_link_get_ifalias(l), m->id, &m->ip4, &m->ip6, m->mac)) {
 		log_warn(
 			"link %s: on bridge %s, but not ours", rtnl_link_get_name(l), a->n->bridge);
 		free(m);
@@ -313,23 +314,58 @@ static bool link_taken(const struct network *n, const char *link)
 	return false;
 }
 
-int network_join(struct network *n, const char *engine, const char *id, const char *ip4,
-	const char *ip6, struct member **ret, struct err *e)
+static bool mac_taken(const struct network *n, const char *engine, const uint8_t mac[6])
+{
+	uint8_t gateway[6];
+
+	names_bridge_mac(engine, n->name, gateway);
+	if (memcmp(gateway, mac, 6) == 0)
+		return true;
+	for (const struct member *m = n->members; m; m = m->next)
+		if (memcmp(m->mac, mac, 6) == 0)
+			return true;
+	return false;
+}
+
+/* Never one that another has: it would take that one's frames away. */
+static int choose_mac(const struct network *n, const char *engine, struct member *m,
+	const char *text, struct err *e)
+{
+	if (text) {
+		if (mac_parse(text, m->mac, e) < 0)
+			return -e->code;
+		return mac_taken(n, engine, m->mac)
+			       ? err_set(e, EADDRINUSE, "address %s is already in use", text)
+			       : 0;
+	}
+	mac_from_ip4(m->ip4, m->mac);
+	while (mac_taken(n, engine, m->mac))
+		m->mac[1]++; /* somebody asked for that one */
+	return 0;
+}
+
+int network_join(struct network *n, const char *engine, const struct member_want *want,
+	struct member **ret, struct err *e)
 {
 	struct member *m = calloc(1, sizeof(*m));
 	int r;
 
 	if (!m)
 		return err_errno(e, ENOMEM, "network %s", n->name);
-	r = claim_both(n, m, ip4, ip6, e);
+	r = claim_both(n, m, want->ip4, want->ip6, e);
+	if (r == 0) {
+		r = choose_mac(n, engine, m, want->mac, e);
+		if (r < 0)
+			pool_release(n->pool, m->ip4);
+	}
 	if (r < 0) {
 		free(m);
 		return err_prefix(e, "network %s", n->name);
 	}
-	snprintf(m->id, sizeof(m->id), "%s", id);
-	names_link(engine, n->name, id, m->link);
+	snprintf(m->id, sizeof(m->id), "%s", want->id);
+	names_link(engine, n->name, want->id, m->link);
 	if (link_taken(n, m->link))
-		names_link_hashed(engine, n->name, id, m->link);
+		names_link_hashed(engine, n->name, want->id, m->link);
 	m->next = n->members;
 	n->members = m;
 	*ret = m;

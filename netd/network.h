@@ -15,6 +15,7 @@ struct member {
 	char link[IFNAMSIZ]; /* the host's end */
 	uint32_t ip4;
 	struct in6_addr ip6; /* :: on a network without IPv6 */
+	uint8_t mac[6];	     /* of the end inside */
 };
 
 struct network {
@@ -52,7 +53,10 @@ struct in6_addr network_gateway6(const struct network *n);
 
 struct member *network_member(const struct network *n, const char *id);
 
-/* Chooses or claims addresses and adds a member; ip4 and ip6 may be NULL. */
-int network_join(struct network *n, const char *engine, const char *id, const char *ip4,
-	const char *ip6, struct member **ret, struct err *e);
+/* Chooses or claims addresses and adds a member; each of the wishes may be NULL. */
+struct member_want {
+	const char *id, *ip4, *ip6, *mac;
+};
+int network_join(struct network *n, const char *engine, const struct member_want *want,
+	struct member **ret, struct err *e);
 void network_leave(struct network *n, struct member *m);

@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <netlink/attr.h>
@@ -168,12 +169,20 @@ struct nl_msg *rt_veth_up(int ifindex, const char *alias)
 	return finish(m, r);
 }
 
-struct nl_msg *rt_port_hairpin(int ifindex)
+struct nl_msg *rt_port_set(int ifindex, bool hairpin)
 {
+	const struct {
+		int attr;
+		uint8_t value;
+	} flags[] = {
+		{IFLA_BRPORT_MODE, hairpin}, {IFLA_BRPORT_LEARNING, 0},
+		{IFLA_BRPORT_UNICAST_FLOOD, 0},
+		{IFLA_BRPORT_LOCKED, 1}, /* since 5.18; older kernels pass over it */
+	};
 	struct ifinfomsg i = {.ifi_family = AF_BRIDGE, .ifi_index = ifindex};
 	struct nl_msg *m = start(RTM_SETLINK, 0, &i, sizeof(i));
 	struct nlattr *port;
-	int r;
+	int r = 0;
 
 	if (!m)
 		return NULL;
@@ -182,9 +191,22 @@ struct nl_msg *rt_port_hairpin(int ifindex)
 	port = nla_nest_start(m, IFLA_PROTINFO | NLA_F_NESTED);
 	if (!port)
 		return finish(m, 1);
-	r = nla_put_u8(m, IFLA_BRPORT_MODE, 1);
+	for (unsigned int k = 0; k < ARRAY_LEN(flags); k++)
+		r |= nla_put_u8(m, flags[k].attr, flags[k].value);
 	nla_nest_end(m, port);
 	return finish(m, r);
+}
+
+struct nl_msg *rt_port_owner(int ifindex, const uint8_t mac[6])
+{
+	/* "static" in bridge(8)'s words: neither ages nor moves to another port. */
+	struct ndmsg n = {.ndm_family = AF_BRIDGE,
+		.ndm_ifindex = ifindex,
+		.ndm_state = NUD_NOARP,
+		.ndm_flags = NTF_MASTER};
+	struct nl_msg *m = start(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, &n, sizeof(n));
+
+	return m ? finish(m, nla_put(m, NDA_LLADDR, 6, mac)) : NULL;
 }
 
 static struct nl_msg *addr_start(int type, int flags, int ifindex, int family, unsigned int len)

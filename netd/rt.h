@@ -39,8 +39,11 @@ struct rt_veth {
 struct nl_msg *rt_veth_add(const struct rt_veth *v);
 /* The host's end: alias, no IPv6 of its own, up. */
 struct nl_msg *rt_veth_up(int ifindex, const char *alias);
-/* Lets frames leave by the bridge port that they came in by. */
-struct nl_msg *rt_port_hairpin(int ifindex);
+/* The bridge port takes frames from its owner's MAC address alone, learns none, and gets none that
+ * are for nobody known. With hairpin, frames may leave by the port that they came in by. */
+struct nl_msg *rt_port_set(int ifindex, bool hairpin);
+/* Frames for that address go to this port, for good. */
+struct nl_msg *rt_port_owner(int ifindex, const uint8_t mac[6]);
 
 /* IPv6 addresses skip duplicate address detection: they are ours to give. */
 struct nl_msg *rt_addr4_add(int ifindex, uint32_t ip, unsigned int len);

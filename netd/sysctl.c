@@ -165,6 +165,9 @@ int sysctls_bridge(struct sysctls *s, const char *bridge, struct err *e)
 		const char *family, *name, *value;
 	} rows[] = {
 		{"ipv4", "route_localnet", "1"},
+		/* Routes are the host's to choose, not its containers'. */
+		{"ipv4", "accept_redirects", "0"},
+		{"ipv6", "accept_redirects", "0"},
 		{"ipv6", "accept_ra", "0"},
 		/* While an address is being probed, what is forwarded to a container waits for it:
 		 * the kernel asks for neighbours in its name (ndisc_send_ns). */
@@ -181,6 +184,17 @@ int sysctls_bridge(struct sysctls *s, const char *bridge, struct err *e)
 			r = set(s, path, rows[i].value, NULL, e);
 	}
 	return r;
+}
+
+int sysctls_link(struct sysctls *s, const char *link, struct err *e)
+{
+	char path[64];
+	int r;
+
+	snprintf(path, sizeof(path), "ipv6/conf/%s/accept_ra", link);
+	r = fd_write_file_at(s->dir, path, "0");
+	/* No such file: the host has no IPv6. */
+	return r < 0 && r != -ENOENT ? err_errno(e, r, "setting net/%s to 0", path) : 0;
 }
 
 void sysctls_restore(struct sysctls *s)

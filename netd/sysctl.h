@@ -24,9 +24,14 @@ bool sysctls_have_ipv6(struct sysctls *s);
  * doing so. */
 int sysctls_forward(struct sysctls *s, struct err *e);
 
-/* A bridge takes no router advertisements, routes 127.0.0.0/8 (published ports), and doesn't probe
- * for duplicates of its link-local address. To be called before the bridge has its first port. */
+/* A bridge takes no router advertisements and redirects, routes 127.0.0.0/8 (published ports), and
+ * doesn't probe for duplicates of its link-local address. To be called before the bridge has its
+ * first port. */
 int sysctls_bridge(struct sysctls *s, const char *bridge, struct err *e);
+
+/* The host's end of a container's link takes no router advertisements. It is in a bridge, but
+ * frames to 01:80:c2:00:00:0x are not bridged (br_handle_frame). */
+int sysctls_link(struct sysctls *s, const char *link, struct err *e);
 
 /* Puts back what sysctls_forward changed since this process started, where it still has the value
  * that was written. */

@@ -77,9 +77,9 @@ static int bring_up(int rtnl, const struct veth_want *want, int ifindex, struct 
 {
 	_cleanup_batch_ struct batch b = {0};
 
+	batch_add(&b, rt_port_set(ifindex, want->hairpin), "bridge port");
+	batch_add(&b, rt_port_owner(ifindex, want->mac), "bridge's address table");
 	batch_add(&b, rt_veth_up(ifindex, want->alias), "bringing up");
-	if (want->hairpin)
-		batch_add(&b, rt_port_hairpin(ifindex), "bridge port");
 	return batch_run(&b, rtnl, NULL, NULL, e);
 }
 

@@ -1,175 +1,11 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 #
-# netd alone: `netd --debug`, driven by text, in a network namespace that stands for the host, as an
-# unprivileged user with NET_ADMIN. Containers are user and network namespaces whose own root opened
-# the netlink socket; a third namespace is the world outside.
+# netd alone, on a host and with containers of namespaces; see tests/lib/netd.sh.
 
 bats_require_minimum_version 1.5.0
 
-setup()
-{
-	NETD_BIN=${BULKHEAD_BIN:-$BATS_TEST_DIRNAME/../../build/bin}/netd
-	NETNS=$BATS_TEST_DIRNAME/../lib/netns.py
-	PIDS=()
-	HOST=$(hold hold-net)
-	OUTSIDE=$(hold hold-net)
-	WEB=$(hold hold)
-	PEER=$(hold hold)
-	# A new namespace takes some of these over from the machine's own.
-	in_ns "$HOST" sh -c 'echo 0 >/proc/sys/net/ipv4/ip_forward; echo 0 >/proc/sys/net/ipv6/conf/all/forwarding'
-	in_ns "$HOST" ip link set lo up
-	in_ns "$HOST" ip link add uplink type veth peer name uplink netns "$OUTSIDE"
-	in_ns "$HOST" ip addr add 198.51.100.1/24 dev uplink
-	in_ns "$HOST" ip addr add 2001:db8:1::1/64 dev uplink nodad
-	in_ns "$OUTSIDE" ip addr add 198.51.100.2/24 dev uplink
-	in_ns "$OUTSIDE" ip addr add 2001:db8:1::2/64 dev uplink nodad
-	in_ns "$HOST" ip link set uplink up
-	in_ns "$OUTSIDE" ip link set uplink up
-	PIDS+=("$HOST" "$OUTSIDE" "$WEB" "$PEER")
-	netd_start tnet
-}
-
-teardown()
-{
-	# The servers first: one may still hold the input of another netd open.
-	[ ${#PIDS[@]} = 0 ] || kill "${PIDS[@]}" 2>/dev/null || true
-	netd_stop
-	cat "$BATS_TEST_TMPDIR"/netd-*.log 2>/dev/null || true
-}
-
-# start FILE CMD...: in the background until teardown, its first output line awaited
-start()
-{
-	local file=$1
-
-	shift
-	# Without netd's pipes, or it would never see their end.
-	(
-		[ -z "${TO:-}" ] || exec {TO}>&- {FROM}<&-
-		exec "$@" >"$file" 2>&1 3>&-
-	) &
-	LAST=$!
-	for _ in $(seq 100); do
-		[ ! -s "$file" ] || return 0
-		sleep 0.02
-	done
-	cat "$file"
-	return 1
-}
-
-# Printed, so called in a subshell: the pid is noted in a file.
-hold()
-{
-	local file
-	file=$(mktemp -p "$BATS_TEST_TMPDIR")
-
-	start "$file" "$NETNS" "$1" || return 1
-	echo "$LAST"
-}
-
-in_ns()
-{
-	local pid=$1
-
-	shift
-	nsenter -t "$pid" -n -- "$@"
-}
-
-serve()
-{
-	local file pid=$1
-	file=$(mktemp -p "$BATS_TEST_TMPDIR")
-
-	shift
-	start "$file" nsenter -t "$pid" -n -- "$NETNS" serve "$@"
-	PIDS+=("$LAST")
-}
-
-knock()
-{
-	local pid=$1
-
-	shift
-	run in_ns "$pid" "$NETNS" ask "$@"
-}
-
-# netd_start NAME [ARGS]: fds 10 and 11 of netd are the netns and the rtnl socket of WEB, 12 and 13 of PEER
-netd_start()
-{
-	local name=$1
-
-	mkfifo "$BATS_TEST_TMPDIR/in-$name" "$BATS_TEST_TMPDIR/out-$name"
-	nsenter -t "$HOST" -n -- "$NETNS" lend "$WEB" "$PEER" -- "$NETD_BIN" --debug --log debug --name "$@" \
-		<"$BATS_TEST_TMPDIR/in-$name" >"$BATS_TEST_TMPDIR/out-$name" \
-		2>>"$BATS_TEST_TMPDIR/netd-$name.log" 3>&- &
-	NETD=$!
-	exec {TO}>"$BATS_TEST_TMPDIR/in-$name" {FROM}<"$BATS_TEST_TMPDIR/out-$name"
-	rm "$BATS_TEST_TMPDIR/in-$name" "$BATS_TEST_TMPDIR/out-$name"
-}
-
-netd_stop()
-{
-	exec {TO}>&- {FROM}<&-
-	TO=
-	wait "$NETD"
-}
-
-# say LINE: sends it; REPLY is the answer
-say()
-{
-	echo "$1" >&"$TO"
-	read -r -t 20 -u "$FROM" REPLY
-	echo "$1 -> $REPLY"
-}
-
-value()
-{
-	sed -E "s/.*\\b$1=\"?([^ \"]*).*/\\1/" <<<"$REPLY"
-}
-
-web="net_attach container=web network=bridge netns=@fd:10 rtnl=@fd:11"
-peer="net_attach container=peer network=bridge netns=@fd:12 rtnl=@fd:13"
-
-set_up()
-{
-	say "net_setup network=bridge $*"
-	[[ $REPLY == net_ready* ]]
-}
-
-attach()
-{
-	say "$*"
-	[[ $REPLY == net_attached* ]]
-}
-
-refused()
-{
-	say "$1"
-	[[ $REPLY == "failed code="* ]]
-	[[ $REPLY == *"$2"* ]]
-}
-
-sysctls()
-{
-	in_ns "$HOST" grep -rs . /proc/sys/net/ipv4/conf /proc/sys/net/ipv6/conf /proc/sys/net/ipv4/ip_forward | sort
-}
-
-links()
-{
-	in_ns "$HOST" ip -o link | sed -E 's/^[0-9]+: ([^:@]+).*/\1/' | sort
-}
-
-# Waits up to 3 s until no link matches: the kernel takes its time over a namespace's end.
-no_link()
-{
-	for _ in $(seq 60); do
-		links | grep -q "$1" || return 0
-		sleep 0.05
-	done
-	links
-	return 1
-}
+. "$BATS_TEST_DIRNAME/../lib/netd.sh"
 
 @test "netd runs unprivileged: another uid, NET_ADMIN alone, no way to more" {
 	set_up
@@ -301,7 +137,7 @@ links_have()
 	in_ns "$WEB" ip -o link show eth0 | grep -q 'UP,LOWER_UP.*02:42:0a:4d:00:02'
 	[ "$(in_ns "$WEB" ip route show default)" = "default via 10.77.0.1 dev eth0 proto static " ]
 	in_ns "$WEB" ip -6 route show default | grep -q '^default via fd77::1 dev eth0'
-	in_ns "$HOST" ip -d link show type veth | grep -q 'alias bulkhead:tnet:web:10.77.0.2:fd77::2'
+	in_ns "$HOST" ip -d link show type veth | grep -q 'alias bulkhead:tnet:web:10.77.0.2:02420a4d0002:fd77::2'
 	for address in 10.77.0.2 fd77::2 10.77.0.1 fd77::1 198.51.100.1 2001:db8:1::1; do
 		in_ns "$PEER" ping -c 1 -W 2 "$address"
 	done
@@ -441,8 +277,10 @@ links_have()
 	knock "$WEB" tcp 127.0.0.1 7777
 	[ "$status" = 1 ]
 	# The same without the guard gets through: the test sees what the rule prevents.
+	kill -STOP "$NETD"
 	in_ns "$HOST" nft flush chain inet tnet guard
 	knock "$WEB" tcp 127.0.0.1 7777
+	kill -CONT "$NETD"
 	[ "$output" = "host-secret 172.20.0.2" ]
 }
 

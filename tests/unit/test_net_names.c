@@ -61,18 +61,21 @@ static void test_links(void **state)
 static void test_alias_round_trip(void **state)
 {
 	char alias[NAMES_ALIAS_MAX], id[NAMES_ID_MAX + 1];
+	const uint8_t mac[6] = {0x02, 0x42, 0xac, 0x14, 0x00, 0xfe};
 	struct in6_addr ip6, back6;
+	uint8_t back_mac[6];
 	uint32_t back4;
 
 	(void)state;
 	assert_int_equal(ip6_parse("fd77:1234:5678:9abc:def0:1234:5678:9abc", &ip6, NULL), 0);
-	names_link_alias("bulkhead", ID_A, 0xac140002, &ip6, alias);
-	assert_true(names_parse_link_alias("bulkhead", alias, id, &back4, &back6));
+	names_link_alias("bulkhead", ID_A, 0xac140002, &ip6, mac, alias);
+	assert_true(names_parse_link_alias("bulkhead", alias, id, &back4, &back6, back_mac));
 	assert_string_equal(id, ID_A);
 	assert_int_equal(back4, 0xac140002);
 	assert_memory_equal(&back6, &ip6, sizeof(ip6));
-	assert_false(names_parse_link_alias("bulk", alias, id, &back4, &back6));
-	assert_false(names_parse_link_alias("bulkhead2", alias, id, &back4, &back6));
+	assert_memory_equal(back_mac, mac, sizeof(mac));
+	assert_false(names_parse_link_alias("bulk", alias, id, &back4, &back6, back_mac));
+	assert_false(names_parse_link_alias("bulkhead2", alias, id, &back4, &back6, back_mac));
 }
 
 static void test_foreign_aliases(void **state)
@@ -88,24 +91,33 @@ static void test_foreign_aliases(void **state)
 		"bulkhead:e:web:",
 		"bulkhead:e:web:1.2.3.4",
 		"bulkhead:e:web:1.2.3.4:",
-		"bulkhead:e:web:1.2.3:fd00::1",
-		"bulkhead:e::1.2.3.4:fd00::1",
-		"bulkhead:e:we b:1.2.3.4:fd00::1",
-		"bulkhead:e:../x:1.2.3.4:fd00::1",
-		"bulkhead:e:web:1.2.3.4:fd00::1:x",
-		"xbulkhead:e:web:1.2.3.4:fd00::1",
+		"bulkhead:e:web:1.2.3.4:0242ac140002",
+		"bulkhead:e:web:1.2.3.4:0242ac140002:",
+		"bulkhead:e:web:1.2.3.4:fd00::1",
+		"bulkhead:e:web:1.2.3.4:0242ac14000:fd00::1",
+		"bulkhead:e:web:1.2.3.4:0242ac1400020:fd00::1",
+		"bulkhead:e:web:1.2.3.4:0142ac140002:fd00::1",
+		"bulkhead:e:web:1.2.3.4:0242ac14000g:fd00::1",
+		"bulkhead:e:web:1.2.3:0242ac140002:fd00::1",
+		"bulkhead:e::1.2.3.4:0242ac140002:fd00::1",
+		"bulkhead:e:we b:1.2.3.4:0242ac140002:fd00::1",
+		"bulkhead:e:../x:1.2.3.4:0242ac140002:fd00::1",
+		"bulkhead:e:web:1.2.3.4:0242ac140002:fd00::1:x",
+		"xbulkhead:e:web:1.2.3.4:0242ac140002:fd00::1",
 		"bulkhead:e:network:bridge",
-		"bulkhead:e:" ID_A "0:1.2.3.4:fd00::1",
+		"bulkhead:e:" ID_A "0:1.2.3.4:0242ac140002:fd00::1",
 	};
 	char id[NAMES_ID_MAX + 1];
 	struct in6_addr ip6;
+	uint8_t mac[6];
 	uint32_t ip4;
 
 	(void)state;
-	assert_false(names_parse_link_alias("e", NULL, id, &ip4, &ip6));
+	assert_false(names_parse_link_alias("e", NULL, id, &ip4, &ip6, mac));
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-		assert_false(names_parse_link_alias("e", bad[i], id, &ip4, &ip6));
-	assert_true(names_parse_link_alias("e", "bulkhead:e:web:1.2.3.4:fd00::1", id, &ip4, &ip6));
+		assert_false(names_parse_link_alias("e", bad[i], id, &ip4, &ip6, mac));
+	assert_true(names_parse_link_alias(
+		"e", "bulkhead:e:web:1.2.3.4:0242ac140002:fd00::1", id, &ip4, &ip6, mac));
 }
 
 static void test_check(void **state)
