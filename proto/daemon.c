@@ -8,6 +8,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -155,6 +156,17 @@ struct chan *daemon_channel(
 {
 	struct chan_setup s = *setup;
 	struct chan *c;
+	socklen_t n = sizeof(int);
+	int type = 0;
+
+	/* Else the event loop is the first to complain, in its own words. */
+	if (!a->debug && (getsockopt(DAEMON_CHANNEL_FD, SOL_SOCKET, SO_TYPE, &type, &n) < 0 ||
+				 type != SOCK_SEQPACKET)) {
+		err_set(e, EINVAL,
+			"descriptor %d is not a channel: the supervisor starts this program; add --debug to run it alone",
+			DAEMON_CHANNEL_FD);
+		return NULL;
+	}
 
 	if (!s.on_close)
 		s.on_close = stop_loop;

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -114,6 +115,34 @@ static void test_held_and_let_go(void **state)
 	close(fd);
 }
 
+static int open_descriptors(void)
+{
+	int n = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+/* One descriptor a port, also when it is held again, and none when it is let go. */
+static void test_one_descriptor_a_port(void **state)
+{
+	struct published *rows;
+	int before = open_descriptors();
+
+	(void)state;
+	assert_int_equal(resolve(NULL, &web, NULL, 0, 80, "tcp", &rows, NULL), 0);
+	assert_int_equal(open_descriptors(), before + 1);
+	ports_hold_again(rows);
+	assert_int_equal(open_descriptors(), before + 1);
+	close(rows->hold);
+	rows->hold = -1;
+	ports_hold_again(rows);
+	assert_int_equal(open_descriptors(), before + 1);
+	ports_free(rows);
+	assert_int_equal(open_descriptors(), before);
+}
+
 static void test_taken_by_a_program(void **state)
 {
 	uint16_t tcp = 0, udp = 0;
@@ -200,6 +229,7 @@ int main(void)
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_held_and_let_go),
+		cmocka_unit_test(test_one_descriptor_a_port),
 		cmocka_unit_test(test_taken_by_a_program),
 		cmocka_unit_test(test_taken_by_a_container),
 		cmocka_unit_test(test_twice_in_one_request),
