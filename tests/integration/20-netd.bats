@@ -510,7 +510,7 @@ until_says()
 	sysctls=$(sysctls)
 	set_up
 	attach "$web ports.0.host_port=8080 ports.0.container_port=80 ports.0.proto=tcp"
-	others=$(in_ns "$HOST" nft list ruleset | awk '/^table inet tnet /{skip=1} !skip; /^}/{skip=0}')
+	others=$(in_ns "$HOST" nft list ruleset | awk '/^table (inet|bridge) tnet /{skip=1} !skip; /^}/{skip=0}')
 	[ "$others" = "$before" ]
 	say "net_detach container=web"
 	say net_teardown
@@ -542,7 +542,7 @@ until_says()
 	TO=$first_to FROM=$first_from NETD=$first_pid
 	knock "$HOST" tcp 127.0.0.1 8080
 	[[ $output == "web "* ]]
-	[ "$(in_ns "$HOST" nft list tables)" = "table inet tnet" ]
+	[ "$(in_ns "$HOST" nft list tables)" = "$(printf 'table inet tnet\ntable bridge tnet')" ]
 	[ "$(in_ns "$HOST" cat /proc/sys/net/ipv4/ip_forward)" = 1 ]
 }
 

@@ -233,3 +233,14 @@ print(s.recv(100)[0])'
 	[ "$(nft list table inet "${ENGINE_NAME}_other")" = "$before" ]
 	nft delete table inet "${ENGINE_NAME}_other"
 }
+
+@test "the engine's firewall tables come back when somebody deletes them; ports and NAT go on" {
+	web --name w -p 127.0.0.1:18973:80
+	wait_until 5 curl -sf http://127.0.0.1:18973/
+	nft delete table inet "$ENGINE_NAME"
+	nft delete table bridge "$ENGINE_NAME"
+	wait_until 5 nft list table bridge "$ENGINE_NAME"
+	wait_until 5 curl -sf http://127.0.0.1:18973/
+	[[ $(nft list table bridge "$ENGINE_NAME") == *"$(address w)"* ]]
+	nsenter -t "$(ctl inspect --format "{{.State.Pid}}" w)" -n ping -c 1 -W 5 10.213.77.2
+}
