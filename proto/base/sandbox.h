@@ -11,6 +11,12 @@
 
 #include "priv.h"
 
+#ifdef BULKHEAD_SANITIZED
+#define SANDBOX_OFF true
+#else
+#define SANDBOX_OFF false
+#endif
+
 /* What a row with the path ":name" stands for; several may have one name. A name of NULL ends. */
 struct sandbox_place {
 	const char *name;
