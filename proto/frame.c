@@ -151,6 +151,16 @@ static int read_header(struct frame *f, struct err *e)
 	return 0;
 }
 
+/* An empty frame reads like the end; behind the end there is nothing but the end. */
+static bool is_over(int fd)
+{
+	uint8_t next;
+	struct iovec iov = {&next, 1};
+	struct msghdr mh = {.msg_iov = &iov, .msg_iovlen = 1};
+
+	return recvmsg(fd, &mh, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static int receive(int fd, struct frame *f, struct err *e)
 {
 	union {
@@ -173,7 +183,7 @@ static int receive(int fd, struct frame *f, struct err *e)
 	collect_fds(&mh, f);
 	if (mh.msg_flags & MSG_CTRUNC)
 		return err_set(e, EBADMSG, "a frame whose descriptors were cut off");
-	if (n == 0 && f->n_fds == 0)
+	if (n == 0 && f->n_fds == 0 && is_over(fd))
 		return -ENODATA;
 	if (n == 0 || n > FRAME_MAX || mh.msg_flags & MSG_TRUNC)
 		return err_set(e, EBADMSG, "a frame of a wrong length");
