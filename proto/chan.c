@@ -31,6 +31,19 @@ static void outgoing_free(struct outgoing *o)
 	free(o);
 }
 
+/* May self ask peer anything at all? Then it never stops listening to it: two that wait for each
+ * other to read would wait for ever. Who asks whom has no cycle. */
+static bool asks(enum role self, enum role peer)
+{
+	for (uint32_t i = 0; i <= MSG_NUMBER_MAX; i++) {
+		const struct msg_row *row = msg_row(i);
+
+		if (row && row->kind == REQUEST && row->from & self && row->to & peer)
+			return true;
+	}
+	return false;
+}
+
 struct chan *chan_alloc(struct loop *l, int fd, const struct chan_setup *setup)
 {
 	struct chan *c = calloc(1, sizeof(*c));
@@ -40,6 +53,9 @@ struct chan *chan_alloc(struct loop *l, int fd, const struct chan_setup *setup)
 	c->loop = l;
 	c->fd = fd;
 	c->setup = *setup;
+	c->asks = asks(setup->self, setup->peer);
+	if (c->setup.asked_max == 0)
+		c->setup.asked_max = CHAN_ASKED_MAX;
 	/* A channel may outlive the process that used it before: late answers to that one's
 	 * requests must not look like answers to ours. */
 	if (getrandom(&c->next_id, sizeof(c->next_id), GRND_NONBLOCK) < 0)
@@ -133,14 +149,26 @@ static struct pending *pending_take(struct chan *c, uint32_t id)
 	return NULL;
 }
 
-/* An answer to a request of ours. One that comes after its deadline is dropped in silence. */
+/* It may be late, or meant for the process that used this channel before us. */
+static int dispatch_stray(struct chan *c, const struct frame *f, struct err *e)
+{
+	if (!c->asks)
+		return err_set(e, EBADMSG, "%s: nothing was asked", msg_name(f->type));
+	if (!c->strays)
+		log_warn("%s: %s answers what nobody waits for", role_name(c->setup.peer),
+			msg_name(f->type));
+	c->strays = true;
+	return 0;
+}
+
+/* An answer to a request of ours. */
 static int dispatch_reply(struct chan *c, struct frame *f, void *obj, struct err *e)
 {
 	struct pending *p = pending_take(c, f->id);
 	int r;
 
 	if (!p)
-		return 0;
+		return dispatch_stray(c, f, e);
 	if (f->type != MSG_failed && f->type != p->reply)
 		r = err_set(e, EBADMSG, "%s answers something else", msg_name(f->type));
 	else
@@ -168,6 +196,20 @@ static const struct handler *find_handler(const struct chan *c, enum msg_type ty
 	return NULL;
 }
 
+/* Counts a request; false when it is one too many, which has been answered then. */
+static bool count_request(struct chan *c, const struct frame *f)
+{
+	static const struct err busy = {
+		EBUSY, "too many requests at once; wait for the answers to some of them"};
+
+	if (msg_row(f->type)->kind != REQUEST)
+		return true;
+	if (c->asked++ < c->setup.asked_max)
+		return true;
+	chan_fail(c, f->id, &busy);
+	return false;
+}
+
 int chan_dispatch(struct chan *c, struct frame *f, struct err *e)
 {
 	_cleanup_free_ void *obj = NULL;
@@ -187,9 +229,19 @@ int chan_dispatch(struct chan *c, struct frame *f, struct err *e)
 	h = find_handler(c, f->type);
 	if (!h)
 		return err_set(e, EBADMSG, "%s: not handled here", msg_name(f->type));
-	if (!c->setup.admit || c->setup.admit(c->setup.arg, c, f->id))
+	if (count_request(c, f) && (!c->setup.admit || c->setup.admit(c->setup.arg, c, f->id)))
 		h->fn(c->setup.arg, c, f->id, obj, f);
-	return 0;
+	return c->refused && !c->text ? -EBADMSG : 0;
+}
+
+static bool paused(const struct chan *c)
+{
+	return c->out && !c->asks;
+}
+
+static int rearm(struct chan *c)
+{
+	return watch_change(c->watch, (paused(c) ? 0 : LOOP_READ) | (c->out ? LOOP_WRITE : 0));
 }
 
 static void flush(struct chan *c)
@@ -208,9 +260,18 @@ static void flush(struct chan *c)
 		if (!c->out)
 			c->out_tail = &c->out;
 		c->n_out--;
+		c->out_bytes -= o->len;
+		c->out_fds -= o->n_fds;
 		outgoing_free(o);
 	}
-	watch_change(c->watch, LOOP_READ);
+	rearm(c);
+}
+
+static void log_drop(const struct chan *c, int code, const struct err *e)
+{
+	if (code != -ENODATA && code != -ECONNRESET && !c->refused)
+		log_warn("dropping %s: %s", role_name(c->setup.peer),
+			e->code ? e->text : strerrordesc_np(-code));
 }
 
 static void on_ready(void *arg, int what)
@@ -218,9 +279,11 @@ static void on_ready(void *arg, int what)
 	struct chan *c = arg;
 
 	c->busy++;
-	if (what & LOOP_WRITE)
+	if (c->refused)
+		chan_lost(c);
+	else if (what & LOOP_WRITE)
 		flush(c);
-	for (int i = 0; i < FRAMES_PER_TURN && what & LOOP_READ && !c->dead; i++) {
+	for (int i = 0; i < FRAMES_PER_TURN && what & LOOP_READ && !c->dead && !paused(c); i++) {
 		struct err e = {0};
 		struct frame f;
 		int r = frame_recv(c->fd, &f, &e);
@@ -231,11 +294,10 @@ static void on_ready(void *arg, int what)
 			r = chan_dispatch(c, &f, &e);
 			frame_free(&f);
 		}
-		if (r < 0 && r != -ENODATA && r != -ECONNRESET)
-			log_warn("dropping %s: %s", role_name(c->setup.peer),
-				e.code ? e.text : strerrordesc_np(-r));
-		if (r < 0)
+		if (r < 0 && !c->dead) {
+			log_drop(c, r, &e);
 			chan_lost(c);
+		}
 	}
 	c->busy--;
 	if (c->dead)
@@ -269,6 +331,12 @@ void *chan_data(struct chan *c)
 	return c->data;
 }
 
+void chan_refuse(struct chan *c, const char *why)
+{
+	log_warn("dropping %s: %s", role_name(c->setup.peer), why);
+	c->refused = true;
+}
+
 struct loop *chan_loop(struct chan *c)
 {
 	return c->loop;
@@ -279,13 +347,26 @@ unsigned int chan_unread(const struct chan *c)
 	return c->n_out;
 }
 
+/* The loop finds the end of the channel then: callers' objects must not vanish under them here. */
+static int drop_slow(struct chan *c)
+{
+	if (!c->refused)
+		chan_refuse(c, "it does not read what it is sent");
+	shutdown(c->fd, SHUT_RDWR);
+	return -ECONNRESET;
+}
+
 /* Keeps a frame until the peer reads again; descriptors are duplicated since they were lent. */
 static int enqueue(struct chan *c, struct frame_out *f)
 {
-	struct outgoing *o = c->n_out < CHAN_QUEUE_MAX ? calloc(1, sizeof(*o)) : NULL;
+	struct outgoing *o;
 
+	if (c->n_out >= CHAN_QUEUE_MAX || c->out_bytes + f->len > CHAN_QUEUE_BYTES ||
+		c->out_fds + f->fds.n > CHAN_QUEUE_FDS)
+		return drop_slow(c);
+	o = calloc(1, sizeof(*o));
 	if (!o)
-		return -ENOBUFS;
+		return -ENOMEM;
 	o->fds = calloc(f->fds.n + 1, sizeof(int));
 	if (!o->fds) {
 		free(o);
@@ -303,7 +384,9 @@ static int enqueue(struct chan *c, struct frame_out *f)
 	*c->out_tail = o;
 	c->out_tail = &o->next;
 	c->n_out++;
-	return watch_change(c->watch, LOOP_READ | LOOP_WRITE);
+	c->out_bytes += o->len;
+	c->out_fds += o->n_fds;
+	return rearm(c);
 }
 
 static int chan_send(
@@ -397,9 +480,13 @@ void chan_reply(struct chan *c, uint32_t id, enum msg_type type, const void *msg
 
 	if (r < 0 && r != -ECONNRESET && r != -EPIPE) {
 		log_warn("%s", e.text);
-		if (type != MSG_failed)
+		if (type != MSG_failed) {
 			chan_fail(c, id, &e);
+			return;
+		}
 	}
+	if (c->asked > 0)
+		c->asked--;
 	if (c->text && msg_row(type)->kind == REPLY)
 		chan_text_answered(c);
 }

@@ -3,7 +3,9 @@
  * A channel: frames on a socket, on the event loop, with requests, replies and deadlines.
  *
  * Order of checks on receipt: length, known type, sender and receiver roles, descriptors, decode,
- * then the handler. A peer that breaks a rule is logged and its channel closed. Handlers get a
+ * then the handler. A peer that breaks a rule is logged and its channel closed. One that does not
+ * read its answers is not listened to until it does, unless we ask it things too; what waits for a
+ * peer is bounded, and one that lets more pile up is dropped. Handlers get a
  * decoded message that is valid until they return; they take descriptors with frame_take_fd().
  */
 #pragma once
@@ -32,10 +34,16 @@ struct chan_setup {
 	/* Asked before each handler. False: the frame is not handled; a request has been answered,
 	 * or the channel closed. May be NULL. */
 	bool (*admit)(void *self, struct chan *c, uint32_t id);
+	unsigned int asked_max; /* requests of the peer under way at once; 0: CHAN_ASKED_MAX */
 };
+#define CHAN_ASKED_MAX 4096 /* the next ones fail with EBUSY */
 
 /* Takes over fd (made non-blocking). Returns NULL when memory is out. */
 struct chan *chan_open(struct loop *l, int fd, const struct chan_setup *setup);
+
+/* For a handler: the peer has broken a rule that the table can't tell. It is logged and dropped
+ * once the handler has returned; on_close is called. */
+void chan_refuse(struct chan *c, const char *why);
 
 /* Closes and frees; waiting requests of ours fail with -ECONNRESET; on_close is not called. NULL is
  * fine. Safe inside a handler of this channel. */

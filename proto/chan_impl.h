@@ -6,7 +6,10 @@
 
 #include "chan.h"
 
-#define CHAN_QUEUE_MAX 4096 /* frames that wait for a slow peer before it is dropped */
+/* What may wait for a slow peer before it is dropped. */
+#define CHAN_QUEUE_MAX	 4096 /* frames */
+#define CHAN_QUEUE_BYTES (8U << 20)
+#define CHAN_QUEUE_FDS	 4096
 
 struct pending {
 	struct pending *next;
@@ -43,7 +46,12 @@ struct chan {
 	uint32_t next_id;
 	struct pending *pending;
 	struct outgoing *out, **out_tail;
-	uint32_t n_out;
+	uint32_t n_out, out_fds;
+	size_t out_bytes;
+	uint32_t asked;	   /* requests of the peer that wait for their answer */
+	bool asks;	   /* we ask this peer things: it must always be listened to */
+	bool strays;	   /* it has answered what nobody waits for */
+	bool refused;	   /* by a handler */
 	unsigned int busy; /* depth of callbacks that may still use this */
 	bool dead;
 	void *data;
