@@ -16,6 +16,24 @@ int launch_send(int fd, const struct launch_frame *f, int with_fd)
 	return frame_send_raw(fd, (const uint8_t *)f, sizeof(*f), &with_fd, with_fd >= 0 ? 1 : 0);
 }
 
+/* The kernel fills up the padding behind one descriptor with a second one. */
+static int only_fd(struct msghdr *mh)
+{
+	struct cmsghdr *c = CMSG_FIRSTHDR(mh);
+	int v[CMSG_SPACE(sizeof(int)) / sizeof(int)];
+	size_t n;
+
+	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+		return -1;
+	n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+	memcpy(v, CMSG_DATA(c), n * sizeof(int));
+	if (n == 1)
+		return v[0];
+	while (n-- > 0)
+		fd_close(&v[n]);
+	return -EBADMSG;
+}
+
 int launch_recv(int fd, struct launch_frame *ret, int *ret_fd)
 {
 	union {
@@ -27,7 +45,6 @@ int launch_recv(int fd, struct launch_frame *ret, int *ret_fd)
 		.msg_iovlen = 1,
 		.msg_control = &control,
 		.msg_controllen = sizeof(control)};
-	struct cmsghdr *c;
 	ssize_t n;
 
 	*ret_fd = -1;
@@ -36,13 +53,10 @@ int launch_recv(int fd, struct launch_frame *ret, int *ret_fd)
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
-	c = CMSG_FIRSTHDR(&mh);
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-		c->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(ret_fd, CMSG_DATA(c), sizeof(int));
-	if (n == 0)
+	*ret_fd = only_fd(&mh);
+	if (n == 0 && *ret_fd == -1)
 		return -ENODATA;
-	if (n != sizeof(*ret) || mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
+	if (n != sizeof(*ret) || *ret_fd == -EBADMSG || mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
 		fd_close(ret_fd);
 		return -EBADMSG;
 	}

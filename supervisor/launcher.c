@@ -20,13 +20,18 @@
 
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 5000
-#define END_MS	       3000 /* that helpers get to end by themselves */
+#define END_MS	       3000  /* that helpers get to end by themselves */
+#define FORGET_MS      5000  /* the same, for one that the supervisor has hung up on */
+#define STOP_MS	       20000 /* that the supervisor gets on top of what workloads get */
+#define SEND_SECONDS   5     /* for a supervisor that does not read */
+#define WORKERS_MAX    8     /* of a kind, those included that are ending */
 
 struct child {
 	struct child *next;
 	uint32_t role, slot, flags;
 	pid_t pid;
 	int spare; /* a duplicate of the supervisor's end of its channel; -1 for imaged's workers */
+	struct watch *patience; /* runs once it has been forgotten */
 };
 
 struct launcher {
@@ -56,6 +61,7 @@ static void child_drop(struct launcher *l, struct child *gone)
 		if (*p != gone)
 			continue;
 		*p = gone->next;
+		watch_free(gone->patience);
 		fd_close(&gone->spare);
 		free(gone);
 		return;
@@ -97,7 +103,7 @@ static pid_t start(struct launcher *l, const struct launch_frame *what, int *ret
 	}
 	ours = pair[0];
 	theirs = pair[1];
-	*c = (struct child){l->children, what->role, what->slot, what->flags, 0, -1};
+	*c = (struct child){l->children, what->role, what->slot, what->flags, 0, -1, NULL};
 	if (what->role != FETCH && what->role != UNPACK && what->role != SUPERVISOR)
 		c->spare = fcntl(ours, F_DUPFD_CLOEXEC, LAUNCH_FD_LAST + 1);
 	pid = fork();
@@ -126,19 +132,78 @@ static bool may_spawn(const struct launch_frame *f)
 	       f->slot == 0 && f->flags == 0;
 }
 
+/* What the supervisor says is numbers, but it may be anybody's by now. */
+static void distrust(struct launcher *l, const char *why)
+{
+	struct child *c = child_find(l, SUPERVISOR, 0, 0);
+
+	watch_free(l->words);
+	l->words = NULL;
+	if (why)
+		log_error("ending the supervisor process: %s", why);
+	if (c)
+		kill(c->pid, SIGKILL); /* SIGCHLD tells its end, and another one is started */
+}
+
+static void tell(struct launcher *l, const struct launch_frame *f, int with_fd)
+{
+	if (l->words && launch_send(l->channel, f, with_fd) == -EAGAIN)
+		distrust(l, "it does not read what it is told");
+}
+
+/* One shim a slot: two containers under one uid could reach each other. Of a helper that does not
+ * end although its channel was closed, the next one takes the place. */
+static bool has_room(struct launcher *l, const struct launch_frame *f)
+{
+	const unsigned int max = f->role == FETCH || f->role == UNPACK ? WORKERS_MAX : 1;
+	struct child *oldest = NULL;
+	unsigned int n = 0;
+
+	for (struct child *c = l->children; c; c = c->next) {
+		if (c->role != f->role || c->slot != f->slot)
+			continue;
+		oldest = c;
+		n++;
+	}
+	if (n < max)
+		return true;
+	if (max > 1)
+		kill(oldest->pid, SIGKILL);
+	return false;
+}
+
 static void on_spawn(struct launcher *l, const struct launch_frame *f)
 {
 	struct launch_frame answer = *f;
 	_cleanup_fd_ int channel = -1;
 	pid_t pid = -EINVAL;
 
-	/* One shim a slot: two containers under one uid could reach each other. */
-	if (may_spawn(f) && (f->role != SHIM || !child_find(l, SHIM, f->slot, 0)))
-		pid = start(l, f, &channel);
+	if (may_spawn(f))
+		pid = has_room(l, f) ? start(l, f, &channel) : -EAGAIN;
 	answer.op = pid > 0 ? LAUNCH_STARTED : LAUNCH_FAILED;
 	answer.pid = pid > 0 ? pid : 0;
 	answer.status = pid > 0 ? 0 : -pid;
-	launch_send(l->channel, &answer, channel);
+	tell(l, &answer, channel);
+}
+
+static void on_impatience(void *arg)
+{
+	const struct child *c = arg;
+
+	log_warn("%s %d has not ended although nobody needs it any more", role_name(c->role),
+		c->pid);
+	kill(c->pid, SIGKILL);
+}
+
+static void on_forget(struct launcher *l, const struct launch_frame *f)
+{
+	struct child *c = child_find(l, f->role, f->slot, f->pid);
+
+	if (!c || c->role == SUPERVISOR)
+		return;
+	fd_close(&c->spare);
+	if (!c->patience)
+		c->patience = loop_timer(l->loop, FORGET_MS, on_impatience, c);
 }
 
 /* Never of root's files: those are mapped by the container's own namespace, as its root asks. */
@@ -154,14 +219,13 @@ static void on_idmap(struct launcher *l, const struct launch_frame *f)
 		log_error("%s", e.text);
 	answer.op = LAUNCH_IDMAPPED;
 	answer.status = ns < 0 ? -ns : 0;
-	launch_send(l->channel, &answer, ns);
+	tell(l, &answer, ns);
 }
 
 static void on_word(void *arg, int what)
 {
 	struct launcher *l = arg;
 	struct launch_frame f;
-	struct child *c;
 	int fd, r;
 
 	(void)what;
@@ -169,22 +233,16 @@ static void on_word(void *arg, int what)
 	fd_close(&fd);
 	if (r == -EAGAIN)
 		return;
-	if (r < 0) {
-		watch_free(l->words);
-		l->words = NULL;
-		return; /* its end is told by SIGCHLD */
-	}
-	if (f.op == LAUNCH_SPAWN) {
+	if (r < 0)
+		distrust(l, r == -ENODATA ? NULL : "it says what is no word"); /* or dying */
+	else if (f.op == LAUNCH_SPAWN)
 		on_spawn(l, &f);
-	} else if (f.op == LAUNCH_IDMAP) {
+	else if (f.op == LAUNCH_IDMAP)
 		on_idmap(l, &f);
-	} else if (f.op == LAUNCH_FORGET) {
-		c = child_find(l, f.role, f.slot, f.pid);
-		if (c)
-			fd_close(&c->spare);
-	} else {
-		log_error("an unknown word from the supervisor");
-	}
+	else if (f.op == LAUNCH_FORGET)
+		on_forget(l, &f);
+	else
+		distrust(l, "it says an unknown word");
 }
 
 static void hand_over(struct launcher *l)
@@ -196,15 +254,16 @@ static void hand_over(struct launcher *l)
 			continue;
 		f = (struct launch_frame){
 			LAUNCH_ADOPT, c->role, c->slot, c->flags, 0, c->pid, 0, 0, 0};
-		launch_send(l->channel, &f, c->spare);
+		tell(l, &f, c->spare);
 	}
 	f = (struct launch_frame){.op = LAUNCH_ADOPTED};
-	launch_send(l->channel, &f, -1);
+	tell(l, &f, -1);
 }
 
 static void start_supervisor(void *arg)
 {
 	const struct launch_frame what = {.op = LAUNCH_SPAWN, .role = SUPERVISOR};
+	const struct timeval patience = {.tv_sec = SEND_SECONDS};
 	struct launcher *l = arg;
 	pid_t pid;
 
@@ -215,6 +274,7 @@ static void start_supervisor(void *arg)
 		loop_stop(l->loop, 1);
 		return;
 	}
+	setsockopt(l->channel, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	l->words = loop_fd(l->loop, l->channel, LOOP_READ, on_word, l);
 	hand_over(l);
 }
@@ -286,7 +346,7 @@ static void on_child(void *arg)
 			const struct launch_frame f = {
 				LAUNCH_GONE, c->role, c->slot, c->flags, 0, pid, status, 0, 0};
 
-			launch_send(l->channel, &f, -1);
+			tell(l, &f, -1);
 		}
 		child_drop(l, c);
 	}
@@ -294,11 +354,19 @@ static void on_child(void *arg)
 		loop_stop(l->loop, l->code);
 }
 
+static void on_stop_timeout(void *arg)
+{
+	distrust(arg, "it does not end");
+}
+
 static void on_stop(void *arg)
 {
 	struct launcher *l = arg;
 	struct child *c = child_find(l, SUPERVISOR, 0, 0);
 
+	if (c && !l->ending)
+		l->again = loop_timer(
+			l->loop, l->o->shutdown_timeout * 1000ULL + STOP_MS, on_stop_timeout, l);
 	l->ending = true;
 	if (c)
 		kill(c->pid, SIGTERM);
