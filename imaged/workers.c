@@ -6,10 +6,12 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "../proto/base/fd.h"
 
 #define START_DEADLINE_MS 20000
+#define WORKERS_MAX	  8 /* of a kind; more than are ever asked for */
 
 struct worker {
 	struct worker *next;
@@ -143,16 +145,30 @@ static void start_idling(struct worker *w)
 		w->idle = loop_timer(w->all->setup.loop, ms, on_idle, w);
 }
 
+static bool is_channel(int fd)
+{
+	int type = 0;
+	socklen_t n = sizeof(type);
+
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) == 0 && type == SOCK_SEQPACKET;
+}
+
 int workers_add(struct workers *w, const char *kind, int fd, struct err *e)
 {
 	_cleanup_fd_ int owned = fd;
 	struct worker *fresh;
-	unsigned int k = 0;
+	unsigned int k = 0, n = 0;
 
 	while (k < WORKER_KINDS && strcmp(kinds[k].name, kind) != 0)
 		k++;
 	if (k == WORKER_KINDS)
 		return err_set(e, EINVAL, "worker kind \"%s\" is neither fetch nor unpack", kind);
+	if (!is_channel(owned))
+		return err_set(e, EBADF, "what came as a %s worker is no channel", kind);
+	for (const struct worker *i = w->first; i; i = i->next)
+		n += i->kind == (enum worker_kind)k;
+	if (n >= WORKERS_MAX)
+		return err_set(e, EBUSY, "more %s workers than anybody asked for", kind);
 	fresh = calloc(1, sizeof(*fresh));
 	if (!fresh)
 		return err_set(e, ENOMEM, "out of memory");
