@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "frame.h"
 
 int reply_send(int sock, const struct reply *r, const int *fds, uint32_t n_fds)
@@ -21,6 +22,17 @@ int reply_word(int sock, enum reply_word word)
 	struct reply r = {.word = word};
 
 	return reply_send(sock, &r, NULL, 0);
+}
+
+/* Without SO_PASSCRED there is room for more of them in the control buffer than in the array. */
+static void take_fds(const int *from, size_t n, int fds[REPLY_FDS_MAX], uint32_t *ret_n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (*ret_n < REPLY_FDS_MAX)
+			fds[(*ret_n)++] = from[i];
+		else
+			close(from[i]);
+	}
 }
 
 static void take_control(struct msghdr *mh, int fds[REPLY_FDS_MAX], uint32_t *ret_n, pid_t *ret_pid)
@@ -36,8 +48,8 @@ static void take_control(struct msghdr *mh, int fds[REPLY_FDS_MAX], uint32_t *re
 			memcpy(&who, CMSG_DATA(c), sizeof(who));
 			*ret_pid = who.pid;
 		} else if (c->cmsg_type == SCM_RIGHTS) {
-			*ret_n = (uint32_t)(n / sizeof(int));
-			memcpy(fds, CMSG_DATA(c), n);
+			take_fds((const int *)(const void *)CMSG_DATA(c), n / sizeof(int), fds,
+				ret_n);
 		}
 	}
 }
@@ -64,7 +76,9 @@ int reply_recv(int sock, struct reply *ret, int fds[REPLY_FDS_MAX], uint32_t *re
 	if (n < 0)
 		return errno == ECONNRESET ? -ENODATA : -errno;
 	take_control(&mh, fds, ret_n, ret_pid);
-	if (n == 0)
-		return -ENODATA;
-	return n == sizeof(*ret) ? 0 : -EBADMSG;
+	if (n == sizeof(*ret) && !(mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
+		return 0;
+	while (*ret_n > 0)
+		fd_close(&fds[--*ret_n]);
+	return n == 0 ? -ENODATA : -EBADMSG;
 }
