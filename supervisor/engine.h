@@ -141,7 +141,8 @@ struct engine {
 	int launcher, listen, state;
 	struct watch *launcher_watch, *listen_watch;
 	struct helper helpers[H_COUNT];
-	struct ctr *ctrs; /* newest first */
+	uint32_t workers[2]; /* of imaged: unpack, fetch; on their way or alive */
+	struct ctr *ctrs;    /* newest first */
 	struct shim *shims;
 	struct watch *fill_timer; /* while the pool of standbys is not filled */
 	uint64_t fill_pause_ms;

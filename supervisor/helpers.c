@@ -14,16 +14,34 @@
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 5000
 #define SETUP_MS       20000
+#define WORKERS_MAX    8 /* of a kind, on their way or alive; imaged asks for four */
 
 static void on_worker_wanted(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
 {
 	const struct worker_wanted *m = msg;
 	struct helper *h = self;
+	bool fetch = strcmp(m->kind, "fetch") == 0;
+	uint32_t *n = &h->engine->workers[fetch];
 
-	(void)ch;
 	(void)id;
 	(void)f;
-	helpers_spawn(h->engine, strcmp(m->kind, "fetch") == 0 ? FETCH : UNPACK, 0, 0);
+	if (!fetch && strcmp(m->kind, "unpack") != 0) {
+		chan_refuse(ch, "it wants a worker of no known kind");
+	} else if (*n >= WORKERS_MAX) {
+		chan_refuse(ch, "it wants workers without end");
+	} else {
+		(*n)++;
+		helpers_spawn(h->engine, fetch ? FETCH : UNPACK, 0, 0);
+	}
+}
+
+/* One that has ended, or could not be started. */
+static void worker_down(struct engine *g, uint32_t role)
+{
+	uint32_t *n = &g->workers[role == FETCH];
+
+	if ((role == FETCH || role == UNPACK) && *n > 0)
+		(*n)--;
 }
 
 static void on_cgroup_oom(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
@@ -165,6 +183,8 @@ static void on_failed(struct engine *g, const struct launch_frame *f)
 		shims_on_failed(g, f);
 	else if (h)
 		helper_down(h);
+	else
+		worker_down(g, f->role);
 }
 
 /* All that still ran has been handed over: now start what is missing. */
@@ -205,6 +225,8 @@ static void on_launcher(void *arg, int what)
 	case LAUNCH_GONE:
 		if (f.role == SHIM)
 			shims_on_gone(g, &f);
+		else
+			worker_down(g, f.role);
 		break;
 	case LAUNCH_ADOPT:
 		h = helper_of(g, f.role);

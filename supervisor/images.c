@@ -9,6 +9,7 @@
 
 #define PULL_MS	 0 /* imaged bounds its own waits; a large image takes as long as it takes */
 #define QUERY_MS 30000
+#define PROGRESS 256 /* words of progress that may wait for a slow client; more are left out */
 
 static void on_answer(void *arg, void *msg, struct frame *f, const struct err *e)
 {
@@ -35,7 +36,7 @@ void on_image_progress(void *self, struct chan *ch, uint32_t id, void *msg, stru
 	(void)ch;
 	(void)f;
 	for (struct relay *r = h->engine->relays; r; r = r->next)
-		if (r->client && r->asked == id && id != 0)
+		if (r->client && r->asked == id && id != 0 && chan_unread(r->client) < PROGRESS)
 			chan_event(r->client, MSG_image_progress, r->id, msg);
 }
 

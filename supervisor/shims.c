@@ -101,10 +101,11 @@ static void on_shim_ready(void *self, struct chan *ch, uint32_t id, void *msg, s
 	const struct shim_ready *m = msg;
 	struct shim *s = self;
 
-	(void)ch;
 	(void)id;
-	if (s->state != SHIM_SPAWNING)
+	if (s->state != SHIM_SPAWNING) {
+		chan_refuse(ch, "it is ready twice");
 		return;
+	}
 	s->child_pid = m->pid;
 	s->pidfd = frame_take_fd(f, m->pidfd);
 	s->userns = frame_take_fd(f, m->userns);
