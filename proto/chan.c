@@ -347,12 +347,18 @@ unsigned int chan_unread(const struct chan *c)
 	return c->n_out;
 }
 
-/* The loop finds the end of the channel then: callers' objects must not vanish under them here. */
+static void on_refused(void *arg)
+{
+	chan_lost(arg);
+}
+
+/* From the loop, later: callers' objects must not vanish under them here. */
 static int drop_slow(struct chan *c)
 {
 	if (!c->refused)
 		chan_refuse(c, "it does not read what it is sent");
-	shutdown(c->fd, SHUT_RDWR);
+	if (!c->closer)
+		c->closer = loop_timer(c->loop, 0, on_refused, c);
 	return -ECONNRESET;
 }
 

@@ -56,7 +56,7 @@ struct chan {
 	bool dead;
 	void *data;
 	struct text_form *text; /* NULL: a socket */
-	struct watch *closer;	/* reports the end of a text channel */
+	struct watch *closer;	/* ends the channel at the next turn of the loop */
 };
 
 /* Checks, decodes and hands one frame to its handler or its waiting request. 0 or -EBADMSG. */
