@@ -7,6 +7,7 @@
 #include <linux/loop.h>
 #include <linux/nsfs.h>
 #include <sched.h>
+#include <sys/socket.h>
 #include <sys/capability.h>
 #include <sys/resource.h>
 
@@ -49,6 +50,7 @@ static const struct priv_syscall syscalls[] = {
 	PRIV_SYS(renameat, "a layer or record that is complete takes its name"),
 	PRIV_SYS(renameat2, "the same in newer C libraries"),
 	PRIV_SYS(fdatasync, "a layer is on disk before its mark says so"),
+	PRIV_SYS_IF(getsockopt, 2, PRIV_INT, SO_TYPE, "whether what came as a worker is a channel"),
 	PRIV_SYS(pipe2, "from the fetch worker to an unpack worker"),
 	PRIV_SYS_IF(clone, 0, CLONE_THREAD, CLONE_THREAD,
 		"a thread that waits for the disk; never a process"),

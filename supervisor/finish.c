@@ -75,6 +75,7 @@ static void end_execs(struct ctr *c)
 
 static void on_finished(struct job *j, const struct err *e)
 {
+	struct engine *g = j->engine;
 	struct ctr *c = j->ctr;
 
 	if (e)
@@ -91,8 +92,8 @@ static void on_finished(struct job *j, const struct err *e)
 	wait_notify(c, WAIT_EXIT, 0);
 	wait_notify(c, WAIT_STOP, 0);
 	if (c->remove_after)
-		remove_begin(c);
-	engine_end_if_idle(c->engine);
+		remove_begin(c); /* c may be gone after this */
+	engine_end_if_idle(g);
 }
 
 /* ---- rm: the writable layer, by a shim of the same uid range, then the records ---- */

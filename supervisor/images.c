@@ -9,7 +9,7 @@
 
 #define PULL_MS	 0 /* imaged bounds its own waits; a large image takes as long as it takes */
 #define QUERY_MS 30000
-#define PROGRESS 256 /* words of progress that may wait for a slow client; more are left out */
+#define PROGRESS 32 /* words of progress that may wait for a slow client; more are left out */
 
 static void on_answer(void *arg, void *msg, struct frame *f, const struct err *e)
 {

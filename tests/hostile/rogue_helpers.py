@@ -31,7 +31,7 @@ class Actor:
     """A process that the launcher takes for one of its programs."""
 
     def __init__(self, control):
-        data, anc, _, _ = control.recvmsg(8192, socket.CMSG_SPACE(12))
+        data, anc, _, _ = control.recvmsg(8192, socket.CMSG_SPACE(16))
         self.control = control
         words = data.split(b"\0")
         self.kind = os.path.basename(words[0].decode())

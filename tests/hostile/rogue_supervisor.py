@@ -12,13 +12,13 @@ from attacks import FDS
 from rogue import FLOOD, GROWTH, close, make_fds, n_fds, rss
 from rogue_helpers import Stage, gone
 
-SPAWN, STARTED, FAILED, GONE, ADOPT, ADOPTED, FORGET = range(1, 8)
+SPAWN, STARTED, FAILED, GONE, ADOPT, ADOPTED, FORGET, IDMAP, IDMAPPED = range(1, 10)
 ROLE = {name: 1 << i for i, name in enumerate(wire.ROLES)}
-SIZE = 28
+SIZE = 36
 
 
-def word(op, role=0, slot=0, flags=0, pid=0):
-    return struct.pack("=5I2i", op, role, slot, flags, 0, pid, 0)
+def word(op, role=0, slot=0, flags=0, pid=0, uid=0, gid=0):
+    return struct.pack("=5I2i2I", op, role, slot, flags, 0, pid, 0, uid, gid)
 
 
 def hear(actor, seconds=5.0):
@@ -34,7 +34,7 @@ def hear(actor, seconds=5.0):
         os.close(int.from_bytes(raw[:4], "little"))
     if not data:
         raise wire.Gone
-    op, role, slot, flags, _, pid, status = struct.unpack("=5I2i", data)
+    op, role, slot, flags, _, pid, status, _, _ = struct.unpack("=5I2i2I", data)
     return op, role, slot, flags, pid, status
 
 
@@ -63,6 +63,10 @@ def refusals(stage, actor, launcher, result):
                        ("a shim of slot 2048", (ROLE["SHIM"], 2048)), ("a shim with all flags", (ROLE["SHIM"], 1, ~0 & 0xffffffff)),
                        ("netd with a slot", (ROLE["NETD"], 1)), ("netd with flags", (ROLE["NETD"], 0, 1))):
         result(ask(actor, *args)[0] == FAILED, f"launcher: asked for {name}")
+    for name, slot, uid in (("of root's ids", 5, 0), ("for slot 0", 0, 1000), ("for slot 2048", 2048, 1000)):
+        wire.send(actor.sock, word(IDMAP, 0, slot, 0, 0, uid, 1000))
+        op, status = hear(actor)[::5]
+        result(op == IDMAPPED and status != 0, f"launcher: asked for a mapping {name}")
     result(ask(actor, ROLE["SHIM"], 7)[0] == STARTED and ask(actor, ROLE["SHIM"], 7)[0] == FAILED,
            "launcher: two shims of one slot")
     started = [ask(actor, ROLE["NETD"])[0] for _ in range(50)].count(STARTED)

@@ -10,7 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define FDS 3 /* the channel; a supervisor has two more */
+#define FDS 4 /* the channel; a supervisor has three more */
 
 static size_t join(char *out, size_t size, int argc, char **argv)
 {
@@ -38,7 +38,7 @@ int main(int argc, char **argv)
 	struct iovec iov = {words, join(words, sizeof(words), argc, argv)};
 	struct msghdr mh = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control};
 	int n = argc > 1 && strcmp(argv[1], "--serve") == 0 ? FDS : 1;
-	const int fds[FDS] = {3, 4, 5};
+	const int fds[FDS] = {3, 4, 5, 6};
 	int s = socket(AF_UNIX, SOCK_SEQPACKET, 0);
 
 	memcpy(to.sun_path + 1, STUB_SOCKET, strlen(STUB_SOCKET));
