@@ -65,7 +65,7 @@ const struct seccomp_row seccomp_rows[] = {
 		"access cachestat chdir chmod chown creat faccessat faccessat2 fchdir fchmod "
 		"fchmodat fchmodat2 fchown fchownat fstat fstatfs futimesat getcwd getdents "
 		"getdents64 lchown link linkat lstat mkdir mkdirat mknod mknodat "
-		"name_to_handle_at newfstatat open openat openat2 readlink readlinkat rename "
+		"newfstatat open openat openat2 readlink readlinkat rename "
 		"renameat renameat2 rmdir stat statfs statx symlink symlinkat sync truncate "
 		"umask unlink unlinkat utime utimensat utimes"},
 	{0, 0, "attributes of files",
@@ -138,7 +138,7 @@ const struct seccomp_row seccomp_rows[] = {
 		"perf_event_open"},
 	{EPERM, HAS(CAP_SYSLOG) | HAS(CAP_SYS_ADMIN), "the host's log", "syslog"},
 	{EPERM, HAS(CAP_DAC_READ_SEARCH), "opens past mounts: the shocker exploit",
-		"open_by_handle_at"},
+		"name_to_handle_at open_by_handle_at"},
 	{EPERM, HAS(CAP_SYS_BOOT), "the host's life", "reboot"},
 	{EPERM, HAS(CAP_SYS_MODULE), "kernel modules", "delete_module finit_module init_module"},
 	{EPERM, HAS(CAP_SYS_PACCT), "accounting of the host", "acct"},

@@ -51,6 +51,7 @@ binutils                  check                     readelf: which library each 
 iputils-ping              check                     reaches containers from outside
 libcap2-bin               check                     capsh: proofs about capabilities
 strace                    check                     shows what a daemon opens while it serves
+golang-github-containers-common check              podman's table of system calls, to compare ours with
 clang-format              lint                      the agreed style
 hyperfine                 bench                     medians
 docker.io                 bench                     peer

@@ -279,3 +279,37 @@ profile()
 	[ "$status" = 126 ]
 	[[ "$output" == *'exec: "true": operation not permitted'* ]]
 }
+
+@test "every number from 0 to 511: refused as the table says, and what docker refuses we refuse" {
+	[ "$(uname -m)" = x86_64 ] || skip "the recorded table is for x86_64"
+	table=$BATS_TEST_DIRNAME/../hostile/syscalls_x86_64.txt
+	probe -- numbers >"$ENGINE_DIR/ours"
+	probe -u 1000 -- numbers >"$ENGINE_DIR/user"
+	ctl run -d --name x -v "$PROBES:/probes:ro" "$bb" sleep 600
+	ctl exec x /probes/probe numbers >"$ENGINE_DIR/exec"
+	probe --security-opt seccomp=/usr/share/containers/seccomp.json -- numbers >"$ENGINE_DIR/podman"
+	# Refused means with that error; what passes must not look refused, unless this kernel is older than the call
+	# (above 450) or refuses users who are not root by itself (116, setgroups).
+	for who in ours user exec; do
+		[ "$(wc -l <"$ENGINE_DIR/$who")" = 512 ]
+		awk -v who=$who 'NR == FNR { if ($1 != "#" && NF == 3) want[$1] = $2; next }
+			want[$1] != "-" && $2 != want[$1] { print who ": " $1 " is " $2 ", not " want[$1]; bad = 1 }
+			want[$1] == "-" && ($2 == "EPERM" || $2 == "ENOSYS") && $1 <= 450 &&
+				!(who == "user" && $1 == 116) { print who ": " $1 " is " $2; bad = 1 }
+			END { exit bad }' "$table" "$ENGINE_DIR/$who"
+	done
+	# One table of all three, where they differ.
+	awk 'BEGIN { print "number  bulkhead  docker-20.10  podman" }
+		FNR == 1 { file++ }
+		file == 1 { if (NF == 3 && $1 != "#") { us[$1] = $2; docker[$1] = $3 } next }
+		{ p = $2 == "EPERM" || $2 == "ENOSYS" ? $2 : "-"
+		  if ((us[$1] == "-") != (docker[$1] == "-") || (us[$1] == "-") != (p == "-"))
+			printf "%6d  %-8s  %-12s  %s\n", $1, us[$1], docker[$1], p }' "$table" "$ENGINE_DIR/podman" |
+		tee "$ENGINE_DIR/differences" >&3
+	# 135: personality(-1) asks only, by the 32 bits that count.  310 311: ptrace, which docker allows, does the same.
+	# 329-331: protection keys only take away.  446: Landlock likewise; docker has no no_new_privs.  From 451 on: younger
+	# than docker 20.10, each harmless (see supervisor/seccomp_rows.c).
+	awk 'NF == 3 && $1 != "#" && $3 != "-" && $2 == "-" { print $1 }' "$table" | xargs >"$ENGINE_DIR/exceptions"
+	[ "$(cat "$ENGINE_DIR/exceptions")" = \
+		"135 310 311 329 330 331 446 451 452 454 455 456 462 463 464 465 466 468 469" ]
+}
