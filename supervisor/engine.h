@@ -151,7 +151,7 @@ struct engine {
 	struct relay *relays;
 	struct session *sessions;
 	struct request *creating; /* create.c */
-	struct filter *filters; /* seccomp.c's, the last used first */
+	struct filter *filters;	  /* seccomp.c's, the last used first */
 	struct idmap *idmaps;	  /* idmaps.c: asked for */
 	uint32_t idmap_seq;
 	bool adopted, serving, ending;
@@ -226,6 +226,8 @@ int state_save(struct ctr *c, struct err *e);
 int state_make_dir(struct ctr *c, struct err *e);
 void state_remove(struct ctr *c);
 int state_open_log(const struct ctr *c, struct err *e);
+/* The same, and the container's shim, of another uid, may make files there. */
+int state_open_log_for_shim(const struct ctr *c, struct err *e);
 int state_load(struct engine *g, struct err *e);
 /* The record, pointing into c and lent storage. */
 void state_record(const struct ctr *c, struct container *ret);

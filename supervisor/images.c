@@ -5,6 +5,7 @@
  */
 #include "engine.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define PULL_MS	 0 /* imaged bounds its own waits; a large image takes as long as it takes */
@@ -64,8 +65,14 @@ void on_image_remove(void *self, struct chan *ch, uint32_t id, void *msg, struct
 	struct image_remove m = *(const struct image_remove *)msg;
 	struct engine *g = self;
 	uint32_t n = 0;
+	struct err e;
 
 	(void)f;
+	if (!policy_allows(g->policy, session_uid(ch), RIGHT_REMOVE_IMAGES)) {
+		err_set(&e, EPERM, "images are shared: removing them is for root");
+		chan_fail(ch, id, &e);
+		return;
+	}
 	for (const struct ctr *c = g->ctrs; c; c = c->next)
 		n += c->image_id[0] != '\0';
 	m.in_use.v = arena_alloc(&a, (n + 1) * sizeof(*m.in_use.v));

@@ -347,7 +347,7 @@ static void start_workload(struct job *j, void *ref)
 
 	MSG_DECLARE(shim_start, m);
 	if (make_spec(j, &e) == 0 && seccomp_open(j->ctr, &s->filter, &e) == 0)
-		log = state_open_log(j->ctr, &e);
+		log = state_open_log_for_shim(j->ctr, &e);
 	if (log < 0) {
 		job_step_done(ref, &e);
 		return;

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -68,10 +69,9 @@ int state_make_dir(struct ctr *c, struct err *e)
 	snprintf(log, sizeof(log), "%s/log", c->id);
 	if (mkdirat(c->engine->state, c->id, 0700) < 0)
 		return err_errno(e, errno, "state of %.12s", c->id);
-	/* The shim, of another uid, makes its files here through a descriptor; nobody reaches it by
-	 * path. */
+	/* Its owner reads the files through a descriptor; nobody reaches it by path. */
 	if (mkdirat(c->engine->state, log, 0700) < 0 ||
-		fchmodat(c->engine->state, log, 0777, 0) < 0) {
+		fchmodat(c->engine->state, log, 0755, 0) < 0) {
 		int r = err_errno(e, errno, "log of %.12s", c->id);
 
 		state_remove(c);
@@ -114,6 +114,35 @@ int state_open_log(const struct ctr *c, struct err *e)
 	snprintf(log, sizeof(log), "%s/log", c->id);
 	fd = openat(c->engine->state, log, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? err_errno(e, errno, "log of %.12s", c->id) : fd;
+}
+
+/* struct posix_acl_xattr_header and _entry (linux/posix_acl_xattr.h), little endian. */
+struct acl {
+	uint32_t version;
+	struct {
+		uint16_t tag, perm;
+		uint32_t id;
+	} entries[5];
+};
+
+int state_open_log_for_shim(const struct ctr *c, struct err *e)
+{
+	const uint32_t none = UINT32_MAX;
+	/* owner, the shim, group, mask, others: acl(5) */
+	const struct acl acl = {2, {{0x01, 7, none}, {0x02, 7, c->engine->o->uid_base + c->slot},
+					   {0x04, 5, none}, {0x10, 7, none}, {0x20, 5, none}}};
+	_cleanup_fd_ int fd = state_open_log(c, e);
+
+	if (fd < 0)
+		return fd;
+	if (fsetxattr(fd, "system.posix_acl_access", &acl, sizeof(acl), 0) == 0)
+		return take_fd(&fd);
+	if (errno != EOPNOTSUPP)
+		return err_errno(e, errno, "log of %.12s", c->id);
+	/* Without ACLs its owner can write there too: his own log is all that he can spoil. */
+	if (fchmod(fd, 0777) < 0)
+		return err_errno(e, errno, "log of %.12s", c->id);
+	return take_fd(&fd);
 }
 
 static enum ctr_status parse_status(const char *s)
