@@ -157,7 +157,7 @@ static int open_state(const struct options *o, struct dirs *d, struct err *e)
 static int open_all(struct options *o, struct dirs *d, struct err *e)
 {
 	char path[PATH_MAX];
-	int r = make_dir(o->run_dir, 0755, e);
+	int r = make_dir(o->run_dir, 0711, e);
 
 	if (r < 0)
 		return r;
