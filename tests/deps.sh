@@ -56,7 +56,7 @@ clang-format              lint                      the agreed style
 hyperfine                 bench                     medians
 docker.io                 bench                     peer
 containerd                bench                     peer: docker's runtime daemon
-podman                    bench                     peer
+podman                    check,bench               peer; its verdict on hostile images
 crun                      bench                     peer
 runc                      bench                     peer
 conmon                    bench                     podman runs containers below it
