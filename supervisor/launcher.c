@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -78,6 +79,9 @@ _noreturn_ static void become(struct launcher *l, int channel, const struct laun
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
 	setsid();
+	/* What whoever started the engine had open is no helper's business. */
+	if (close_range(LAUNCH_FD_CHANNEL, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+		_exit(127);
 	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(channel, LAUNCH_FD_CHANNEL) < 0)
 		_exit(127);
 	if (what->role == SUPERVISOR && (dup2(l->d->listen, LAUNCH_FD_LISTEN) < 0 ||

@@ -89,6 +89,12 @@ teardown()
 	ctl ps -aq | xargs -r timeout 60 "$engine_bin/ctl" rm -f >/dev/null
 }
 
+# absent GREP-FLAGS...: no such line. A "!" before a command would be lost on bats, which goes by set -e.
+absent()
+{
+	! grep "$@"
+}
+
 # What a way out would change. Mounts: the engine's never show on the host.
 host_state()
 {
@@ -115,7 +121,7 @@ host_is_same()
 all_refused()
 {
 	grep -v '^refused' "$1" || true
-	! grep -E '^(ESCAPED|BROKEN|inside)' "$1"
+	absent -E '^(ESCAPED|BROKEN|inside)' "$1"
 	[ "$(grep -c '^refused' "$1")" = "$("$escape" --list | wc -l)" ]
 	tail -n 1 "$1" | grep -x '[0-9]* attempts, 0 not refused'
 }
@@ -152,7 +158,7 @@ attempts()
 only_inside()
 {
 	grep -v '^refused' "$1" || true
-	! grep -E '^(ESCAPED|BROKEN)' "$1"
+	absent -E '^(ESCAPED|BROKEN)' "$1"
 	tail -n 1 "$1" | grep -x '[0-9]* attempts, 0 not refused'
 }
 
@@ -181,7 +187,7 @@ only_inside()
 	cat "$ENGINE_DIR/typed"
 	tr -d '\r' <"$ENGINE_DIR/typed" | grep -a 'refused TIOCSTI: '
 	tr -d '\r' <"$ENGINE_DIR/typed" | grep -a 'refused TIOCLINUX: '
-	! grep -a ESCAPED "$ENGINE_DIR/typed"
+	absent -a ESCAPED "$ENGINE_DIR/typed"
 }
 
 @test "a process that an exec sends in can't be caught on its way" {
@@ -237,7 +243,7 @@ only_inside()
 	pid=$(ctl inspect --format '{{.State.Pid}}' "$id")
 	[ -z "$(ls "/proc/$pid/fd")" ] # the init that is ours
 	for pid in $(leaks_descendants "$ENGINE_PID" | grep -vx "$ENGINE_PID"); do
-		! ls -l "/proc/$pid/fd" 2>/dev/null | grep /etc/shadow
+		ls -l "/proc/$pid/fd" 2>/dev/null | absent /etc/shadow
 	done
 }
 
@@ -298,10 +304,10 @@ caps_are()
 			for f in $(find /sys/fs/cgroup -type f); do (echo 0 >$f) && echo wrote $f; done; echo end'
 		[ "${lines[0]}" != "$(readlink /proc/self/ns/cgroup)" ]
 		[[ "$output" != *"$ENGINE_NAME"* ]]
-		! sed -n '2,/^mounts:/p' <<<"$output" | grep -E '^[0-9]+:' | grep -v ':/$'
+		sed -n '2,/^mounts:/p' <<<"$output" | grep -E '^[0-9]+:' | absent -v ':/$'
 		sed -n '/^mounts:/,/^writes:/p' <<<"$output" | grep -E ' - cgroup2? '
-		! sed -n '/^mounts:/,/^writes:/p' <<<"$output" | grep -E ' - cgroup2? ' | grep -v ' ro,nosuid,nodev,noexec'
-		! sed -n '/^writes:/,$p' <<<"$output" | grep '^wrote'
+		sed -n '/^mounts:/,/^writes:/p' <<<"$output" | grep -E ' - cgroup2? ' | absent -v ' ro,nosuid,nodev,noexec'
+		sed -n '/^writes:/,$p' <<<"$output" | absent '^wrote'
 		[ "${lines[-1]}" = end ]
 		[ -z "$(find /sys/fs/cgroup -path "*/$ENGINE_NAME/*/escape" -type d)" ]
 	done
@@ -360,11 +366,11 @@ engine_sockets()
 			/sys/kernel/debug /sys/kernel/security /proc/acpi /proc/scsi; do
 			[ ! -e $f ] || grep -x "masked $f 0 1" <<<"$output"
 		done
-		! grep '^masked' <<<"$output" | grep -v ' 0 1$'
+		grep '^masked' <<<"$output" | absent -v ' 0 1$'
 		for f in /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger; do
 			[ ! -e $f ] || grep -x "frozen $f 1" <<<"$output"
 		done
-		! grep '^wrote' <<<"$output"
+		absent '^wrote' <<<"$output"
 	done
 }
 
@@ -470,7 +476,7 @@ racer()
 		run ctl run --rm -v "$ENGINE_DIR/race:/s" -v "$ENGINE_DIR/given:/s/a/t/made" -v "$ENGINE_DIR/given/mark:/s/a/file" \
 			"$img" sh -c 'cat /proc/self/mountinfo; cat /s/a/t/made/mark /s/b/t/made/mark'
 		[ "$status" != 124 ]
-		! grep -F "$ENGINE_DIR/host" <<<"$output"
+		absent -F "$ENGINE_DIR/host" <<<"$output"
 		started=$((started + (status == 125 ? 0 : 1)))
 	done
 	touch "$ENGINE_DIR/race/stop"
