@@ -162,6 +162,16 @@ only_inside()
 	tail -n 1 "$1" | grep -x '[0-9]* attempts, 0 not refused'
 }
 
+@test "without the syscall filter it gets nowhere either" {
+	how=(--unfiltered)
+	for user in "" "-u 1000"; do
+		# shellcheck disable=SC2086
+		attempts --security-opt seccomp=unconfined $user
+		only_inside "$ENGINE_DIR/run.out"
+		only_inside "$ENGINE_DIR/exec.out"
+	done
+}
+
 @test "with every capability inside and no mask, the host is still out of reach" {
 	how=(--unfiltered --capable)
 	attempts --privileged
