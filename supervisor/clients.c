@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Connections of ctl: accepted, known by who connected (SO_PEERCRED), and bounded, so that no user
- * can keep the others out: by the number of a user's connections, by what a connection may ask
- * before it has been answered, and by what it may leave unread.
+ * can keep the others out: by the number of a user's connections and by what a connection may ask
+ * before it has been answered. One that doesn't read its answers isn't read from (chan.h).
  */
 #include <errno.h>
 #include <sys/socket.h>
@@ -14,7 +14,6 @@
 #define CLIENTS_MAX 1024
 #define USERS_MAX   960 /* of them of users who are not root: root always gets in */
 #define OWED_MAX    64	/* requests of one connection that wait for their answers */
-#define UNREAD_MAX  64	/* answers that one doesn't read */
 #define PAUSE_MS    100 /* when there is no descriptor left for one more */
 
 struct session {
@@ -68,12 +67,7 @@ static bool admit(void *self, struct chan *ch, uint32_t id)
 	const struct session *s = chan_data(ch);
 	struct err e;
 
-	if (chan_unread(ch) > UNREAD_MAX) {
-		log_warn("dropping a ctl of user %u: it asks and doesn't read", s->uid);
-		session_end(self, ch);
-		chan_close(ch);
-		return false;
-	}
+	(void)self;
 	if (s->owed < OWED_MAX)
 		return true;
 	err_set(&e, EAGAIN, "%d requests of this connection wait already", OWED_MAX);

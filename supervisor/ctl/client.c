@@ -81,11 +81,20 @@ void client_close(struct client *c)
 	fd_close(&c->fd);
 }
 
+/* A unix socket tells first that its peer closed with something unread (ECONNRESET, once), and what
+ * that peer had said before only when asked again. */
+static int last_words(struct client *c, struct frame *ret, struct err *e)
+{
+	int r = frame_recv(c->fd, ret, e);
+
+	return r == -ECONNRESET ? frame_recv(c->fd, ret, e) : r;
+}
+
 /* An engine that takes no more connections says so, as answer 0, and hangs up. */
 static int hung_up(struct client *c, struct err *e)
 {
 	struct incoming in = {0};
-	int r = frame_recv(c->fd, &in.frame, e);
+	int r = last_words(c, &in.frame, e);
 
 	if (r == 0 && in.frame.type == MSG_failed && in.frame.id == 0 &&
 		frame_decode(&in.frame, &in.msg, e) == 0)
@@ -110,7 +119,7 @@ int client_receive(struct client *c, struct incoming *ret, struct err *e)
 	const struct msg_row *row;
 	int r;
 
-	r = frame_recv(c->fd, &ret->frame, e);
+	r = last_words(c, &ret->frame, e);
 	if (r == -ENODATA || r == -ECONNRESET)
 		return err_set(e, ECONNRESET, "the engine has hung up");
 	if (r < 0)

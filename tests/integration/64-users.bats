@@ -29,7 +29,7 @@ setup_file()
 		allow $carol host-network
 		allow $carol remove-images
 	END
-	engine_launch --config "$ENGINE_DIR/conf" && engine_images busybox
+	engine_launch --config "$ENGINE_DIR/conf" && engine_images busybox && engine_picture
 }
 
 teardown_file()
@@ -48,6 +48,7 @@ setup()
 teardown()
 {
 	ctl ps -aq | xargs -r timeout 60 "$engine_bin/ctl" rm -f >/dev/null
+	engine_unchanged
 }
 
 # member UID CMD...: as a member of the group
@@ -287,7 +288,7 @@ refused()
 @test "run and state directories are closed, and no socket is abstract" {
 	as $alice run -d "$bb" sleep 1000
 	[ "$(member $alice find "$ENGINE_STATE" "$ENGINE_RUN" 2>/dev/null | sort)" = \
-		"$(printf '%s\n' "$ENGINE_RUN" "$ENGINE_RUN/ctl.sock" "$ENGINE_RUN/lock" "$ENGINE_STATE" | sort)" ]
+		"$(printf '%s\n' "$ENGINE_RUN" "$ENGINE_STATE" | sort)" ]
 	for path in "$ENGINE_RUN" "$ENGINE_STATE"; do
 		run member $alice touch "$path/x"
 		[ "$status" = 1 ]
@@ -352,7 +353,7 @@ ten_thousand_connections()
 }
 
 @test "10^4 connections of one user: 64 stay, others are served" {
-	engine_same ten_thousand_connections
+	ten_thousand_connections
 }
 
 many_descriptors()
@@ -367,7 +368,7 @@ many_descriptors()
 }
 
 @test "descriptors by the thousand: none stays" {
-	engine_same many_descriptors
+	many_descriptors
 }
 
 @test "a spec of 64 MB is refused in one sentence" {
@@ -382,10 +383,10 @@ many_requests()
 	[ "$output" = answered=100000 ] || return 1
 	run hostile unread "$BULKHEAD_SOCKET" 100000
 	echo "$output"
-	[ "$output" = dropped=True ] || return 1
+	[ "$output" = held_back=True ] || return 1
 	others_are_served
 }
 
-@test "10^5 requests are answered, 10^5 unread answers end the connection" {
-	engine_same many_requests
+@test "10^5 requests are answered, who reads no answer is not read from" {
+	many_requests
 }
