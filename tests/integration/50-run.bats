@@ -120,10 +120,10 @@ setup()
 	# With / made shared in a namespace of the test's own, the strictest case.
 	unshare -m bash -c 'mount --make-rshared / && exec "$@"' - \
 		"$engine_bin/ctl" run --rm "$bb" cat /proc/self/mountinfo >"$ENGINE_DIR/inside"
-	! grep -q 'shared:\|master:' "$ENGINE_DIR/inside"
+	! grep -q 'shared:\|master:' "$ENGINE_DIR/inside" || false
 	id=$(ctl run -d "$bb" sleep 60)
-	! grep -q "$ENGINE_NAME\|overlay.*$id" /proc/self/mountinfo
-	! grep -q "$ENGINE_NAME" /proc/1/mountinfo
+	! grep -q "$ENGINE_NAME\|overlay.*$id" /proc/self/mountinfo || false
+	! grep -q "$ENGINE_NAME" /proc/1/mountinfo || false
 	ctl rm -f "$id"
 }
 
