@@ -639,17 +639,16 @@ PY
 	shim_open
 	say 'shim_signal signal=9'; hear '^failed .*has not been started'
 	say 'shim_exec exec=1 spec=@{exec_spec argv=x}'; hear '^failed .*has not been started'
-	say 'net_setup network=x'
-	say 'frobnicate'
-	say 'shim_signal signal=65'
-	say 'shim_signal'; sleep 0.2
+	say 'net_setup network=x'; hear '^failed .*may not say this'
+	say 'frobnicate'; hear '^failed .*no such message: frobnicate'
+	say 'shim_signal signal=65'; hear '^failed .*signal: not a number in range: 65'
+	say 'shim_signal'; hear '^failed .*shim_signal: '
 	start argv=/bin/sleep argv=100 cwd=/
 	hear '^shim_started'
 	start argv=/bin/sleep argv=100 cwd=/
 	hear '^failed .*is running'
 	say 'shim_clean writable=@fd:11'; hear '^failed .*is running'
 	say 'shim_resize rows=1 cols=1'; hear '^failed .*no terminal'
-	[ "$(grep -c error: "$SHIM_LOG")" -ge 3 ]
 }
 
 @test "a standby shim ends with its channel, a running container goes on" {
