@@ -185,6 +185,53 @@ static void on_cgroup_teardown(void *self, struct chan *c, uint32_t id, void *ms
 		chan_done(c, id);
 }
 
+static const enum controller told[] = {CTL_MEMORY, CTL_CPU, CTL_CPUSET, CTL_PIDS};
+
+struct texts {
+	char name[32], found[255];
+};
+
+static struct fact tell_controller(const struct tree *t, enum controller c, struct texts *x)
+{
+	const struct branch *b = tree_find(t, c);
+
+	snprintf(x->name, sizeof(x->name), "cgroup %s", controller_name(c));
+	if (b)
+		snprintf(x->found, sizeof(x->found), "v%d on %.200s, in use", b->version, b->mount);
+	else
+		snprintf(x->found, sizeof(x->found), "in no hierarchy that the engine can use");
+	return (struct fact){.name = x->name, .level = b ? "ok" : "weaker", .found = x->found};
+}
+
+static struct fact tell_swap(const struct tree *t)
+{
+	if (t->swap_accounting)
+		return (struct fact){.name = "swap accounting",
+			.level = "ok",
+			.found = "memory and swap are limited together"};
+	return (struct fact){.name = "swap accounting",
+		.level = "weaker",
+		.found = "this kernel does not account swap",
+		.instead =
+			"a memory limit holds for memory alone: what lies in swap is not counted, and --memory-swap is refused",
+		.mend = "boot with swapaccount=1, or do without swap"};
+}
+
+static void on_facts(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
+{
+	const struct cgroupd *d = self;
+	struct fact facts[ARRAY_LEN(told) + 1];
+	struct texts texts[ARRAY_LEN(told)];
+	struct facts_are answer = {.facts = {facts, ARRAY_LEN(facts)}};
+
+	(void)msg;
+	(void)f;
+	for (unsigned int i = 0; i < ARRAY_LEN(told); i++)
+		facts[i] = tell_controller(&d->tree, told[i], &texts[i]);
+	facts[ARRAY_LEN(told)] = tell_swap(&d->tree);
+	chan_reply(c, id, MSG_facts_are, &answer);
+}
+
 static void on_oom(void *arg, const char *id)
 {
 	struct cgroupd *d = arg;
@@ -234,6 +281,7 @@ struct chan_setup cgroupd_setup(struct cgroupd *d)
 		{MSG_cgroup_read, on_cgroup_read},
 		{MSG_cgroup_remove, on_cgroup_remove},
 		{MSG_cgroup_teardown, on_cgroup_teardown},
+		{MSG_facts, on_facts},
 		{0},
 	};
 

@@ -12,5 +12,9 @@
  * mount, from dev/ in the working directory. */
 int erofs_mount_file(const char *path, struct err *e);
 
+/* Whether files of `path`'s file system need no loop device: 1 or 0, or -errno. Makes the file and
+ * removes it; the kernel logs that it holds no image. */
+int erofs_mounts_files(const char *path, struct err *e);
+
 /* The second way, for tests. */
 int erofs_mount_loop(const char *path, struct err *e);

@@ -17,6 +17,7 @@
 #include "../proto/base/sandbox.h"
 #include "../proto/daemon.h"
 #include "debug_workers.h"
+#include "erofs_mount.h"
 #include "images.h"
 #include "pull.h"
 #include "rootfs.h"
@@ -33,6 +34,7 @@ struct mounter {
 	struct mntns *mntns;
 	struct store *store;
 	struct pulls *pulls;
+	int mounts_files; /* without loop devices: 1, 0; negative: not known yet */
 };
 
 static void on_image_pull(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
@@ -175,6 +177,25 @@ static void on_worker_ready(void *self, struct chan *c, uint32_t id, void *msg, 
 		log_warn("%s", e.text);
 }
 
+/* Tried once, when first asked. */
+static void on_facts(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
+{
+	static const char *const found[] = {
+		"this kernel, or the state directory's file system, needs loop devices",
+		"an image file of the state directory is mounted as it is"};
+	struct fact fact = {.name = "image files as mounts"};
+	struct mounter *m = self;
+	struct err e = {0};
+
+	(void)msg;
+	(void)f;
+	if (m->mounts_files < 0)
+		m->mounts_files = erofs_mounts_files("images/tmp/trial", &e);
+	fact.level = m->mounts_files < 0 ? "missing" : m->mounts_files ? "ok" : "weaker";
+	fact.found = m->mounts_files < 0 ? e.text : found[m->mounts_files];
+	chan_reply(c, id, MSG_facts_are, &(struct facts_are){.facts = {&fact, 1}});
+}
+
 static const struct handler handlers[] = {
 	{MSG_image_pull, on_image_pull},
 	{MSG_image_list, on_image_list},
@@ -185,6 +206,7 @@ static const struct handler handlers[] = {
 	{MSG_rootfs_writable, on_rootfs_writable},
 	{MSG_rootfs_remove, on_rootfs_remove},
 	{MSG_worker_ready, on_worker_ready},
+	{MSG_facts, on_facts},
 	{0},
 };
 
@@ -302,7 +324,7 @@ int mounter_main(int argc, char **argv)
 		{0},
 	};
 	struct debug_workers debug = {0};
-	struct mounter m = {0};
+	struct mounter m = {.mounts_files = -1};
 	struct daemon_args args;
 	struct err e = {0};
 	int r = 0, code = 1;

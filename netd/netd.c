@@ -356,11 +356,32 @@ static void on_net_teardown(void *self, struct chan *c, uint32_t id, void *msg, 
 		chan_done(c, id);
 }
 
+/* Known since the ruleset was loaded. */
+static void on_facts(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
+{
+	static struct fact good = {.name = "anti-spoofing",
+		.level = "ok",
+		.found = "no container can send in another's name"};
+	static struct fact none = {.name = "anti-spoofing",
+		.level = "weaker",
+		.found = "this kernel has no firewall tables for bridges",
+		.instead = "a container can send in the name of others on its network",
+		.mend = "boot a kernel with CONFIG_NF_TABLES_BRIDGE, or load nf_tables_bridge"};
+	const struct netd *d = self;
+	struct facts_are answer = {
+		.facts = {fw_filters_bridges(d->fw) ? &good : &none, d->networks ? 1 : 0}};
+
+	(void)msg;
+	(void)f;
+	chan_reply(c, id, MSG_facts_are, &answer);
+}
+
 const struct handler netd_handlers[] = {
 	{MSG_net_setup, on_net_setup},
 	{MSG_net_attach, on_net_attach},
 	{MSG_net_detach, on_net_detach},
 	{MSG_net_loopback, on_net_loopback},
 	{MSG_net_teardown, on_net_teardown},
+	{MSG_facts, on_facts},
 	{0},
 };

@@ -264,7 +264,7 @@ void sessions_accept(void *arg, int what);
 extern const struct handler session_handlers[];
 
 /* The handlers of ctl's words about images (images.c), execs (exec.c), queries (query.c),
- * containers (sessions.c). */
+ * containers (sessions.c), the host (facts.c). */
 #define SESSION_HANDLER(name)                                                                      \
 	void name(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
 SESSION_HANDLER(on_image_progress); /* from imaged; self is its struct helper */
@@ -279,6 +279,7 @@ SESSION_HANDLER(on_container_inspect);
 SESSION_HANDLER(on_container_logs);
 SESSION_HANDLER(on_version);
 SESSION_HANDLER(on_info);
+SESSION_HANDLER(on_facts);
 SESSION_HANDLER(on_container_create);
 /* Whom a client's channel belongs to, as the kernel told when it connected. */
 uid_t session_uid(struct chan *ch);

@@ -208,6 +208,7 @@ static void on_remove(void *self, struct chan *ch, uint32_t id, void *msg, struc
 const struct handler session_handlers[] = {
 	{MSG_version, on_version},
 	{MSG_info, on_info},
+	{MSG_facts, on_facts},
 	{MSG_container_create, on_container_create},
 	{MSG_container_start, on_start},
 	{MSG_container_wait, on_wait},

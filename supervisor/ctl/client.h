@@ -24,6 +24,7 @@ struct incoming {
 		struct failed failed;
 		struct version_is version;
 		struct info_is info;
+		struct facts_are facts;
 		struct container_created created;
 		struct container_started started;
 		struct container_waited waited;

@@ -76,8 +76,9 @@ static int ask_info(struct ctl *c, struct doctor_engine *g, struct err *e)
 }
 
 /* An engine that can't be reached, or not by this user, is a row like others. */
-static void ask_engine(struct ctl *c, struct doctor_engine *g)
+static void ask_engine(struct ctl *c, struct doctor_engine *g, struct incoming *facts)
 {
+	const struct facts m = {0};
 	struct err e = {0};
 	int r = ctl_connect(c, &e);
 
@@ -85,8 +86,13 @@ static void ask_engine(struct ctl *c, struct doctor_engine *g)
 		r = ask_version(c, g, &e);
 	if (r == 0)
 		r = ask_info(c, g, &e);
-	if (r < 0)
-		snprintf(g->complaint, sizeof(g->complaint), "%s", e.text);
+	if (r == 0)
+		r = client_call(&c->engine, MSG_facts, &m, CLIENT_DEADLINE, facts, &e);
+	if (r == 0)
+		return;
+	incoming_free(facts); /* may hold the refusal */
+	*facts = (struct incoming){0};
+	snprintf(g->complaint, sizeof(g->complaint), "%s", e.text);
 }
 
 static void report_add(json_t *report, enum doctor_level level, const char *name, const char *found,
@@ -98,22 +104,58 @@ static void report_add(json_t *report, enum doctor_level level, const char *name
 		return;
 	j = json_pack(
 		"{s:s,s:s,s:o}", "Name", name, "Level", levels[level], "Found", json_text(found));
-	if (level != DOCTOR_OK) {
+	if (level != DOCTOR_OK && instead)
 		json_object_set_new(j, "Instead", json_text(instead));
+	if (level != DOCTOR_OK && mend)
 		json_object_set_new(j, "Mend", json_text(mend));
-	}
 	json_array_append_new(report, j);
 }
 
-static void go_through_rows(const struct doctor_engine *g, json_t *report)
+static void add_fact(json_t *report, const struct fact *f, const struct doctor_row *row)
+{
+	enum doctor_level level = DOCTOR_OK;
+
+	while (level < DOCTOR_MISSING && strcmp(f->level, levels[level]) != 0)
+		level++;
+	report_add(report, level, f->name, f->found, f->instead || !row ? f->instead : row->instead,
+		f->mend || !row ? f->mend : row->mend);
+}
+
+static const struct fact *fact_of(const struct facts_are *facts, const char *name)
+{
+	for (uint32_t i = 0; i < facts->facts.n; i++)
+		if (strcmp(facts->facts.v[i].name, name) == 0)
+			return &facts->facts.v[i];
+	return NULL;
+}
+
+static bool has_row(const char *name)
+{
+	const struct doctor_row *row = doctor_rows;
+
+	while (row->name && strcmp(row->name, name) != 0)
+		row++;
+	return row->name;
+}
+
+/* What the engine has found out itself stands in place of what ctl sees. */
+static void go_through_rows(
+	const struct doctor_engine *g, const struct facts_are *facts, json_t *report)
 {
 	char found[DOCTOR_FOUND_MAX];
 
 	for (const struct doctor_row *row = doctor_rows; row->name; row++) {
-		enum doctor_level level = row->check(g, row, found);
+		const struct fact *f = fact_of(facts, row->name);
 
-		report_add(report, level, row->name, found, row->instead, row->mend);
+		if (f)
+			add_fact(report, f, row);
+		else
+			report_add(report, row->check(g, row, found), row->name, found,
+				row->instead, row->mend);
 	}
+	for (uint32_t i = 0; i < facts->facts.n; i++)
+		if (!has_row(facts->facts.v[i].name))
+			add_fact(report, &facts->facts.v[i], NULL);
 }
 
 static const char *text_of(const json_t *report, size_t i, const char *key)
@@ -155,13 +197,14 @@ static int cmd_doctor(struct ctl *c, void *options, const struct strv *operands,
 {
 	const struct doctor_options *o = options;
 	struct doctor_engine g = {.socket = c->socket};
+	_cleanup_incoming_ struct incoming in = {0};
 	json_t *report = json_array();
 	int r;
 
 	(void)operands;
 	(void)e;
-	ask_engine(c, &g);
-	go_through_rows(&g, report);
+	ask_engine(c, &g, &in);
+	go_through_rows(&g, &in.msg.facts, report);
 	if (o->format) {
 		json_dumpf(report, stdout, JSON_INDENT(4));
 		putchar('\n');

@@ -84,6 +84,44 @@ code_of()
 	done
 }
 
+# found NAME: what the row says is here
+found()
+{
+	jq -r --arg name "$1" '.[] | select(.Name == $name) | .Found' <<<"$output"
+}
+
+@test "what only the engine's processes can find out" {
+	run ctl doctor --format json
+	is ok anti-spoofing
+	nft list table bridge "$ENGINE_NAME" >/dev/null
+	[[ "$(found "cgroup memory")" == *", in use" ]]
+	[[ "$(found "cgroup pids")" == *", in use" ]]
+	[[ "$(found "image files as mounts")" == *"state directory"* ]]
+	[ -n "$(level "swap accounting")" ]
+	[ "$(jq -r '.[].Name' <<<"$output" | sort | uniq -d)" = "" ]
+	[ "$(ls -A "$ENGINE_STATE/images/tmp")" = "" ]
+	# asked twice: what was tried once is remembered
+	is "$(level "image files as mounts")" "image files as mounts"
+	[ "$(ctl doctor --format json)" = "$output" ]
+}
+
+@test "images on a file system whose files can't be mounted, and a helper that is gone" {
+	mkdir "$ENGINE_DIR/memory"
+	mount -t tmpfs none "$ENGINE_DIR/memory"
+	"$engine_bin/imaged" --debug --state-dir "$ENGINE_DIR/memory" <<<facts >"$BATS_TEST_TMPDIR/out" 2>/dev/null
+	umount "$ENGINE_DIR/memory"
+	grep 'facts.0.level=weaker facts.0.found="*this kernel, or the state' "$BATS_TEST_TMPDIR/out"
+	netd=$(ps -o pid=,args= --ppid "$ENGINE_PID" | awk '$2 == "netd" { print $1 }')
+	kill -STOP "$netd"
+	run ctl doctor --format json
+	kill -CONT "$netd"
+	[ "$status" = 1 ]
+	is missing netd
+	[ -z "$(level anti-spoofing)" ]
+	is ok engine
+	[ -n "$(level "swap accounting")" ]
+}
+
 @test "no engine, or none for this user: missing, and 1" {
 	run -1 ctl --socket "$ENGINE_DIR/none.sock" doctor --format json
 	is missing engine
@@ -105,7 +143,7 @@ code_of()
 	changed 1 "mount --bind /dev/null /proc/filesystems; mount -t tmpfs none /lib/modules 2>/dev/null || true"
 	is missing erofs
 	is missing overlay
-	changed 1 "umount -l /sys/fs/cgroup"
+	BULKHEAD_SOCKET=$ENGINE_DIR/none.sock changed 1 "umount -l /sys/fs/cgroup"
 	is missing cgroups
 	is weaker "cgroup memory"
 	changed 1 "$(fake /proc/sys/kernel/seccomp/actions_avail "kill_thread trap trace allow")"
