@@ -14,7 +14,7 @@
 
 const struct doctor_row doctor_rows[] = {
 	{"kernel", doctor_kernel, NULL, NOTHING, "boot Linux 5.19 or later"},
-	{"user namespaces", doctor_above_zero, USERNS, NOTHING,
+	{"user namespaces", doctor_above_zero, USERNS, "the engine does not start",
 		"sysctl -w user.max_user_namespaces=65536; a kernel with CONFIG_USER_NS"},
 	{"user namespaces without root", doctor_not_zero, CLONE,
 		NOTHING ": shims hold no privilege when they make theirs",

@@ -169,6 +169,23 @@ found()
 	is weaker Landlock
 }
 
+@test "namespaces that are missing, limits that are low, users that are there" {
+	code=$(code_of)
+	run -1 strace -qqo /dev/null -e inject=access,faccessat,faccessat2:error=ENOENT \
+		"$engine_bin/ctl" doctor --format json
+	is missing "other namespaces"
+	changed "$code" "$(fake "/proc/$ENGINE_PID/limits" "Limit Soft Hard Units
+Max open files            1024                 4096                 files     ")"
+	is weaker "open files"
+	[[ "$(found "open files")" == *" 4096 "* ]]
+	changed "$code" "$(fake "/proc/$ENGINE_PID/limits" "Limit Soft Hard Units
+Max open files            1024                 65536                files     ")"
+	is ok "open files"
+	changed "$code" "$(fake /etc/passwd "$(cat /etc/passwd; printf '%s:x:99%d:99::/:/bin/false\n' bulkhead 1 bulkhead-net 2)")"
+	is weaker users
+	[ "$(found users)" = "no bulkhead-img" ]
+}
+
 @test "ids that /etc/subuid gives to somebody" {
 	base=$(ctl info --format '{{.UidRange}}' | cut -d- -f1)
 	code=$(code_of)
