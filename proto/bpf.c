@@ -101,9 +101,9 @@ int bpf_append(struct bpf *p, const struct bpf *next, struct err *e)
 	return 0;
 }
 
-int bpf_memfd(const struct bpf *p, struct err *e)
+int bpf_memfd(const char *name, const struct bpf *p, struct err *e)
 {
-	int fd = fd_memfd_sealed("filter", p->v, p->n * sizeof(*p->v));
+	int fd = fd_memfd_sealed(name, p->v, p->n * sizeof(*p->v));
 
 	return fd < 0 ? err_errno(e, fd, "a memory file") : fd;
 }

@@ -47,4 +47,4 @@ int bpf_make(scmp_filter_ctx rules, struct bpf *ret, struct err *e);
 int bpf_append(struct bpf *p, const struct bpf *next, struct err *e);
 
 /* A sealed memfd of the instructions. */
-int bpf_memfd(const struct bpf *p, struct err *e);
+int bpf_memfd(const char *name, const struct bpf *p, struct err *e);

@@ -117,7 +117,7 @@ static int make(uint64_t caps, struct err *e)
 	if (r < 0)
 		return err_prefix(e, "seccomp");
 	log_debug("seccomp: %zu instructions for capabilities %lx", args.n, caps);
-	return bpf_memfd(&args, e);
+	return bpf_memfd("kept-filter", &args, e);
 }
 
 /* The list is bounded: what was used longest ago is made again if it comes back. */

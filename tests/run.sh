@@ -120,7 +120,7 @@ run_fuzz()
 	if timeout -k 10 $((fuzz_seconds * 3 + 60)) "$1" -seed=1 -max_total_time="$fuzz_seconds" \
 			-timeout=10 -rss_limit_mb=2048 -artifact_prefix="$work/" "$work/corpus" \
 			</dev/null >"$output" 2>&1; then
-		result ok "fuzz $name: $(grep -oE 'Done [0-9]+ runs in [0-9]+ second' "$output" |
+		result ok "fuzz $name: $(grep -aoE 'Done [0-9]+ runs in [0-9]+ second' "$output" |
 			tail -n 1)s"
 	else
 		result fail "fuzz $name"

@@ -243,7 +243,7 @@ static int compile(json_t *root, uint64_t caps, struct err *e)
 	if (r == 0)
 		r = put_young(&p, &filter, e);
 	seccomp_release(p.rules);
-	return r < 0 ? r : bpf_memfd(&filter, e);
+	return r < 0 ? r : bpf_memfd("filter", &filter, e);
 }
 
 int seccomp_file(const char *path, uint64_t caps, struct err *e)

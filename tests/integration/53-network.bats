@@ -13,6 +13,8 @@ setup_file()
 	ip netns add "$ENGINE_NAME-out" || return 1
 	ip link add "${ENGINE_NAME}h" type veth peer name eth0 netns "$ENGINE_NAME-out"
 	ip addr add 10.213.77.1/24 dev "${ENGINE_NAME}h"
+	# An address that comes a second later would look like something a test left.
+	ip link set "${ENGINE_NAME}h" addrgenmode none
 	ip link set "${ENGINE_NAME}h" up
 	ip netns exec "$ENGINE_NAME-out" ip addr add 10.213.77.2/24 dev eth0
 	ip netns exec "$ENGINE_NAME-out" ip link set eth0 up

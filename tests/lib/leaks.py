@@ -110,10 +110,16 @@ class Process:
         return f"process {words} uid={self.uid} {where[0] if where else ''}{zombie}"
 
     def descriptors(self):
-        """How many of each kind: a number that grew says little of what to look for."""
+        """How many of each kind: a number that grew says little of what to look for.
+
+        Not the syscall filters that the supervisor keeps, one for each set of capabilities ever asked for, 32 at most.
+        """
         kinds = {}
         for fd in glob.glob(f"/proc/{self.pid}/fd/*"):
-            kind = re.sub(r"(:\[)[0-9]+\]$|^(/memfd:).*", r"\1\2", link(fd))
+            target = link(fd)
+            if target.startswith("/memfd:kept-filter"):
+                continue
+            kind = re.sub(r"(:\[)[0-9]+\]$|^(/memfd:).*", r"\1\2", target)
             kinds[kind] = kinds.get(kind, 0) + 1
         return kinds
 
