@@ -8,7 +8,7 @@
 #	image_push NAME ADDR [REPO:TAG [SKOPEO-FLAG...]]
 #	image_rootfs NAME			umoci's unpacking of it, made once; prints the directory
 #
-# NAME is one of busybox config whiteouts zstd twoplat debian.
+# NAME is one of busybox config whiteouts zstd twoplat debian software.
 
 images_lib=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 images_cache=${BULKHEAD_FIXTURES:-$(cd "$images_lib/../.." && pwd)/build/fixtures}
@@ -53,7 +53,7 @@ image_once()
 image_tag()
 {
 	case $1 in
-	debian) echo 12 ;;
+	debian|software) echo 12 ;;
 	*) echo latest ;;
 	esac
 }
@@ -65,8 +65,8 @@ image_layout()
 	case $name in
 	busybox|config|whiteouts|zstd|twoplat)
 		image_once "$name" "$dir" image_make_small "$name" || return 1 ;;
-	debian)
-		image_once "$name" "$dir" image_make_debian || return 1 ;;
+	debian|software)
+		image_once "$name" "$dir" "image_make_$name" || return 1 ;;
 	*)
 		echo "images: there is no image \"$name\"" >&2
 		return 1
@@ -122,6 +122,49 @@ image_make_debian()
 	umoci config --image "$dir/out:12" --config.cmd bash --config.env \
 		PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin || return 1
 	umoci gc --layout "$dir/out"
+}
+
+# What people run, from Debian, and a package repository in /repo for what is installed later.
+image_make_software()
+{
+	local dir=$1 sources
+
+	mapfile -t sources < <(image_debian_sources)
+	SOURCE_DATE_EPOCH=1700000000 mmdebstrap --mode=root --variant=apt --format=directory \
+		--include=ca-certificates,default-jre-headless,gcc,iproute2,libc6-dev,nginx-light,nodejs \
+		--include=postgresql,procps,python3,redis-server,strace,util-linux --skip=check/empty \
+		--dpkgopt='path-exclude=/usr/share/doc/*' \
+		--dpkgopt='path-exclude=/usr/share/locale/*' \
+		--customize-hook="bash -c '. $images_lib/images.sh; image_software_repo \"\$1\"' - \"\$1\"" \
+		bookworm "$dir/final" "${sources[@]}" || return 1
+	umoci init --layout "$dir/out" || return 1
+	umoci new --image "$dir/out:12" || return 1
+	image_add_tree "$dir" "$dir/final" || return 1
+	umoci config --image "$dir/out:12" --config.cmd bash --config.env \
+		PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin || return 1
+	umoci gc --layout "$dir/out"
+}
+
+# A daemon with its user, a library and a program, none of them installed, and an index of them.
+image_software_repo()
+{
+	local deb
+
+	mkdir -m 755 "$1/repo" &&
+	chroot "$1" sh -c 'cd /repo && apt-get -q -o APT::Sandbox::User=root download hello jq libjq1 \
+		libonig5 dbus dbus-bin dbus-daemon dbus-session-bus-common dbus-system-bus-common \
+		libapparmor1 libdbus-1-3 libexpat1' || return 1
+	(
+		cd "$1/repo" || exit 1
+		for deb in *.deb; do
+			dpkg-deb -f "$deb" &&
+			printf 'Filename: ./%s\nSize: %s\nSHA256: %s\n\n' "$deb" \
+				"$(stat -c %s "$deb")" "$(sha256sum "$deb" | cut -d' ' -f1)" || exit 1
+		done >Packages
+	) || return 1
+	rm -f "$1"/etc/apt/sources.list "$1"/etc/apt/sources.list.d/*
+	rm -rf "$1"/var/lib/apt/lists/*
+	echo 'deb [trusted=yes] file:/repo ./' >"$1/etc/apt/sources.list"
 }
 
 # proc, sys and dev are mounted while the hook runs: their contents stay out.
