@@ -260,7 +260,7 @@ refused()
 }
 
 @test "--rootfs of a user's own tree" {
-	cp -a "$BATS_TEST_DIRNAME/../../build/fixtures/busybox.rootfs" "$home/tree"
+	cp -a "$(image_rootfs busybox)" "$home/tree"
 	chown -R $alice:$alice "$home/tree"
 	run as $alice run --rm --rootfs "$home/tree" sh -c 'touch /made && id -u'
 	[ "$output" = 0 ]

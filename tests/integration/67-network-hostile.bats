@@ -51,10 +51,11 @@ seen()
 }
 
 # Who is believed to be where. The gateway's link-local address comes and goes as it asks for neighbours.
+# Not the address that the outside gives itself when its link comes up.
 neighbours()
 {
 	for pid in "$HOST" "$PEER"; do
-		in_ns "$pid" ip neigh show | grep -o '^.* lladdr [0-9a-f:]*' | grep -v "^fe80.* $gateway_mac" | sort
+		in_ns "$pid" ip neigh show | grep -o '^.* lladdr [0-9a-f:]*' | grep -v "^fe80.* $gateway_mac\|^fe80.* dev uplink" | sort
 	done
 }
 
