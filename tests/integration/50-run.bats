@@ -250,6 +250,13 @@ setup()
 	run ctl wait "$id"
 	[ "$output" = 7 ]
 	ctl rm "$id"
+	[ "$(ctl run --rm "$bb" sh -c 'echo $$')" = 1 ]
+	[ "$(ctl run --rm --init "$bb" sh -c 'echo $$')" != 1 ]
+	id=$(ctl run -d --init "$bb" sleep 60)
+	ctl exec "$id" sh -c 'sleep 0.1 & exit 0'
+	sleep 0.5
+	run ctl exec "$id" ps -o stat
+	[[ "$output" != *Z* ]]
 }
 
 @test "a pseudo-terminal with -t, of the caller's size" {

@@ -158,7 +158,7 @@ for i in range(10):
 	web --name first -p 18083:80 >/dev/null
 	run ctl run -d --name second -p 18083:80 "$bb" sleep 60
 	[ "$status" = 125 ]
-	[[ "$output" == *18083* ]]
+	[[ "$output" == *18083*"in use by container $(ctl inspect -f '{{.Id}}' first | cut -c1-12)"* ]]
 	busybox httpd -f -p 127.0.0.1:18084 -h /etc 3>&- &
 	server=$!
 	sleep 0.3
@@ -175,6 +175,12 @@ for i in range(10):
 	[[ "$output" == *"nameserver 10.9.8.7"* ]]
 	[[ "$output" == *"search example.test"* ]]
 	[[ "$output" == *"10.1.2.3	db"* ]]
+	gateway=$(ctl info | sed -nE 's/.*Subnets[:=] *([0-9.]+)\.0\/.*/\1.1/p')
+	[ -n "$gateway" ]
+	[[ "$output" == *"$gateway	gw"* ]]
+	[ "$(grep -c '^nameserver' <<<"$output")" = 1 ]
+	run ctl run --rm --dns-opt ndots:3 --dns-opt rotate "$bb" cat /etc/resolv.conf
+	[[ "$output" == *"options ndots:3 rotate"* ]]
 	run ctl run --rm "$bb" sh -c 'echo "# mine" >>/etc/hosts && grep mine /etc/hosts'
 	[ "$status" = 0 ]
 	run ctl run --rm --read-only "$bb" cat /etc/hosts
@@ -225,6 +231,18 @@ s.sendto(b"\x08\0\0\0\0\0\0\1", ("127.0.0.1", 0))
 print(s.recv(100)[0])'
 	[ "$status" = 0 ]
 	[ "${lines[-1]}" = 0 ]
+}
+
+@test "addresses as asked for: --ip, --ip6, --mac-address" {
+	one=$(web)
+	ip4=$(address "$one" | sed -E 's/[0-9]+$/200/')
+	ip6=$(ctl inspect --format '{{.NetworkSettings.GlobalIPv6Address}}' "$one" | sed -E 's/[0-9a-f]*$/c8/')
+	run -0 ctl run --rm --ip "$ip4" --ip6 "$ip6" --mac-address 02:11:22:33:44:55 "$bb" ip addr show dev eth0
+	[[ "$output" == *"inet $ip4/"* && "$output" == *"inet6 $ip6/"* && "$output" == *02:11:22:33:44:55* ]]
+	ctl run -d --ip "$ip4" "$bb" sleep 60
+	run ctl run --rm --ip "$ip4" "$bb" true
+	[ "$status" = 125 ]
+	[[ "$output" == *"$ip4"* ]]
 }
 
 @test "other firewall tables stay as they were" {

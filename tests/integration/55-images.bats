@@ -207,3 +207,52 @@ for top, dirs, files in os.walk("/"):
 	wait_until 20 engine_ended $pid
 	umount "$ENGINE_DIR/small"
 }
+
+store_files()
+{
+	(cd "$ENGINE_STATE/images" && find . -type f | sort)
+}
+
+# pulling: a pull whose layer has begun to trickle; its ctl is $puller
+pulling()
+{
+	ctl images -q | sort -u | xargs -r "$engine_bin/ctl" rmi -f >/dev/null
+	store_files >"$ENGINE_DIR/store"
+	: >"$ENGINE_DIR/fault/requests"
+	"$engine_bin/ctl" pull -q "$fault/slow/busybox:latest" >"$ENGINE_DIR/pulled" 2>&1 3>&- &
+	puller=$!
+	wait_until 20 grep -q '/blobs/.*"status": 200' "$ENGINE_DIR/fault/requests"
+	sleep 1
+}
+
+# imaged_pid [--fetch]: the mounter's or a worker's, both children of the launcher
+imaged_pid()
+{
+	local pid words
+
+	for pid in $(cat "/proc/$ENGINE_PID"/task/*/children); do
+		words=$(tr '\0' ' ' <"/proc/$pid/cmdline")
+		[[ $words != "imaged ${1:---state-dir} "* ]] || echo "$pid"
+	done
+}
+
+store_is_as_before()
+{
+	store_files | cmp -s - "$ENGINE_DIR/store"
+}
+
+@test "a pull cut short by the death of a worker or of imaged leaves nothing; the next one works" {
+	for whose in --fetch --state-dir; do
+		pulling
+		! store_is_as_before || false
+		kill -KILL "$(imaged_pid $whose)"
+		code=0
+		wait $puller || code=$?
+		[ $code = 1 ]
+		[ "$(wc -l <"$ENGINE_DIR/pulled")" = 1 ]
+		wait_until 20 store_is_as_before
+	done
+	run -0 ctl pull -q "$fault/good/busybox:latest"
+	run -0 ctl run --rm "$fault/good/busybox:latest" true
+	ctl rmi "$fault/good/busybox:latest"
+}
