@@ -148,6 +148,7 @@ teardown()
 	[ "$(ctl wait victim)" = 137 ]
 	run ctl kill victim
 	[ "$status" = 1 ]
+	[[ "$output" == *"victim"*"not running"* ]]
 }
 
 @test "rm of a running container needs -f; of an unknown one is 1, with -f 0" {
@@ -245,6 +246,11 @@ teardown()
 	run timeout 10 "$engine_bin/ctl" logs -f slow
 	[ "$status" = 0 ]
 	[ "${lines[*]}" = "1 2 3" ]
+	second=$(ctl logs -t slow | sed -n '2s/ .*//p')
+	run ctl logs --since "$second" slow
+	[ "${lines[*]}" = "2 3" ]
+	run ctl logs --until "$second" slow
+	[ "${lines[*]}" = "1 2" ]
 }
 
 @test "a log is bounded to three files of 10 MB" {

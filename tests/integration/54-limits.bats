@@ -51,6 +51,13 @@ cgroup_file()
 	[ "$status" = 0 ]
 	[ "${lines[-1]}" = 64 ]
 	[ "$(ctl inspect --format '{{.State.OOMKilled}}' fine)" = false ]
+	# It is told of the last run, and not of one before.
+	ctl run -d --name again -m 32m --memory-swap 32m "$bb" sh -c '[ ! -e /been ] || exit 0; touch /been; tail /dev/zero'
+	[ "$(ctl wait again)" = 137 ]
+	[ "$(ctl inspect --format '{{.State.OOMKilled}}' again)" = true ]
+	ctl start again
+	[ "$(ctl wait again)" = 0 ]
+	[ "$(ctl inspect --format '{{.State.OOMKilled}}' again)" = false ]
 }
 
 @test "--cpus reads back exactly" {
