@@ -282,3 +282,45 @@ teardown()
 	[ "$status" = 127 ]
 	[ "$(ctl inspect --format '{{.State.Status}}' stays)" = created ]
 }
+
+# code_of CODE WORDS...: ctl WORDS ends with it, and says one line on stderr
+code_of()
+{
+	local want=$1
+
+	shift
+	run "-$want" --separate-stderr ctl "$@"
+	echo "$want: $*: $status: $stderr"
+	[ "$status" = "$want" ] && [ "$(wc -l <<<"$stderr")" = 1 ]
+}
+
+@test "exit codes: what is not there, not running, in use, or no signal" {
+	for verb in kill stop logs wait inspect rm; do
+		code_of 1 $verb nobody
+		[[ $stderr == *"no such container"*": nobody" ]]
+	done
+	code_of 1 exec nobody true
+	[[ $stderr == *"no such container"*": nobody" ]]
+	code_of 125 start
+	code_of 125 run --rm "$bb-not-there" true
+	code_of 125 create --frobnicate "$bb"
+	code_of 126 run --rm "$bb" /etc
+	code_of 126 run --rm "$bb" /etc/passwd
+	code_of 127 run --rm "$bb" no-such
+	code_of 0 rm -f nobody
+	ctl run -d --name up "$bb" sleep 60
+	code_of 127 exec up no-such
+	code_of 126 exec up /etc
+	code_of 1 rm up
+	[[ $stderr == *"rm -f"* ]]
+	code_of 1 rmi "$bb"
+	for s in 0 SIGBAD "" 65 99999; do
+		code_of 1 kill -s "$s" nobody
+		[[ $stderr == *signal* && $stderr != *nobody* ]]
+	done
+	ctl kill up
+	ctl wait up
+	code_of 1 kill up
+	BULKHEAD_SOCKET=/nonexistent/ctl.sock code_of 125 run "$bb" true
+	[[ $stderr == *"start it with: supervisor"* ]]
+}
