@@ -51,11 +51,23 @@ seen()
 }
 
 # Who is believed to be where. The gateway's link-local address comes and goes as it asks for neighbours.
-# Not the address that the outside gives itself when its link comes up.
+# link_local MAC: the address that a link gives itself
+link_local()
+{
+	local m
+
+	IFS=: read -ra m <<<"$1"
+	printf 'fe80::%x:%x:%x:%x\n' $(((0x${m[0]} ^ 2) << 8 | 0x${m[1]})) $((0x${m[2]}ff)) $((0xfe${m[3]})) $((0x${m[4]}${m[5]}))
+}
+
+# But for those that say of a link's own address that it is the link's: they come when they like.
 neighbours()
 {
 	for pid in "$HOST" "$PEER"; do
-		in_ns "$pid" ip neigh show | grep -o '^.* lladdr [0-9a-f:]*' | grep -v "^fe80.* $gateway_mac\|^fe80.* dev uplink" | sort
+		in_ns "$pid" ip neigh show | grep -o '^.* lladdr [0-9a-f:]*' | grep -v "^fe80.* $gateway_mac" | sort |
+			while read -r address line; do
+				[ "$address" = "$(link_local "${line##* }")" ] || echo "$address $line"
+			done
 	done
 }
 
@@ -66,6 +78,19 @@ routes()
 		in_ns "$pid" ip -6 route | sed -E 's/ expires.*//'
 		in_ns "$pid" ip -o addr | sed -E 's/^[0-9]+: //; s/ (valid_lft|preferred_lft).*//'
 	done
+}
+
+# No link is still asking whether its address is somebody else's.
+settled()
+{
+	local pid tries=100
+
+	for pid in "$HOST" "$PEER" "$WEB"; do
+		while in_ns "$pid" ip -6 addr show tentative | grep -q inet6 && [ $((tries -= 1)) -gt 0 ]; do
+			sleep 0.1
+		done
+	done
+	sleep 1
 }
 
 talk()
@@ -83,7 +108,7 @@ talk()
 @test "spoofed ARP, neighbour, router, DHCP, redirect, IP and MAC frames reach nobody and change nothing" {
 	two
 	talk
-	sleep 1
+	settled
 	before=$(neighbours)
 	routes=$(routes)
 	[[ $before == *"172.20.0.1 dev eth0 lladdr $gateway_mac"* ]]
