@@ -77,8 +77,8 @@ const struct schema *schema_find(const char *name)
 
 const char *role_name(enum role r)
 {
-	static const char *const names[] = {
-		"supervisor", "netd", "imaged", "fetch", "unpack", "cgroupd", "shim", "ctl", "dns"};
+	static const char *const names[] = {"supervisor", "netd", "imaged", "fetch", "unpack",
+		"cgroupd", "shim", "ctl", "dns", "keeper"};
 
 	for (unsigned int i = 0; i < ARRAY_LEN(names); i++)
 		if ((unsigned int)r == 1U << i)

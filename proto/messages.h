@@ -19,7 +19,8 @@ enum role {
 	SHIM = 1 << 6,
 	CTL = 1 << 7,
 	DNS = 1 << 8,
-	ANY = (1 << 9) - 1,
+	KEEPER = 1 << 9,
+	ANY = (1 << 10) - 1,
 };
 
 enum msg_kind { REQUEST, REPLY, EVENT };

@@ -6,16 +6,14 @@
 #include "shim.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/log.h"
-#include "clean.h"
 #include "clock.h"
 
 /* Execs are reaped on the way: the kernel keeps a pid 1 until nothing else is left of its
@@ -56,19 +54,51 @@ static void on_running(struct shim *s, const int *fds, uint32_t n)
 		err_set(&s->failure, EPROTO, "the first process sent %u descriptors", n);
 		return;
 	}
-	memcpy(s->ns, fds, sizeof(s->ns));
-	s->pts = fds[NS_COUNT];
+	memcpy(s->hold.ns, fds, sizeof(s->hold.ns));
+	s->hold.pts = fds[NS_COUNT];
 	s->announced = true;
 	io_open(&s->io, fds + fixed, n - fixed, s->tty, s->has_in, &s->failure);
 }
 
-static void forget_container(struct shim *s)
+void hold_drop(struct shim_hold *h)
 {
-	ns_close(s->ns);
-	for (uint32_t i = 0; i < s->n_procs; i++)
-		fd_close(&s->procs[i]);
-	fd_close(&s->pts);
-	fd_close(&s->filter);
+	for (int i = 0; i < NS_COUNT; i++)
+		fd_close(&h->ns[i]);
+	for (uint32_t i = 0; i < h->n_procs; i++)
+		fd_close(&h->procs[i]);
+	h->n_procs = 0;
+	fd_close(&h->spec);
+	fd_close(&h->filter);
+	fd_close(&h->pts);
+}
+
+/* The descriptors are the keeper's from now on. */
+static void hold_give(struct shim *s)
+{
+	struct shim_hold *h = &s->hold;
+	const struct keeper_hold m = {.spec = h->spec,
+		.ns = {h->ns, NS_COUNT},
+		.pts = h->pts,
+		.procs = {h->procs, h->n_procs},
+		.filter = h->filter};
+	struct err e = {0};
+
+	if (keeper_say(&s->keeper, MSG_keeper_hold, &m, &e) < 0)
+		log_error("%s", e.text);
+	hold_drop(h);
+}
+
+static void clean_begin(struct shim *s, uint32_t id)
+{
+	s->request = id;
+	s->before_clean = s->state;
+	s->state = SHIM_BUSY;
+}
+
+static void clean_failed(struct shim *s, const struct err *e)
+{
+	s->state = s->before_clean;
+	channel_failed(&s->channel, s->request, e);
 }
 
 /* execve has closed the socket, or death has. */
@@ -80,16 +110,21 @@ static void on_child_closed(struct shim *s)
 	source_close(&s->child_source, s->epoll);
 	if (was == SHIM_ENDED)
 		return;
+	if (was == SHIM_BUSY && s->before_clean == SHIM_ENDED) {
+		err_set(&s->failure, EIO, "the process that cleaned up died");
+		return clean_failed(s, &s->failure);
+	}
 	if (was == SHIM_STARTING && s->announced && s->failure.code == 0) {
 		s->state = SHIM_RUNNING;
 		channel_send(&s->channel, MSG_shim_started, s->request, &m);
+		hold_give(s);
 		return;
 	}
 	if (s->failure.code == 0)
 		err_set(&s->failure, ECHILD, "the first process ended before it could execute");
 	s->state = SHIM_ENDED;
 	io_close(&s->io);
-	forget_container(s);
+	hold_drop(&s->hold);
 	if (was == SHIM_STARTING || was == SHIM_BUSY) {
 		channel_failed(&s->channel, s->request, &s->failure);
 	} else {
@@ -100,7 +135,9 @@ static void on_child_closed(struct shim *s)
 
 static void on_cleaned(struct shim *s, const struct reply *r)
 {
-	s->state = SHIM_STANDBY;
+	s->state = s->before_clean;
+	if (s->state == SHIM_ENDED)
+		source_close(&s->child_source, s->epoll);
 	if (r->word == REPLY_CLEANED)
 		channel_done(&s->channel, s->request);
 	else
@@ -145,12 +182,15 @@ void first_say_end(struct shim *s)
 void first_say_exited(struct io *io)
 {
 	struct shim *s = io->owner;
+	const struct keeper_forget nothing = {0};
+	struct err e = {0};
 
 	s->state = SHIM_ENDED;
 	outlog_close(&s->log);
 	first_say_end(s);
 	/* Taking namespaces down takes milliseconds: after the news. */
-	forget_container(s);
+	if (keeper_say(&s->keeper, MSG_keeper_forget, &nothing, &e) < 0)
+		log_error("%s", e.text);
 	if (s->channel.fd < 0)
 		s->stopping = true;
 }
@@ -173,43 +213,40 @@ void first_gone(struct shim *s, const siginfo_t *info)
 	io_finish(&s->io);
 }
 
-/* In a child of our own that joins the dead container's user namespace, which lives as long as our
- * descriptor of it: its owner is privileged inside. */
-_noreturn_ static void clean_inside(int userns, int dir, int report)
+/* ---- cleaning up ---- */
+
+void on_shim_clean(struct shim *s, uint32_t id, void *msg, struct frame *f)
 {
 	struct err e = {0};
 
-	if (setns(userns, CLONE_NEWUSER) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
-		err_errno(&e, errno, "joining the container's user namespace");
-	else
-		clean_directory(dir, &e);
-	fd_write_all(report, &e, sizeof(e));
-	_exit(0);
+	(void)f;
+	clean_begin(s, id);
+	if (frame_send(s->first.sock, MSG_shim_clean, 0, msg, &e) < 0)
+		clean_failed(s, &e);
 }
 
-/* Nothing else is left to do here, so it may block. */
 void on_clean_ended(struct shim *s, uint32_t id, void *msg, struct frame *f)
 {
 	const struct shim_clean *m = msg;
+	struct keeper_clean order = {.writable = m->writable};
 	struct err e = {0};
-	int report[2];
-	pid_t pid;
+	int pair[2], r;
 
 	(void)f;
-	if (pipe2(report, O_CLOEXEC) < 0) {
-		err_errno(&e, errno, "pipe");
-		return channel_failed(&s->channel, id, &e);
+	clean_begin(s, id);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+		err_errno(&e, errno, "making a socket pair");
+		return clean_failed(s, &e);
 	}
-	pid = fork();
-	if (pid == 0)
-		clean_inside(s->first.userns, m->writable, report[1]);
-	close(report[1]);
-	if (pid < 0)
-		err_errno(&e, errno, "fork");
-	else if (fd_read_full(report[0], &e, sizeof(e)) < 0)
-		err_set(&e, EIO, "the process that cleaned up died");
-	close(report[0]);
-	if (e.code)
-		return channel_failed(&s->channel, id, &e);
-	channel_done(&s->channel, id);
+	order.sock = pair[1];
+	r = source_open(&s->child_source, s->epoll, pair[0], EPOLLIN, first_listen, s);
+	if (r < 0)
+		err_errno(&e, r, "watching the process that cleans up");
+	else
+		r = keeper_say(&s->keeper, MSG_keeper_clean, &order, &e);
+	close(pair[1]);
+	if (r == 0)
+		return;
+	source_close(&s->child_source, s->epoll);
+	clean_failed(s, &e);
 }

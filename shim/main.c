@@ -149,8 +149,12 @@ int main(int argc, char **argv)
 	if (r == 0)
 		r = become_runner(&o, &e);
 	if (r == 0)
-		r = shim_run(&s, &e);
+		r = keeper_start(&s.keeper, s.first.userns, &e);
+	if (r == 0)
+		r = shim_prepare(&s, &e);
 	if (r < 0)
 		log_error("%s", e.text);
+	else
+		shim_serve(&s);
 	return r < 0;
 }

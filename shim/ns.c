@@ -169,7 +169,7 @@ static void close_elsewhere(int *mnt)
 
 	if (c && pipe2(c->go, O_CLOEXEC) == 0) {
 		c->mnt = *mnt;
-		clone(closer, c->stack + STACK_SIZE, CLONE_VM | SIGCHLD, c);
+		clone(closer, c->stack + STACK_SIZE, CLONE_VM | CLONE_PARENT | SIGCHLD, c);
 		close(c->go[0]);
 		fd_close(mnt);
 		close(c->go[1]);

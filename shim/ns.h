@@ -33,6 +33,6 @@ int ns_join(const int fds[NS_COUNT], struct err *e);
 /* Refused while memory is shared with another process; setns(2). */
 int ns_join_time(const int fds[NS_COUNT], struct err *e);
 
-/* Closes them. Does not wait for what goes with the last holder of a mount namespace: a process of
- * its own, which the caller reaps, does that. */
+/* Closes them. Does not wait for what goes with the last holder of a mount namespace: a sibling of
+ * the caller's, which their parent reaps, does that. */
 void ns_close(int fds[NS_COUNT]);

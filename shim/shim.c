@@ -22,25 +22,6 @@
 
 /* ---- messages ---- */
 
-static int keep(struct shim *s, const struct spec *spec, struct err *e)
-{
-	struct process p;
-	int r = process_rlimits(spec->rlimits.v, spec->rlimits.n, &p, e);
-
-	if (r < 0)
-		return r;
-	s->tty = spec->tty;
-	s->has_in = spec->stdin_open && !spec->tty;
-	s->kept = (struct shim_kept){.umask = spec->umask,
-		.oom_score_adj = spec->oom_score_adj,
-		.caps = spec->caps,
-		.new_privs = spec->new_privs,
-		.cwd = strdup(spec->cwd),
-		.n_rlimits = p.n_rlimits};
-	memcpy(s->kept.rlimits, p.rlimits, sizeof(p.rlimits[0]) * p.n_rlimits);
-	return s->kept.cwd ? 0 : err_set(e, ENOMEM, "out of memory");
-}
-
 static int read_spec(struct shim *s, int fd, struct err *e)
 {
 	_cleanup_arena_ struct arena a = {0};
@@ -52,7 +33,11 @@ static int read_spec(struct shim *s, int fd, struct err *e)
 	if (r < 0)
 		return err_errno(e, r, "reading the spec");
 	r = codec_decode(&schema_spec, buf, n, NULL, 0, &a, &spec, e);
-	return r < 0 ? r : keep(s, &spec, e);
+	if (r < 0)
+		return r;
+	s->tty = spec.tty;
+	s->has_in = spec.stdin_open && !spec.tty;
+	return 0;
 }
 
 /* The order goes down as it came, without what stays here. */
@@ -80,10 +65,11 @@ static int begin(struct shim *s, struct shim_start *m, struct frame *f, struct e
 		return r;
 	if (s->log.fd >= 0)
 		s->io.log = &s->log;
-	s->filter = frame_take_fd(f, m->filter);
-	s->n_procs = MIN(m->procs.n, (uint32_t)SHIM_PROCS_MAX);
-	for (uint32_t i = 0; i < s->n_procs; i++)
-		s->procs[i] = frame_take_fd(f, m->procs.v[i]);
+	s->hold.spec = frame_take_fd(f, m->spec);
+	s->hold.filter = frame_take_fd(f, m->filter);
+	s->hold.n_procs = m->procs.n;
+	for (uint32_t i = 0; i < m->procs.n; i++)
+		s->hold.procs[i] = frame_take_fd(f, m->procs.v[i]);
 	return 0;
 }
 
@@ -98,20 +84,8 @@ static void on_shim_start(struct shim *s, uint32_t id, void *msg, struct frame *
 	}
 	s->state = SHIM_ENDED;
 	io_close(&s->io);
+	hold_drop(&s->hold);
 	first_kill(s);
-	channel_failed(&s->channel, id, &e);
-}
-
-static void on_shim_clean(struct shim *s, uint32_t id, void *msg, struct frame *f)
-{
-	struct err e = {0};
-
-	(void)f;
-	s->request = id;
-	s->state = SHIM_BUSY;
-	if (frame_send(s->first.sock, MSG_shim_clean, 0, msg, &e) == 0)
-		return;
-	s->state = SHIM_STANDBY;
 	channel_failed(&s->channel, id, &e);
 }
 
@@ -378,7 +352,7 @@ static void turn(struct shim *s)
 	exec_expire(s, clock_mono_ns());
 }
 
-int shim_run(struct shim *s, struct err *e)
+int shim_prepare(struct shim *s, struct err *e)
 {
 	int r;
 
@@ -387,16 +361,19 @@ int shim_run(struct shim *s, struct err *e)
 		return err_set(e, ENOMEM, "out of memory");
 	s->state = SHIM_STANDBY;
 	s->log = (struct outlog){.dir = -1, .fd = -1};
-	s->pts = -1;
-	s->filter = -1;
+	s->hold = (struct shim_hold){.spec = -1, .filter = -1, .pts = -1};
 	for (int i = 0; i < NS_COUNT; i++)
-		s->ns[i] = -1;
+		s->hold.ns[i] = -1;
 	r = open_sources(s);
 	if (r < 0)
 		return err_errno(e, r, "setting up the event loop");
 	io_init(&s->io, s->epoll, s->chunk, s, first_say_exited);
+	return 0;
+}
+
+void shim_serve(struct shim *s)
+{
 	while (!s->stopping)
 		turn(s);
 	first_kill(s);
-	return 0;
 }

@@ -10,9 +10,10 @@
 
 #include "channel.h"
 #include "io.h"
+#include "joiner.h"
+#include "keeper.h"
 #include "ns.h"
 #include "outlog.h"
-#include "process.h"
 #include "reply.h"
 #include "source.h"
 
@@ -25,17 +26,12 @@ enum shim_state {
 	SHIM_ENDED = 32,
 };
 
-#define SHIM_PROCS_MAX 14
-
-/* What execs take from the container's spec. */
-struct shim_kept {
-	uint32_t umask;
-	int64_t oom_score_adj;
-	uint64_t caps;
-	bool new_privs;
-	char *cwd;
-	struct process_rlimit rlimits[PROCESS_RLIMITS_MAX];
-	unsigned int n_rlimits;
+/* What the keeper gets once the first process has executed. */
+struct shim_hold {
+	int spec, filter, pts;
+	int ns[NS_COUNT];
+	int procs[JOIN_PROCS_MAX];
+	uint32_t n_procs;
 };
 
 struct exec;
@@ -44,18 +40,15 @@ struct shim {
 	struct channel channel;
 	int epoll;
 	struct source channel_source, signal_source, child_source;
-	enum shim_state state;
+	enum shim_state state, before_clean;
 	bool stopping;
 	uint32_t request; /* id of the shim_start or shim_clean under way */
 	struct err failure;
 	bool announced; /* the first process is about to execve */
 
 	struct ns_first first;
-	int ns[NS_COUNT], pts; /* from the workload, for execs */
-	int procs[SHIM_PROCS_MAX];
-	uint32_t n_procs;
-	int filter; /* the workload's, for execs; or -1 */
-	struct shim_kept kept;
+	struct keeper keeper;
+	struct shim_hold hold;
 	bool tty, has_in;
 
 	struct outlog log;
@@ -67,8 +60,11 @@ struct shim {
 	uint8_t *chunk;
 };
 
-/* Serves until the container is done with. Returns an exit code. */
-int shim_run(struct shim *s, struct err *e);
+/* Opens the event loop; channel, first and keeper are there already. */
+int shim_prepare(struct shim *s, struct err *e);
+
+/* Serves until the container is done with. */
+void shim_serve(struct shim *s);
 
 /* first.c */
 void first_listen(struct source *src, uint32_t events); /* a word of the first process */
@@ -76,7 +72,10 @@ void first_gone(struct shim *s, const siginfo_t *info); /* it has been reaped */
 void first_kill(struct shim *s); /* and waits for its end, and that of all execs */
 void first_say_exited(struct io *io);
 void first_say_end(struct shim *s); /* the same news once more */
-void on_clean_ended(struct shim *s, uint32_t id, void *msg, struct frame *f);
+void on_shim_clean(
+	struct shim *s, uint32_t id, void *msg, struct frame *f); /* by the first process */
+void on_clean_ended(struct shim *s, uint32_t id, void *msg, struct frame *f); /* by the keeper */
+void hold_drop(struct shim_hold *h);
 
 /* exec.c */
 void on_shim_exec(struct shim *s, uint32_t id, void *msg, struct frame *f);

@@ -9,7 +9,7 @@ import socket
 import struct
 
 PROTO = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "proto")
-ROLES = ["SUPERVISOR", "NETD", "IMAGED", "FETCH", "UNPACK", "CGROUPD", "SHIM", "CTL", "DNS"]
+ROLES = ["SUPERVISOR", "NETD", "IMAGED", "FETCH", "UNPACK", "CGROUPD", "SHIM", "CTL", "DNS", "KEEPER"]
 ID = "ab" * 32
 DIGEST = "sha256:" + "ab" * 32
 
