@@ -26,16 +26,16 @@ endif
 
 # ---- what each program is made of ---------------------------------------------------------------
 
-base_src    := err log fd num priv priv_ids
+base_src    := err log fd num priv priv_ids sandbox_paths violation
 proto_src   := $(base_src:%=base/%) bpf caps messages cursor arena codec encode frame text text_print
-loop_src    := base/loop base/sandbox base/sandbox_paths base/sandbox_rows chan chan_text daemon
+loop_src    := base/loop base/sandbox base/sandbox_rows chan chan_text daemon
 
 supervisor_src := $(basename $(notdir $(wildcard supervisor/*.c)))
 ctl_src     := $(basename $(notdir $(wildcard supervisor/ctl/*.c)))
 netd_src    := $(basename $(notdir $(wildcard netd/*.c)))
 imaged_src  := $(basename $(notdir $(wildcard imaged/*.c)))
 cgroupd_src := $(basename $(notdir $(wildcard cgroupd/*.c)))
-shim_src    := $(basename $(notdir $(wildcard shim/*.c)))
+shim_src    := $(filter-out mkfilter,$(basename $(notdir $(wildcard shim/*.c))))
 
 supervisor_libs := -levent_core -lcap -lseccomp
 ctl_libs    := -ljansson -lcap -lseccomp
@@ -87,6 +87,20 @@ $(eval $(call prog,ctl,supervisor/ctl))
 $(eval $(call prog,netd,netd))
 $(eval $(call prog,imaged,imaged))
 $(eval $(call prog,cgroupd,cgroupd))
+
+# The shim's own filter is made from its profile while it is built. Sanitizer builds have none.
+MKFILTER := build/gen/mkfilter
+FILTER   := build/gen/filter_rows.h
+ifeq ($(VARIANT),)
+$(MKFILTER): $(B)/obj/shim/mkfilter.o $(B)/obj/shim/profile.o $(LOOP_LIB) $(PROTO_LIB)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ -levent_core -lcap -lseccomp
+$(FILTER): $(MKFILTER)
+	$< >$@.new
+	mv $@.new $@
+$(B)/obj/shim/confine.o: $(FILTER)
+$(B)/obj/shim/confine.o: ALL_CFLAGS += -I$(dir $(FILTER))
+endif
 
 # The shim is static: where it starts there is no dynamic loader.
 $(B)/bin/shim: $(B)/obj/shim/main.o $(B)/lib/shim.a $(PROTO_LIB)

@@ -16,6 +16,7 @@
 
 #include "base/log.h"
 #include "base/num.h"
+#include "confine.h"
 #include "profile.h"
 #include "shim.h"
 #include "title.h"
@@ -150,6 +151,8 @@ int main(int argc, char **argv)
 		r = become_runner(&o, &e);
 	if (r == 0)
 		r = keeper_start(&s.keeper, s.first.userns, &e);
+	if (r == 0)
+		r = confine_calls(o.debug, &e);
 	if (r == 0)
 		r = shim_prepare(&s, &e);
 	if (r < 0)

@@ -15,6 +15,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "profile.h"
 
 #define NS	    1000000000ULL
 #define RECORDS_MAX 64 /* written by one writev */
@@ -47,7 +48,7 @@ static int open_file(struct outlog *l)
 {
 	struct stat st;
 
-	l->fd = openat(l->dir, "log", O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+	l->fd = openat(l->dir, "log", LOG_OPEN_FLAGS, 0644);
 	if (l->fd < 0 || fstat(l->fd, &st) < 0)
 		return -errno;
 	l->size = (uint64_t)st.st_size;

@@ -17,6 +17,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "clock.h"
+#include "confine.h"
 
 #define SPEC_MAX (4U << 20)
 
@@ -59,6 +60,8 @@ static int begin(struct shim *s, struct shim_start *m, struct frame *f, struct e
 		r = read_spec(s, m->spec, e);
 	if (r == 0)
 		r = order_start(s, m, e);
+	if (r == 0 && m->log >= 0 && !s->channel.text)
+		r = confine_files(m->log, e);
 	if (r == 0 && m->log >= 0)
 		r = outlog_open(&s->log, frame_take_fd(f, m->log), e);
 	if (r < 0)

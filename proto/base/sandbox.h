@@ -10,12 +10,15 @@
 #pragma once
 
 #include "priv.h"
+#include "violation.h"
 
 #ifdef BULKHEAD_SANITIZED
 #define SANDBOX_OFF true
 #else
 #define SANDBOX_OFF false
 #endif
+
+#define SANDBOX_MISSING 160
 
 /* What a row with the path ":name" stands for; several may have one name. A name of NULL ends. */
 struct sandbox_place {
@@ -35,6 +38,16 @@ int sandbox_enter(const struct priv_profile *p, const struct sandbox_place *plac
 int sandbox_paths(const struct priv_profile *p, const struct sandbox_place *places, bool debug,
 	struct err *e);
 int sandbox_syscalls(const struct priv_profile *p, bool debug, struct err *e);
+
+/* For a program without libseccomp, the shim: the filter as instructions, and the names; tgkill of
+ * abort(3) is not in it, since that names the process. */
+int sandbox_write(const struct priv_profile *p, bool debug, int fd, struct err *e);
+void sandbox_names(struct violation_names *ret);
+
+/* sandbox_paths.c: Landlock alone, as far as this kernel knows it, neither proved nor logged. What
+ * it doesn't know is named in missing. *ret_files: whether files are bounded. */
+int sandbox_landlock(const struct priv_profile *p, const struct sandbox_place *places,
+	char missing[SANDBOX_MISSING], bool *ret_files, struct err *e);
 
 /* sandbox_rows.c */
 extern const struct priv_syscall sandbox_common[], sandbox_debug[];

@@ -87,15 +87,16 @@ static uint64_t rights_of(unsigned int access)
 	return rights;
 }
 
-static void choose(const struct priv_profile *p, int abi, struct ruleset *ret)
+static void choose(
+	const struct priv_profile *p, int abi, struct ruleset *ret, char missing[SANDBOX_MISSING])
 {
-	char missing[160] = "";
 	size_t n = 0;
 
+	*missing = '\0';
 	*ret = (struct ruleset){0};
 	for (unsigned int i = 0; i < ARRAY_LEN(features); i++) {
 		if (features[i].abi > abi) {
-			n += (size_t)snprintf(missing + n, sizeof(missing) - n, "%s%s",
+			n += (size_t)snprintf(missing + n, SANDBOX_MISSING - n, "%s%s",
 				n ? ", " : "", features[i].name);
 			continue;
 		}
@@ -103,8 +104,6 @@ static void choose(const struct priv_profile *p, int abi, struct ruleset *ret)
 		ret->net |= features[i].adds.net;
 		ret->scope |= features[i].adds.scope;
 	}
-	if (n)
-		log_info("this kernel's Landlock (version %d) can't bound: %s", abi, missing);
 	if (p->may & PRIV_MOUNT)
 		ret->files = 0;
 	ret->net &= ~(uint64_t)((p->may & PRIV_TCP_BIND ? BIND_TCP : 0) |
@@ -193,14 +192,47 @@ static int restrict_self(const struct priv_profile *p, const struct sandbox_plac
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
 		syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
 		return err_errno(e, errno, "Landlock");
-	return prove(rules, e);
+	return 0;
+}
+
+static int version(void)
+{
+	return (int)syscall(SYS_landlock_create_ruleset, NULL, 0, VERSION);
+}
+
+static int bound(const struct priv_profile *p, const struct sandbox_place *places, int abi,
+	struct ruleset *ret, char missing[SANDBOX_MISSING], struct err *e)
+{
+	int r;
+
+	choose(p, abi, ret, missing);
+	if (!ret->files && !ret->net && !ret->scope)
+		return 0;
+	r = restrict_self(p, places, ret, e);
+	return r < 0 ? err_prefix(e, "%s", p->program) : 0;
+}
+
+int sandbox_landlock(const struct priv_profile *p, const struct sandbox_place *places,
+	char missing[SANDBOX_MISSING], bool *ret_files, struct err *e)
+{
+	struct ruleset rules;
+	int abi = version(), r;
+
+	*ret_files = false;
+	snprintf(missing, SANDBOX_MISSING, "everything");
+	if (SANDBOX_OFF || abi < 0)
+		return 0;
+	r = bound(p, places, abi, &rules, missing, e);
+	*ret_files = r == 0 && rules.files;
+	return r;
 }
 
 int sandbox_paths(
 	const struct priv_profile *p, const struct sandbox_place *places, bool debug, struct err *e)
 {
-	int abi = (int)syscall(SYS_landlock_create_ruleset, NULL, 0, VERSION), r;
+	char missing[SANDBOX_MISSING];
 	struct ruleset rules;
+	int abi = version(), r;
 
 	if (SANDBOX_OFF)
 		return 0; /* sandbox_syscalls says so */
@@ -214,12 +246,13 @@ int sandbox_paths(
 			strerror(errno));
 		return 0;
 	}
-	choose(p, abi, &rules);
-	if (!rules.files && !rules.net && !rules.scope)
-		return 0;
-	r = restrict_self(p, places, &rules, e);
+	r = bound(p, places, abi, &rules, missing, e);
+	if (*missing)
+		log_info("this kernel's Landlock (version %d) can't bound: %s", abi, missing);
+	if (r == 0)
+		r = prove(&rules, e);
 	if (r < 0)
-		return err_prefix(e, "%s", p->program);
+		return r;
 	log_debug("Landlock version %d bounds files %lx, TCP %lx, scope %lx, proved", abi,
 		rules.files, rules.net, rules.scope);
 	return 0;

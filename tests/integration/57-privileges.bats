@@ -65,6 +65,7 @@ status_of()
 		*"--unpack"*) kind=unpack want=0000000000000000 root=no ;;
 		imaged*) kind=imaged want=0000000000200000 root=yes ;;
 		cgroupd*) kind=cgroupd want=0000000000000000 root=yes ;;
+		shim:*) kind=keeper want=0000000000000000 root=no ;;
 		shim*) kind=shim want=0000000000000000 root=no ;;
 		*) continue ;; # standby children and workloads live in user namespaces of their own
 		esac
@@ -74,24 +75,25 @@ status_of()
 		[ "$prm" = "$want" ]
 		[ $((0x$bnd & ~0x$want)) = 0 ]
 		[ "$nnp" = 1 ]
-		[ $kind = shim ] || [ "$(status_of "$pid" Seccomp)" = 2 ]
+		[ $kind = keeper ] || [ "$(status_of "$pid" Seccomp)" = 2 ]
 		[ "$(status_of "$pid" CapInh)" = 0000000000000000 ]
 		[ "$(status_of "$pid" CapAmb)" = 0000000000000000 ]
 		[ "$(awk '/^Groups:/ { print NF }' "/proc/$pid/status")" = 1 ]
 		if [ $root = yes ]; then [ "$uid" = 0 ]; else [ "$uid" != 0 ]; fi
 	done < <(processes | sort -k1,1nr)
-	for kind in supervisor netd imaged cgroupd shim fetch unpack; do
+	for kind in supervisor netd imaged cgroupd shim keeper fetch unpack; do
 		[[ " $seen " == *" $kind "* ]]
 	done
 	# The workload: nothing on the host; its capabilities count in its user namespace alone.
 	[ "$(status_of "$workload" Uid)" -gt 65535 ]
 	[ "$(readlink "/proc/$workload/ns/user")" != "$(readlink /proc/self/ns/user)" ]
 	# No two shims share a uid.
-	shims=$(processes | awk '$2 ~ /^shim/ { print $1 }' | while read -r pid; do
+	shims=$(processes | awk '$2 == "shim" { print $1 }' | while read -r pid; do
 		if [ "$(readlink "/proc/$pid/ns/user")" = "$(readlink /proc/self/ns/user)" ]; then
 			status_of "$pid" Uid
 		fi
 	done)
+	[ "$(wc -l <<<"$shims")" -ge 2 ]
 	[ -z "$(sort <<<"$shims" | uniq -d)" ]
 }
 

@@ -28,9 +28,13 @@ teardown()
 	ctl rmi "$REGISTRY/whiteouts" >/dev/null 2>&1 || true
 }
 
-# pid_of KIND: supervisor, netd, imaged, cgroupd, fetch or unpack of this engine
+# pid_of KIND: supervisor, netd, imaged, cgroupd, fetch, unpack or shim (the one of $id) of this engine
 pid_of()
 {
+	if [ "$1" = shim ]; then
+		awk '/^PPid:/ { print $2 }' "/proc/$(ctl inspect --format '{{.State.Pid}}' "$id")/status"
+		return
+	fi
 	ps -o pid=,args= --ppid "$ENGINE_PID" | awk -v kind="$1" '
 		$2 == "supervisor" && $3 == "--serve" { is = "supervisor" }
 		$2 == "netd" || $2 == "cgroupd" { is = $2 }
@@ -54,7 +58,8 @@ field()
 
 @test "every thread of every daemon is behind a filter, with no way to new privileges" {
 	wake_workers
-	for kind in supervisor netd imaged cgroupd fetch unpack; do
+	id=$(ctl run -d "$bb" sleep 300)
+	for kind in supervisor netd imaged cgroupd fetch unpack shim; do
 		pid=$(pid_of $kind)
 		for status in /proc/"$pid"/task/*/status; do
 			echo "$kind $status"
@@ -71,6 +76,22 @@ field()
 		grep -q "^$kind: debug: Landlock version [0-9]* bounds files .*proved" "$ENGINE_LOG" ||
 			grep -q "^$kind: warning: this kernel has no Landlock" "$ENGINE_LOG"
 	done
+}
+
+@test "each shim too, before and after its start, in a container that may gain privileges as well" {
+	ctl run --rm "$bb" true
+	grep -q "^shim: debug: system calls are filtered, proved" "$ENGINE_LOG"
+	grep -q "^shim: debug: Landlock bounds files" "$ENGINE_LOG"
+	id=$(ctl run -d --security-opt no-new-privileges=false "$bb" sleep 300)
+	[ "$(field "/proc/$(pid_of shim)/status" Seccomp)" = 2 ]
+	[ "$(field "/proc/$(pid_of shim)/status" NoNewPrivs)" = 1 ]
+	n=0
+	for pid in $(ps -o pid= --ppid "$ENGINE_PID"); do
+		[[ "$(tr '\0' ' ' <"/proc/$pid/cmdline")" == "shim "* ]] || continue
+		n=$((n + 1))
+		[ "$(field "/proc/$pid/status" Seccomp)" = 2 ]
+	done
+	[ "$n" -ge 2 ]
 }
 
 @test "the mounter sees the store, containers' directories, layers and /dev, and nothing else" {
@@ -117,5 +138,17 @@ ended()
 	END
 	wait_until 15 ctl version
 	[ "$(ctl inspect --format '{{.State.Running}}' "$id")" = true ]
+	wait_until 15 ctl run --rm "$bb" true
+}
+
+@test "so it ends a shim, and its container with it" {
+	for call in "setns 308" "openat 257" "clone 56" "socket 41"; do
+		id=$(ctl run -d "$bb" sleep 300)
+		python3 "$BATS_TEST_DIRNAME/../lib/inject.py" "$(pid_of shim)" "${call#* }"
+		[ "$(ctl wait "$id")" = 255 ]
+		line="shim: error: system call ${call% *} (${call#* }) is not allowed: ending"
+		grep -qxF "$line" "$ENGINE_LOG"
+		[ "$(ctl inspect --format '{{.State.Status}}' "$id")" = exited ]
+	done
 	wait_until 15 ctl run --rm "$bb" true
 }

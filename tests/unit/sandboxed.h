@@ -21,6 +21,11 @@
 #include "base/log.h"
 #include "base/sandbox.h"
 
+/* A program with a sandbox of its own making says which. */
+#ifndef SANDBOX_ENTER
+#define SANDBOX_ENTER sandbox_enter
+#endif
+
 struct call {
 	int nr;
 	long args[6];
@@ -56,7 +61,7 @@ _noreturn_ static inline void sandboxed_child(const struct priv_profile *p,
 
 	log_open("test", LOG_ERROR);
 	dup2(said, STDERR_FILENO);
-	if (sandbox_enter(p, places, debug, &e) < 0) {
+	if (SANDBOX_ENTER(p, places, debug, &e) < 0) {
 		log_error("%s", e.text);
 		_exit(255);
 	}
