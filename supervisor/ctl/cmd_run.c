@@ -173,8 +173,7 @@ static int start_detached(struct ctl *c, const char *id, struct err *e)
 	return client_call(&c->engine, MSG_container_start, &m, CLIENT_DEADLINE, &in, e);
 }
 
-/* The wait is sent right behind the start: however short the workload's life, its end is not
- * missed. */
+/* The wait goes first: on a busy machine a container can have come and gone between two words. */
 static int start_attached(struct ctl *c, const struct run_options *o, const char *id,
 	struct streams *s, uint32_t *ret_wait, struct err *e)
 {
@@ -192,9 +191,9 @@ static int start_attached(struct ctl *c, const struct run_options *o, const char
 		tty_size(STDIN_FILENO, &m.rows, &m.cols);
 	r = streams_begin(s, e);
 	if (r == 0)
-		r = client_send(&c->engine, MSG_container_start, &m, &start, e);
-	if (r == 0)
 		r = client_send(&c->engine, MSG_container_wait, &wait, ret_wait, e);
+	if (r == 0)
+		r = client_send(&c->engine, MSG_container_start, &m, &start, e);
 	if (r == 0)
 		r = client_await(&c->engine, start, MSG_container_started, CLIENT_DEADLINE, &in, e);
 	streams_sent(s);
