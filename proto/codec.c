@@ -134,11 +134,12 @@ static int decode_list(
 		return refuse(d, s, f, "not a list");
 	if (n > f->bound || n > (size_t)(d->in.end - d->in.p))
 		return refuse(d, s, f, "too many elements");
-	ret->v = arena_alloc(d->arena, n * f->sub->size);
+	ret->v = arena_alloc(d->arena, n * field_schema(f)->size);
 	if (!ret->v)
 		return no_memory(d);
 	for (ret->n = 0; ret->n < n; ret->n++) {
-		r = decode_struct(d, f->sub, (char *)ret->v + ret->n * f->sub->size);
+		r = decode_struct(
+			d, field_schema(f), (char *)ret->v + ret->n * field_schema(f)->size);
 		if (r < 0)
 			return r;
 	}
@@ -147,10 +148,10 @@ static int decode_list(
 
 static int decode_nested(struct decoder *d, const struct field *f, void **ret)
 {
-	*ret = arena_alloc(d->arena, f->sub->size);
+	*ret = arena_alloc(d->arena, field_schema(f)->size);
 	if (!*ret)
 		return no_memory(d);
-	return decode_struct(d, f->sub, *ret);
+	return decode_struct(d, field_schema(f), *ret);
 }
 
 static int decode_number(struct decoder *d, const struct schema *s, const struct field *f, void *at)
@@ -186,7 +187,7 @@ static int decode_bytes(
 
 static int decode_field(struct decoder *d, const struct schema *s, const struct field *f, void *at)
 {
-	switch (f->type) {
+	switch ((enum field_type)f->type) {
 	case T_BOOL:
 		return cursor_bool(&d->in, at) < 0 ? refuse(d, s, f, "not true or false") : 0;
 	case T_U32:

@@ -51,13 +51,14 @@ struct list { /* what every LISTOF field is, whatever its v points to */
 };
 
 struct schema;
+/* Without pointers: what the dynamic loader need not relocate is shared by all processes. */
 struct field {
-	const char *name;
-	enum field_type type;
-	enum field_need need;
+	char name[24];
+	uint8_t type; /* enum field_type */
+	uint8_t need; /* enum field_need */
+	uint16_t sub; /* of T_LIST and T_NESTED: see field_schema */
+	uint32_t offset;
 	uint64_t bound;
-	size_t offset;
-	const struct schema *sub; /* of T_LIST and T_NESTED */
 };
 struct schema {
 	const char *name;
@@ -65,6 +66,8 @@ struct schema {
 	uint32_t n_fields; /* at most 64 */
 	size_t size;	   /* of the structure */
 };
+
+const struct schema *field_schema(const struct field *f);
 
 /* Memory that one decoded structure's lists and string tables live in; bounded, freed as one.
  * Zero-initialise; arena_free() accepts that. */

@@ -27,7 +27,7 @@ static int refuse(struct encoder *c, const struct schema *s, const struct field 
 
 static bool is_absent(const struct field *f, const void *at)
 {
-	switch (f->type) {
+	switch ((enum field_type)f->type) {
 	case T_BOOL:
 		return !*(const bool *)at;
 	case T_U32:
@@ -117,9 +117,9 @@ static int encode_many(
 	if (f->type == T_FDV)
 		return encode_fds(c, s, f, ((const struct fdv *)at)->v, n);
 	for (uint32_t i = 0; i < n && r == 0; i++)
-		r = f->type == T_STRV
-			    ? encode_str(c, s, f, sv->v[i], ITEM_MAX)
-			    : encode_struct(c, f->sub, (const char *)l->v + i * f->sub->size);
+		r = f->type == T_STRV ? encode_str(c, s, f, sv->v[i], ITEM_MAX)
+				      : encode_struct(c, field_schema(f),
+						(const char *)l->v + i * field_schema(f)->size);
 	return r;
 }
 
@@ -128,7 +128,7 @@ static int encode_field(
 {
 	const struct bytes *b = at;
 
-	switch (f->type) {
+	switch ((enum field_type)f->type) {
 	case T_BOOL:
 		if (*(const bool *)at)
 			msgpack_pack_true(&c->pk);
@@ -157,7 +157,7 @@ static int encode_field(
 	case T_NESTED:
 		if (!*(const void *const *)at)
 			return refuse(c, s, f, "missing");
-		return encode_struct(c, f->sub, *(const char *const *)at);
+		return encode_struct(c, field_schema(f), *(const char *const *)at);
 	}
 	return -EINVAL;
 }

@@ -6,16 +6,27 @@
 
 #include <string.h>
 
+/* Indices of schemas[] below. */
+enum {
+#define STRUCT(name)				 SCHEMA_##name,
+#define MSG(name, number, from, to, kind, reply) SCHEMA_##name,
+#define FIELD(s, f, type, bound, need)
+#define LISTOF(s, f, sub, bound, need)
+#define NESTED(s, f, sub, need)
+#define END(name)
+#include "messages.def"
+};
+
 /* Field tables end with an empty row, so that messages without fields have one too. */
 #define STRUCT(name)				 static const struct field fields_##name[] = {
 #define MSG(name, number, from, to, kind, reply) static const struct field fields_##name[] = {
-#define FIELD(s, f, type, bound, need)		 {#f, T_##type, need, bound, offsetof(struct s, f), NULL},
+#define FIELD(s, f, type, bound, need)		 {#f, T_##type, need, 0, offsetof(struct s, f), bound},
 #define LISTOF(s, f, sub, bound, need)                                                             \
-	{#f, T_LIST, need, bound, offsetof(struct s, f), &schema_##sub},
-#define NESTED(s, f, sub, need) {#f, T_NESTED, need, 1, offsetof(struct s, f), &schema_##sub},
+	{#f, T_LIST, need, SCHEMA_##sub, offsetof(struct s, f), bound},
+#define NESTED(s, f, sub, need) {#f, T_NESTED, need, SCHEMA_##sub, offsetof(struct s, f), 1},
 #define END(name)                                                                                  \
 	{                                                                                          \
-		NULL, T_BOOL, OPTIONAL, 0, 0, NULL                                                 \
+		"", T_BOOL, OPTIONAL, 0, 0, 0                                                      \
 	}                                                                                          \
 	}                                                                                          \
 	;                                                                                          \
@@ -66,6 +77,11 @@ static const struct schema *const schemas[] = {
 #define END(name)
 #include "messages.def"
 };
+
+const struct schema *field_schema(const struct field *f)
+{
+	return schemas[f->sub];
+}
 
 const struct schema *schema_find(const char *name)
 {

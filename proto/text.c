@@ -157,9 +157,10 @@ static int set_list(struct reader *rd, const struct field *f, void *at, char *re
 	*dot = '\0';
 	if (num_parse_u32(rest, 0, l->n, &i) < 0)
 		return wrong(rd, "list indexes go up from 0 one by one, not", rest);
-	if (i == l->n && !append(rd, l, f->sub->size))
+	if (i == l->n && !append(rd, l, field_schema(f)->size))
 		return -ENOMEM;
-	return set_field(rd, f->sub, (char *)l->v + i * f->sub->size, dot + 1, value);
+	return set_field(
+		rd, field_schema(f), (char *)l->v + i * field_schema(f)->size, dot + 1, value);
 }
 
 static int set_value(struct reader *rd, const struct field *f, void *at, char *rest, char *value)
@@ -167,7 +168,7 @@ static int set_value(struct reader *rd, const struct field *f, void *at, char *r
 	void *slot;
 	int fd;
 
-	switch (f->type) {
+	switch ((enum field_type)f->type) {
 	case T_BOOL:
 		return set_bool(rd, at, value);
 	case T_U32:
@@ -200,8 +201,9 @@ static int set_value(struct reader *rd, const struct field *f, void *at, char *r
 		if (!rest)
 			return wrong(rd, "a structure wants field.member", f->name);
 		if (!*(void **)at)
-			*(void **)at = arena_alloc(&rd->arena, f->sub->size);
-		return *(void **)at ? set_field(rd, f->sub, *(char **)at, rest, value) : -ENOMEM;
+			*(void **)at = arena_alloc(&rd->arena, field_schema(f)->size);
+		return *(void **)at ? set_field(rd, field_schema(f), *(char **)at, rest, value)
+				    : -ENOMEM;
 	}
 	return -EINVAL;
 }

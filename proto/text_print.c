@@ -37,7 +37,8 @@ static void print_list(FILE *out, const struct field *f, const struct list *l, c
 
 	for (uint32_t i = 0; i < l->n; i++) {
 		snprintf(element, sizeof(element), "%.220s.%u.", path, i);
-		print_struct(out, f->sub, (const char *)l->v + i * f->sub->size, element);
+		print_struct(out, field_schema(f), (const char *)l->v + i * field_schema(f)->size,
+			element);
 	}
 }
 
@@ -48,7 +49,7 @@ static void print_field(FILE *out, const struct field *f, const void *at, const 
 	const struct bytes *b = at;
 	char inner[PATH_MAX_DEPTH];
 
-	switch (f->type) {
+	switch ((enum field_type)f->type) {
 	case T_BOOL:
 		if (*(const bool *)at)
 			fprintf(out, " %s=true", path);
@@ -98,7 +99,7 @@ static void print_field(FILE *out, const struct field *f, const void *at, const 
 	case T_NESTED:
 		snprintf(inner, sizeof(inner), "%.220s.", path);
 		if (*(const char *const *)at)
-			print_struct(out, f->sub, *(const char *const *)at, inner);
+			print_struct(out, field_schema(f), *(const char *const *)at, inner);
 		break;
 	}
 }
