@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "inroot.h"
@@ -112,10 +111,6 @@ int execute(const struct strv *argv, const struct strv *env, const char *home,
 		return err_set(
 			e, argv->n ? ENOMEM : EINVAL, argv->n ? "out of memory" : "no command");
 	reset_signals();
-	/* A workload never outlives its shim, which alone can tell its end. Late, since a change of
-	 * user clears it; execve keeps it, PR_SET_PDEATHSIG(2const). */
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
-		return err_errno(e, errno, "tying the workload to its shim");
 	/* From here on a system call that is not the container's to make can fail. */
 	if (filter_install(filter, e) < 0)
 		return -e->code;

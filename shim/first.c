@@ -6,6 +6,7 @@
 #include "shim.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
@@ -15,6 +16,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "clock.h"
+#include "confine.h"
 
 /* Execs are reaped on the way: the kernel keeps a pid 1 until nothing else is left of its
  * namespace, and they are our children. */
@@ -56,6 +58,9 @@ static void on_running(struct shim *s, const int *fds, uint32_t n)
 	}
 	memcpy(s->hold.ns, fds, sizeof(s->hold.ns));
 	s->hold.pts = fds[NS_COUNT];
+	/* Not its input: that ends when the shim closes it. */
+	for (uint32_t i = fixed + s->has_in; i < n && s->hold.n_outputs < 2; i++)
+		s->hold.outputs[s->hold.n_outputs++] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
 	s->announced = true;
 	io_open(&s->io, fds + fixed, n - fixed, s->tty, s->has_in, &s->failure);
 }
@@ -67,9 +72,13 @@ void hold_drop(struct shim_hold *h)
 	for (uint32_t i = 0; i < h->n_procs; i++)
 		fd_close(&h->procs[i]);
 	h->n_procs = 0;
+	for (uint32_t i = 0; i < h->n_outputs; i++)
+		fd_close(&h->outputs[i]);
+	h->n_outputs = 0;
 	fd_close(&h->spec);
 	fd_close(&h->filter);
 	fd_close(&h->pts);
+	fd_close(&h->log);
 }
 
 /* The descriptors are the keeper's from now on. */
@@ -80,7 +89,9 @@ static void hold_give(struct shim *s)
 		.ns = {h->ns, NS_COUNT},
 		.pts = h->pts,
 		.procs = {h->procs, h->n_procs},
-		.filter = h->filter};
+		.filter = h->filter,
+		.log = h->log,
+		.outputs = {h->outputs, h->n_outputs}};
 	struct err e = {0};
 
 	if (keeper_say(&s->keeper, MSG_keeper_hold, &m, &e) < 0)
@@ -116,8 +127,8 @@ static void on_child_closed(struct shim *s)
 	}
 	if (was == SHIM_STARTING && s->announced && s->failure.code == 0) {
 		s->state = SHIM_RUNNING;
+		hold_give(s); /* first: what is known to run can be taken over */
 		channel_send(&s->channel, MSG_shim_started, s->request, &m);
-		hold_give(s);
 		return;
 	}
 	if (s->failure.code == 0)
@@ -174,7 +185,8 @@ void first_say_end(struct shim *s)
 	struct shim_exited m = {
 		.exit_code = (uint32_t)(killed ? 128 + s->status : s->status) & 0xff,
 		.signal = killed ? (uint32_t)s->status : 0,
-		.finished_at = s->finished_at};
+		.finished_at = s->finished_at,
+		.unknown = s->held.full};
 
 	channel_send(&s->channel, MSG_shim_exited, 0, &m);
 }
@@ -191,7 +203,7 @@ void first_say_exited(struct io *io)
 	/* Taking namespaces down takes milliseconds: after the news. */
 	if (keeper_say(&s->keeper, MSG_keeper_forget, &nothing, &e) < 0)
 		log_error("%s", e.text);
-	if (s->channel.fd < 0)
+	if (s->channel.fd < 0 && !wait_for_next(s))
 		s->stopping = true;
 }
 
@@ -211,6 +223,45 @@ void first_gone(struct shim *s, const siginfo_t *info)
 	s->finished_at = clock_now_ns();
 	s->state = SHIM_DRAINING;
 	io_finish(&s->io);
+}
+
+/* ---- taking over ---- */
+
+/* Whoever reaps it knows how it ended: the launcher, to which orphans fall. */
+static void on_orphan_gone(struct source *src, uint32_t events)
+{
+	struct shim *s = src->owner;
+
+	(void)events;
+	source_close(src, s->epoll);
+	s->first.pid = 0;
+	s->finished_at = clock_now_ns();
+	s->state = SHIM_DRAINING;
+	io_finish(&s->io);
+}
+
+int first_take_over(struct shim *s, struct err *e)
+{
+	struct hold *h = &s->held;
+	int pidfd = fcntl(s->first.pidfd, F_DUPFD_CLOEXEC, 3), r;
+
+	s->tty = h->tty;
+	s->state = SHIM_RUNNING;
+	r = source_open(&s->first_source, s->epoll, pidfd, EPOLLIN, on_orphan_gone, s);
+	if (r < 0)
+		return err_errno(e, r, "watching the workload");
+	if (h->log >= 0 && confine_files(h->log, e) == 0 &&
+		outlog_open(&s->log, take_fd(&h->log), e) == 0)
+		s->io.log = &s->log;
+	if (e->code)
+		return -e->code;
+	r = io_open(&s->io, h->outputs, h->n_outputs, h->tty, false, e);
+	/* The new keeper has its own. */
+	for (int i = 0; i < NS_COUNT; i++)
+		fd_close(&h->join.ns[i]);
+	hold_let_go(h);
+	h->full = true; /* how it ends is not for us to know */
+	return r < 0 || wait_for_next(s) ? r : err_set(e, ENOTCONN, "nobody can reach this shim");
 }
 
 /* ---- cleaning up ---- */

@@ -54,7 +54,6 @@ int init_fork(const struct sock_fprog *filter, struct err *e)
 		close_range(0, ~0U, 0);
 		title_set("init");
 		prctl(PR_SET_DUMPABLE, 0);
-		prctl(PR_SET_PDEATHSIG, SIGKILL); /* as any workload, see execute.c */
 		if (filter_install(filter, NULL) < 0)
 			_exit(125);
 		serve(pid, &all);

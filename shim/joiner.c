@@ -10,7 +10,6 @@
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -21,13 +20,6 @@
 #include "reply.h"
 
 #define STACK_SIZE (256U << 10)
-
-static int compare_ints(const void *a, const void *b)
-{
-	const int *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
 
 /* Everything else goes before a namespace is entered: what a container's process could reach must
  * not be there. */
@@ -44,7 +36,7 @@ static void close_others(const struct join *j, const struct process *p, int null
 	for (unsigned int i = 0; i < ARRAY_LEN(own); i++)
 		if (own[i] > 2)
 			keep[n++] = own[i];
-	qsort(keep, n, sizeof(keep[0]), compare_ints);
+	fd_sort(keep, n);
 	for (int i = 0; i < 3; i++)
 		dup2(null, i);
 	fd_close_all_but(3, keep, n);

@@ -23,24 +23,32 @@
 
 #define SPEC_MAX (4U << 20)
 
-/* What execs take from the container's spec. */
-struct kept {
-	uint32_t umask;
-	uint64_t caps;
-	bool new_privs;
-	char *cwd;
-	struct process_rlimit rlimits[PROCESS_RLIMITS_MAX];
-	unsigned int n_rlimits;
-};
-
-struct hold {
-	bool full;
-	struct join join;
-	struct kept kept;
-	int filter, userns;
+struct self {
+	struct hold *hold;
+	int userns;
 };
 
 /* ---- keeper_hold, keeper_forget ---- */
+
+void hold_init(struct hold *h)
+{
+	*h = (struct hold){.filter = -1, .log = -1, .outputs = {-1, -1}, .join = {.pts = -1}};
+	for (int i = 0; i < NS_COUNT; i++)
+		h->join.ns[i] = -1;
+}
+
+void hold_let_go(struct hold *h)
+{
+	ns_close(h->join.ns);
+	for (uint32_t i = 0; i < h->join.n_procs; i++)
+		fd_close(&h->join.procs[i]);
+	h->join.n_procs = 0;
+	fd_close(&h->join.pts);
+	fd_close(&h->filter);
+	free(h->cwd);
+	h->cwd = NULL;
+	h->full = false;
+}
 
 static int keep(struct hold *h, const struct spec *spec, struct err *e)
 {
@@ -50,13 +58,14 @@ static int keep(struct hold *h, const struct spec *spec, struct err *e)
 	if (r < 0)
 		return r;
 	h->join.oom_score_adj = spec->oom_score_adj;
-	h->kept = (struct kept){.umask = spec->umask,
-		.caps = spec->caps,
-		.new_privs = spec->new_privs,
-		.cwd = strdup(spec->cwd),
-		.n_rlimits = p.n_rlimits};
-	memcpy(h->kept.rlimits, p.rlimits, sizeof(p.rlimits[0]) * p.n_rlimits);
-	return h->kept.cwd ? 0 : err_set(e, ENOMEM, "out of memory");
+	h->umask = spec->umask;
+	h->caps = spec->caps;
+	h->new_privs = spec->new_privs;
+	h->tty = spec->tty;
+	h->n_rlimits = p.n_rlimits;
+	memcpy(h->rlimits, p.rlimits, sizeof(p.rlimits[0]) * p.n_rlimits);
+	h->cwd = strdup(spec->cwd);
+	return h->cwd ? 0 : err_set(e, ENOMEM, "out of memory");
 }
 
 /* A document; buf owns what *ret points to. */
@@ -71,8 +80,9 @@ static int read_document(int fd, const struct schema *s, uint8_t **ret_buf, stru
 	return codec_decode(s, *ret_buf, n, NULL, 0, a, ret, e);
 }
 
-static int on_hold(struct hold *h, void *msg, struct frame *f, struct err *e)
+static int on_hold(struct self *me, void *msg, struct frame *f, struct err *e)
 {
+	struct hold *h = me->hold;
 	const struct keeper_hold *m = msg;
 	_cleanup_arena_ struct arena a = {0};
 	_cleanup_free_ uint8_t *buf = NULL;
@@ -93,23 +103,25 @@ static int on_hold(struct hold *h, void *msg, struct frame *f, struct err *e)
 		h->join.procs[i] = frame_take_fd(f, m->procs.v[i]);
 	h->join.pts = frame_take_fd(f, m->pts);
 	h->filter = frame_take_fd(f, m->filter);
+	h->log = frame_take_fd(f, m->log);
+	h->n_outputs = m->outputs.n;
+	for (uint32_t i = 0; i < m->outputs.n; i++)
+		h->outputs[i] = frame_take_fd(f, m->outputs.v[i]);
 	h->full = true;
 	return 0;
 }
 
-static int on_forget(struct hold *h, void *msg, struct frame *f, struct err *e)
+static int on_forget(struct self *me, void *msg, struct frame *f, struct err *e)
 {
+	struct hold *h = me->hold;
+
 	(void)msg;
 	(void)f;
 	(void)e;
-	ns_close(h->join.ns);
-	for (uint32_t i = 0; i < h->join.n_procs; i++)
-		fd_close(&h->join.procs[i]);
-	fd_close(&h->join.pts);
-	fd_close(&h->filter);
-	free(h->kept.cwd);
-	h->kept.cwd = NULL;
-	h->full = false;
+	hold_let_go(h);
+	fd_close(&h->log);
+	for (int i = 0; i < 2; i++)
+		fd_close(&h->outputs[i]);
 	return 0;
 }
 
@@ -120,25 +132,25 @@ static void describe(const struct hold *h, const struct exec_spec *spec,
 {
 	const int given[3] = {m->in, m->out, m->err};
 	int *streams[3] = {&p->in, &p->out, &p->err};
-	const struct kept *k = &h->kept;
 
 	*p = (struct process){.argv = spec->argv,
 		.env = spec->env,
 		.group_add = spec->group_add,
-		.cwd = spec->cwd ? spec->cwd : k->cwd,
+		.cwd = spec->cwd ? spec->cwd : h->cwd,
 		.user = spec->user,
-		.caps = spec->caps ? spec->caps : k->caps,
+		.caps = spec->caps ? spec->caps : h->caps,
 		.tty = spec->tty,
-		.new_privs = k->new_privs && spec->new_privs,
+		.new_privs = h->new_privs && spec->new_privs,
 		.stdin_open = m->pump & 1,
-		.umask = k->umask,
-		.n_rlimits = k->n_rlimits,
+		.joined = true,
+		.umask = h->umask,
+		.n_rlimits = h->n_rlimits,
 		.rows = (uint16_t)spec->rows,
 		.cols = (uint16_t)spec->cols,
 		.filter = h->filter};
 	for (int i = 0; i < 3; i++)
 		*streams[i] = given[i] >= 0 ? given[i] : m->pump & 1U << i ? -1 : -2;
-	memcpy(p->rlimits, k->rlimits, sizeof(p->rlimits));
+	memcpy(p->rlimits, h->rlimits, sizeof(p->rlimits));
 }
 
 static int join_container(struct hold *h, const struct keeper_exec *m, struct err *e)
@@ -160,14 +172,14 @@ static int join_container(struct hold *h, const struct keeper_exec *m, struct er
 }
 
 /* Failures are the exec's, told where its other words are. */
-static int on_exec(struct hold *h, void *msg, struct frame *f, struct err *e)
+static int on_exec(struct self *me, void *msg, struct frame *f, struct err *e)
 {
 	const struct keeper_exec *m = msg;
 	struct reply failed = {.word = REPLY_FAILED};
 
 	(void)f;
 	(void)e;
-	if (join_container(h, m, &failed.err) < 0)
+	if (join_container(me->hold, m, &failed.err) < 0)
 		reply_send(m->sock, &failed, NULL, 0);
 	return 0;
 }
@@ -190,7 +202,7 @@ _noreturn_ static void clean_inside(int userns, const struct keeper_clean *m)
 	_exit(0);
 }
 
-static int on_clean(struct hold *h, void *msg, struct frame *f, struct err *e)
+static int on_clean(struct self *me, void *msg, struct frame *f, struct err *e)
 {
 	const struct keeper_clean *m = msg;
 	struct reply failed = {.word = REPLY_FAILED};
@@ -199,7 +211,7 @@ static int on_clean(struct hold *h, void *msg, struct frame *f, struct err *e)
 	(void)f;
 	(void)e;
 	if (pid == 0)
-		clean_inside(h->userns, m);
+		clean_inside(me->userns, m);
 	if (pid < 0) {
 		err_errno(&failed.err, errno, "forking");
 		reply_send(m->sock, &failed, NULL, 0);
@@ -211,7 +223,7 @@ static int on_clean(struct hold *h, void *msg, struct frame *f, struct err *e)
 
 static const struct {
 	enum msg_type type;
-	int (*fn)(struct hold *h, void *msg, struct frame *f, struct err *e);
+	int (*fn)(struct self *me, void *msg, struct frame *f, struct err *e);
 } rows[] = {
 	{MSG_keeper_hold, on_hold},
 	{MSG_keeper_exec, on_exec},
@@ -219,7 +231,7 @@ static const struct {
 	{MSG_keeper_clean, on_clean},
 };
 
-static int dispatch(struct hold *h, struct frame *f, struct err *e)
+static int dispatch(struct self *me, struct frame *f, struct err *e)
 {
 	union {
 		struct keeper_hold hold;
@@ -233,39 +245,68 @@ static int dispatch(struct hold *h, struct frame *f, struct err *e)
 		if (rows[i].type != f->type)
 			continue;
 		r = frame_decode(f, &msg, e);
-		return r < 0 ? r : rows[i].fn(h, &msg, f, e);
+		return r < 0 ? r : rows[i].fn(me, &msg, f, e);
 	}
 	return r < 0 ? r : err_set(e, EBADMSG, "%s: not for a keeper", msg_name(f->type));
 }
 
-/* It ends with the shim, whose end closes the socket. */
-_noreturn_ static void keeper_main(int sock, int userns)
+/* Until the shim's end closes the socket. */
+static int serve(struct self *me, int sock)
 {
-	const int keep[2] = {MIN(sock, userns), MAX(sock, userns)};
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	struct hold h = {.filter = -1, .userns = userns, .join = {.pts = -1}};
-
-	title_set("shim: keeper");
-	dup2(null, STDIN_FILENO);
-	dup2(null, STDOUT_FILENO);
-	fd_close_all_but(3, keep, 2);
-	for (int i = 0; i < NS_COUNT; i++)
-		h.join.ns[i] = -1;
 	for (;;) {
 		_cleanup_frame_ struct frame f = {0};
 		struct err e = {0};
 		int r = frame_recv(sock, &f, &e);
 
 		if (r == 0)
-			r = dispatch(&h, &f, &e);
+			r = dispatch(me, &f, &e);
 		if (r < 0 && r != -ENODATA)
 			log_error("keeper: %s", e.text);
 		if (r < 0)
-			_exit(r != -ENODATA);
+			return r;
 	}
 }
 
-int keeper_start(struct keeper *k, int userns, struct err *e)
+/* What a new keeper inherits of the one that it replaces stays open as well. */
+static void close_rest(const struct hold *h, int sock, const struct ns_first *first, int listener)
+{
+	const int own[] = {sock, first->userns, first->pidfd, listener, h->join.pts, h->filter,
+		h->log, h->outputs[0], h->outputs[1]};
+	int keep[ARRAY_LEN(own) + NS_COUNT + JOIN_PROCS_MAX];
+	size_t n = 0;
+
+	for (unsigned int i = 0; i < ARRAY_LEN(own); i++)
+		if (own[i] >= 0)
+			keep[n++] = own[i];
+	for (int i = 0; i < NS_COUNT; i++)
+		if (h->join.ns[i] >= 0)
+			keep[n++] = h->join.ns[i];
+	for (uint32_t i = 0; i < h->join.n_procs; i++)
+		keep[n++] = h->join.procs[i];
+	fd_sort(keep, n);
+	fd_close_all_but(3, keep, n);
+}
+
+static int keeper_main(int sock, struct hold *h, const struct ns_first *first, int listener)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), r;
+	struct self me = {h, first->userns};
+
+	title_set("shim: keeper");
+	dup2(null, STDIN_FILENO);
+	dup2(null, STDOUT_FILENO);
+	close_rest(h, sock, first, listener);
+	r = serve(&me, sock);
+	if (r != -ENODATA || !h->full || listener < 0)
+		_exit(r != -ENODATA);
+	close(sock);
+	title_restore();
+	log_warn("the shim has died; its keeper goes on in its place");
+	return KEEPER_ORPHANED;
+}
+
+int keeper_start(
+	struct keeper *k, struct hold *h, const struct ns_first *first, int listener, struct err *e)
 {
 	int pair[2];
 
@@ -274,7 +315,7 @@ int keeper_start(struct keeper *k, int userns, struct err *e)
 		return err_errno(e, errno, "making a socket pair");
 	k->pid = fork();
 	if (k->pid == 0)
-		keeper_main(pair[1], userns);
+		return keeper_main(pair[1], h, first, listener);
 	close(pair[1]);
 	k->sock = pair[0];
 	fd_set_nonblock(k->sock, true);

@@ -10,10 +10,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/num.h"
 #include "confine.h"
@@ -22,9 +24,10 @@
 #include "title.h"
 
 #define DEFAULT_UID_BASE 0x70000000U
+#define LISTEN_FD	 4
 
 struct options {
-	bool debug, host_net, new_privs;
+	bool debug, host_net, new_privs, listen;
 	uint32_t uid, uid_base;
 	enum log_level level;
 };
@@ -60,6 +63,7 @@ _noreturn_ static void help(void)
 	     "  --uid-base  first of the 65536 host ids that the container gets\n"
 	     "  --host-net  no network namespace of its own\n"
 	     "  --new-privs execs may gain privileges: no_new_privs stays off in the shim, which they inherit from\n"
+	     "  --listen    on the socket at descriptor 4, for the next engine, when this one has died\n"
 	     "  --log       debug, info, warning or error");
 	exit(0);
 }
@@ -69,8 +73,8 @@ static void parse(int argc, char **argv, struct options *o)
 	static const struct option options[] = {{"debug", no_argument, NULL, 'd'},
 		{"uid", required_argument, NULL, 'u'}, {"uid-base", required_argument, NULL, 'b'},
 		{"host-net", no_argument, NULL, 'n'}, {"new-privs", no_argument, NULL, 'p'},
-		{"log", required_argument, NULL, 'l'}, {"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0}};
+		{"listen", no_argument, NULL, 's'}, {"log", required_argument, NULL, 'l'},
+		{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	int c;
 
 	*o = (struct options){.uid = profile_starting.fallback_uid,
@@ -83,6 +87,8 @@ static void parse(int argc, char **argv, struct options *o)
 			o->host_net = true;
 		else if (c == 'p')
 			o->new_privs = true;
+		else if (c == 's')
+			o->listen = true;
 		else if (c == 'u')
 			parse_id("--uid", optarg, &o->uid);
 		else if (c == 'b')
@@ -117,6 +123,34 @@ static int leave_keyring(struct err *e)
 	return 0;
 }
 
+/* By whom listen is called is what SO_PEERCRED tells who connects; unix(7). */
+static int open_listener(struct shim *s, const struct options *o, struct err *e)
+{
+	s->listener = (struct source){.fd = -1};
+	if (!o->listen)
+		return 0;
+	if (listen(LISTEN_FD, 1) < 0)
+		return err_errno(e, errno, "listening on descriptor %d", LISTEN_FD);
+	s->listener = (struct source){LISTEN_FD, wait_listen, s};
+	fd_set_cloexec(LISTEN_FD, true);
+	return 0;
+}
+
+/* As often as a shim dies, its keeper comes back from here in its place. */
+static int start_keeper(struct shim *s, const struct options *o, struct err *e)
+{
+	int r;
+
+	while ((r = keeper_start(&s->keeper, &s->held, &s->first, s->listener.fd, e)) ==
+		KEEPER_ORPHANED) {
+		s->channel.fd = s->first.sock = -1;
+		r = open_listener(s, o, e);
+		if (r < 0)
+			return r;
+	}
+	return r;
+}
+
 static int become_runner(const struct options *o, struct err *e)
 {
 	struct priv_profile profile = profile_running;
@@ -138,6 +172,7 @@ int main(int argc, char **argv)
 	int r;
 
 	title_init(argc, argv);
+	hold_init(&s.held);
 	parse(argc, argv, &o);
 	log_open("shim", o.level);
 	r = become_starter(&o, &e);
@@ -150,7 +185,9 @@ int main(int argc, char **argv)
 	if (r == 0)
 		r = become_runner(&o, &e);
 	if (r == 0)
-		r = keeper_start(&s.keeper, s.first.userns, &e);
+		r = open_listener(&s, &o, &e);
+	if (r == 0)
+		r = start_keeper(&s, &o, &e);
 	if (r == 0)
 		r = confine_calls(o.debug, &e);
 	if (r == 0)

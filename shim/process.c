@@ -8,9 +8,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -188,6 +190,10 @@ int process_run(struct process *p, struct process_tools *t, struct err *e)
 		r = init_fork(&filter, e);
 	if (r == 0)
 		r = take_streams(p, &s, e);
+	/* An exec does not outlive its shim, which alone can tell its end. Late, since a change of
+	 * user clears it; execve keeps it, PR_SET_PDEATHSIG(2const). */
+	if (r == 0 && p->joined && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		r = err_errno(e, errno, "tying the process to its shim");
 	return r < 0 ? r : execute(&p->argv, &p->env, ids.home, &filter, e);
 }
 

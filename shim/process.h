@@ -25,6 +25,7 @@ struct process {
 	const char *cwd, *user;
 	uint64_t caps;
 	bool new_privs, tty, stdin_open, init;
+	bool joined; /* an exec */
 	uint32_t umask;
 	struct process_rlimit rlimits[PROCESS_RLIMITS_MAX];
 	unsigned int n_rlimits;

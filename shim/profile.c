@@ -43,6 +43,8 @@ static const struct priv_syscall running_syscalls[] = {
 	PRIV_SYS_IF(ioctl, 1, PRIV_INT, TIOCSWINSZ, "the size of a terminal"),
 	PRIV_SYS_IF(socketpair, 0, PRIV_INT, AF_UNIX, "what a process says before execve"),
 	PRIV_SYS_IF(setsockopt, 2, PRIV_INT, SO_PASSCRED, "by its pid as the kernel knows it"),
+	PRIV_SYS(accept4, "the next engine, when this one has died"),
+	PRIV_SYS_IF(getsockopt, 2, PRIV_INT, SO_PEERCRED, "whether that is root"),
 	PRIV_SYS(fstatfs, "which pipes of clients can be handed over"),
 	PRIV_SYS_IF(prctl, 0, PRIV_INT, PR_SET_NO_NEW_PRIVS, "Landlock asks for it"),
 	PRIV_SYS(landlock_create_ruleset, "further bounds, once the log's directory is known"),

@@ -7,6 +7,7 @@
 #include "shim.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/signalfd.h>
@@ -70,6 +71,7 @@ static int begin(struct shim *s, struct shim_start *m, struct frame *f, struct e
 		s->io.log = &s->log;
 	s->hold.spec = frame_take_fd(f, m->spec);
 	s->hold.filter = frame_take_fd(f, m->filter);
+	s->hold.log = s->log.dir >= 0 ? fcntl(s->log.dir, F_DUPFD_CLOEXEC, 3) : -1;
 	s->hold.n_procs = m->procs.n;
 	for (uint32_t i = 0; i < m->procs.n; i++)
 		s->hold.procs[i] = frame_take_fd(f, m->procs.v[i]);
@@ -236,19 +238,21 @@ static int dispatch(struct shim *s, struct frame *f, struct err *e)
 }
 
 /* The launcher keeps a duplicate of the other end for the next supervisor: when that is closed as
- * well, nobody can ever stop or wait for what runs here. At the end of a debugging script it runs
- * on. */
+ * well, the whole engine is gone. What runs waits for the next one; at the end of a debugging
+ * script it runs on. */
 static void lose_channel(struct shim *s)
 {
 	source_close(&s->channel_source, s->epoll);
 	s->channel.fd = -1;
+	if (wait_for_next(s))
+		return;
 	if (!s->channel.text)
 		s->stopping = true;
 	else if (s->state != SHIM_RUNNING && s->state != SHIM_STARTING && s->state != SHIM_DRAINING)
 		s->stopping = true;
 }
 
-static void on_channel(struct source *src, uint32_t events)
+void on_channel(struct source *src, uint32_t events)
 {
 	struct shim *s = src->owner;
 
@@ -317,10 +321,10 @@ static int open_sources(struct shim *s)
 	if (s->epoll < 0 || fd < 0)
 		return -errno;
 	r = source_open(&s->signal_source, s->epoll, fd, EPOLLIN, on_signal, s);
-	if (r == 0)
+	if (r == 0 && s->channel.fd >= 0)
 		r = source_open(
 			&s->channel_source, s->epoll, s->channel.fd, EPOLLIN, on_channel, s);
-	if (r == 0)
+	if (r == 0 && s->first.sock >= 0)
 		r = source_open(
 			&s->child_source, s->epoll, s->first.sock, EPOLLIN, first_listen, s);
 	return r;
@@ -364,14 +368,16 @@ int shim_prepare(struct shim *s, struct err *e)
 		return err_set(e, ENOMEM, "out of memory");
 	s->state = SHIM_STANDBY;
 	s->log = (struct outlog){.dir = -1, .fd = -1};
-	s->hold = (struct shim_hold){.spec = -1, .filter = -1, .pts = -1};
+	s->hold = (struct shim_hold){
+		.spec = -1, .filter = -1, .pts = -1, .log = -1, .outputs = {-1, -1}};
+	s->first_source.fd = -1;
 	for (int i = 0; i < NS_COUNT; i++)
 		s->hold.ns[i] = -1;
 	r = open_sources(s);
 	if (r < 0)
 		return err_errno(e, r, "setting up the event loop");
 	io_init(&s->io, s->epoll, s->chunk, s, first_say_exited);
-	return 0;
+	return s->held.full ? first_take_over(s, e) : 0;
 }
 
 void shim_serve(struct shim *s)

@@ -28,10 +28,10 @@ enum shim_state {
 
 /* What the keeper gets once the first process has executed. */
 struct shim_hold {
-	int spec, filter, pts;
+	int spec, filter, pts, log, outputs[2];
 	int ns[NS_COUNT];
 	int procs[JOIN_PROCS_MAX];
-	uint32_t n_procs;
+	uint32_t n_procs, n_outputs;
 };
 
 struct exec;
@@ -40,6 +40,8 @@ struct shim {
 	struct channel channel;
 	int epoll;
 	struct source channel_source, signal_source, child_source;
+	struct source listener;	    /* where the next engine connects; -1: none */
+	struct source first_source; /* of a first process that is not our child: its pidfd */
 	enum shim_state state, before_clean;
 	bool stopping;
 	uint32_t request; /* id of the shim_start or shim_clean under way */
@@ -49,6 +51,7 @@ struct shim {
 	struct ns_first first;
 	struct keeper keeper;
 	struct shim_hold hold;
+	struct hold held; /* full: by the shim whose place this one has taken */
 	bool tty, has_in;
 
 	struct outlog log;
@@ -60,8 +63,10 @@ struct shim {
 	uint8_t *chunk;
 };
 
-/* Opens the event loop; channel, first and keeper are there already. */
+/* Opens the event loop; channel, listener.fd, first, keeper and held are there already. */
 int shim_prepare(struct shim *s, struct err *e);
+
+void on_channel(struct source *src, uint32_t events); /* messages of the supervisor */
 
 /* Serves until the container is done with. */
 void shim_serve(struct shim *s);
@@ -76,6 +81,11 @@ void on_shim_clean(
 	struct shim *s, uint32_t id, void *msg, struct frame *f); /* by the first process */
 void on_clean_ended(struct shim *s, uint32_t id, void *msg, struct frame *f); /* by the keeper */
 void hold_drop(struct shim_hold *h);
+int first_take_over(struct shim *s, struct err *e); /* of the shim that has died */
+
+/* wait.c: without a supervisor */
+bool wait_for_next(struct shim *s); /* false: there is no sense in it */
+void wait_listen(struct source *src, uint32_t events);
 
 /* exec.c */
 void on_shim_exec(struct shim *s, uint32_t id, void *msg, struct frame *f);

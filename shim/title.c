@@ -8,8 +8,10 @@
 #include <string.h>
 #include <sys/prctl.h>
 
+#include "base/err.h"
+
 static struct {
-	char *p;
+	char *p, first[256];
 	size_t n;
 } title;
 
@@ -17,6 +19,13 @@ void title_init(int argc, char **argv)
 {
 	title.p = argv[0];
 	title.n = (size_t)(argv[argc - 1] + strlen(argv[argc - 1]) - argv[0]);
+	memcpy(title.first, title.p, MIN(title.n, sizeof(title.first)));
+}
+
+void title_restore(void)
+{
+	memcpy(title.p, title.first, MIN(title.n, sizeof(title.first)));
+	prctl(PR_SET_NAME, title.p);
 }
 
 void title_set(const char *text)

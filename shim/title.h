@@ -9,3 +9,6 @@ void title_init(int argc, char **argv);
 
 /* Overwrites it. */
 void title_set(const char *text);
+
+/* As it was at title_init. */
+void title_restore(void);

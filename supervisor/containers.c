@@ -51,6 +51,7 @@ struct ctr *ctr_new(struct engine *g)
 	}
 	c->engine = g;
 	c->rootfs = -1;
+	c->orphan_status = -1;
 	c->writable = -1;
 	c->next_exec = 1;
 	random_hex(c->id, ID_LEN);
@@ -82,6 +83,7 @@ void ctr_free(struct ctr *c)
 	fd_close(&c->rootfs);
 	fd_close(&c->writable);
 	watch_free(c->stop_timer);
+	watch_free(c->heir_timer);
 	while (c->waiters) {
 		struct waiter *w = c->waiters;
 

@@ -19,6 +19,7 @@
 #include "base/fd.h"
 #include "base/num.h"
 #include "launch.h"
+#include "successor.h"
 
 /* systemd's range for containers is 0x80000…0x6fffffff (systemd.io/UIDS-GIDS); its upper part is
  * ours. */
@@ -93,9 +94,13 @@ static int choose_block(struct options *o, int state, struct err *e)
 				o->state_dir, known);
 	}
 	for (uint32_t i = 0; i < BLOCK_COUNT && !known && fd == -EWOULDBLOCK; i++) {
-		fd = lock_block(BLOCK_FIRST + i * UID_BLOCK, e);
-		if (fd != -EWOULDBLOCK)
-			o->uid_base = BLOCK_FIRST + i * UID_BLOCK;
+		o->uid_base = BLOCK_FIRST + i * UID_BLOCK;
+		fd = lock_block(o->uid_base, e);
+		/* Containers go on when their engine has died. */
+		if (fd >= 0 && successor_signal(o->uid_base, UID_BLOCK, 0, NULL, NULL) > 0) {
+			fd_close(&fd);
+			fd = -EWOULDBLOCK;
+		}
 	}
 	if (fd == -EWOULDBLOCK)
 		return err_set(e, EBUSY, "all blocks of uids are in use by other engines");
@@ -154,6 +159,20 @@ static int open_state(const struct options *o, struct dirs *d, struct err *e)
 	return 0;
 }
 
+static int open_shims(const struct options *o, struct dirs *d, struct err *e)
+{
+	char path[PATH_MAX];
+	int r;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/shims", o->run_dir) >= sizeof(path))
+		return err_set(e, ENAMETOOLONG, "--run-dir: too long");
+	r = make_dir(path, 0700, e);
+	if (r < 0)
+		return r;
+	d->shims = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return d->shims < 0 ? err_errno(e, errno, "%s", path) : 0;
+}
+
 static int open_all(struct options *o, struct dirs *d, struct err *e)
 {
 	char path[PATH_MAX];
@@ -168,7 +187,9 @@ static int open_all(struct options *o, struct dirs *d, struct err *e)
 		return err_set(e, EBUSY, "an engine runs in %s already", o->run_dir);
 	if (d->lock < 0)
 		return d->lock;
-	r = open_state(o, d, e);
+	r = open_shims(o, d, e);
+	if (r == 0)
+		r = open_state(o, d, e);
 	if (r == 0)
 		r = make_dir(BLOCK_LOCKS, 0700, e);
 	if (r < 0)
@@ -184,7 +205,7 @@ int dirs_open(struct options *o, struct dirs *ret, struct err *e)
 {
 	int r;
 
-	ret->lock = ret->block = ret->listen = ret->state = ret->images = -1;
+	ret->lock = ret->block = ret->listen = ret->state = ret->images = ret->shims = -1;
 	r = open_all(o, ret, e);
 	if (r < 0)
 		dirs_close(o, ret);
@@ -200,6 +221,9 @@ void dirs_close(const struct options *o, struct dirs *d)
 	for (unsigned int i = 0; i < ARRAY_LEN(files) && d->lock >= 0; i++)
 		if (snprintf(path, sizeof(path), "%s/%s", o->run_dir, files[i]) < (int)sizeof(path))
 			unlink(path);
+	if (d->lock >= 0 &&
+		snprintf(path, sizeof(path), "%s/shims", o->run_dir) < (int)sizeof(path))
+		rmdir(path);
 	if (d->lock >= 0)
 		rmdir(o->run_dir);
 	if (d->block >= 0 && snprintf(path, sizeof(path), BLOCK_LOCKS "/%08x", o->uid_base) > 0) {
@@ -209,6 +233,7 @@ void dirs_close(const struct options *o, struct dirs *d)
 	fd_close(&d->listen);
 	fd_close(&d->state);
 	fd_close(&d->images);
+	fd_close(&d->shims);
 	fd_close(&d->block);
 	fd_close(&d->lock);
 }

@@ -15,6 +15,7 @@ struct dirs {
 	int listen;  /* ctl's socket */
 	int state;   /* STATE/containers: the supervisor's own */
 	int images;  /* STATE: imaged's */
+	int shims;   /* RUN/shims: sockets of shims, see successor.h */
 };
 
 /* Makes or checks everything; fills in o->uid_base. On failure nothing that wasn't there before is

@@ -99,8 +99,10 @@ struct ctr {
 	struct exec *execs;
 	uint32_t next_exec;
 	struct watch *stop_timer;
-	bool remove_after; /* remove when it has ended */
-	bool stop_wanted;  /* asked while it was being started: stop it as soon as it runs */
+	struct watch *heir_timer; /* its shim has died: until somebody takes the place */
+	int orphan_status;	  /* waitpid's, once the launcher has reaped it; else -1 */
+	bool remove_after;	  /* remove when it has ended */
+	bool stop_wanted;	  /* asked while it was being started: stop it as soon as it runs */
 	int64_t stop_seconds;
 };
 
@@ -113,6 +115,7 @@ struct shim {
 	uint32_t slot, flags;
 	int32_t pid;	    /* 0 until the launcher has told it */
 	bool gone;	    /* the process has been reaped */
+	bool heir;	    /* and somebody may take its place */
 	uint32_t child_pid; /* the container's first process */
 	int pidfd, userns, netns, rtnl;
 	struct chan *chan;
@@ -172,6 +175,8 @@ void engine_give_up(struct engine *g, const struct err *e);
 int helpers_open(struct engine *g, struct err *e);
 void helpers_spawn(struct engine *g, enum role role, uint32_t slot, uint32_t flags);
 void helpers_forget(struct engine *g, enum role role, uint32_t slot, int32_t pid);
+/* Ends whatever runs under a slot's uids, its shim as well. */
+void helpers_kill(struct engine *g, uint32_t slot);
 struct chan *helper_chan(struct engine *g, unsigned int which);
 /* As chan_request; fails (later, from the loop) when that helper is down. */
 uint32_t helper_request(struct engine *g, unsigned int which, enum msg_type type, const void *msg,
@@ -246,6 +251,15 @@ void finish_begin(struct ctr *c);
 void remove_begin(struct ctr *c);
 void ctr_exited(struct ctr *c, const struct shim_exited *how);
 void ctr_lost(struct ctr *c, const char *why);
+/* They died with the workload's pid namespace, or with the shim. */
+void ctr_end_execs(struct ctr *c);
+
+/* orphan.c: a container whose shim has died. */
+void orphan_begin(struct ctr *c);
+void orphan_adopted(struct ctr *c);
+void orphan_exited(struct ctr *c, const struct shim_exited *how);
+void orphans_on_gone(struct engine *g, const struct launch_frame *f);
+void orphans_heirless(struct engine *g, uint32_t slot);
 
 /* stop.c */
 void stop_begin(struct ctr *c, int64_t timeout_s); /* 0: kill at once; -1: wait for ever */

@@ -61,8 +61,7 @@ static void save(struct ctr *c)
 		log_error("%s", e.text);
 }
 
-/* They died with the workload's pid namespace. */
-static void end_execs(struct ctr *c)
+void ctr_end_execs(struct ctr *c)
 {
 	for (struct exec *x = c->execs; x; x = x->next) {
 		if (x->ended)
@@ -83,7 +82,7 @@ static void on_finished(struct job *j, const struct err *e)
 	c->status = CTR_EXITED;
 	c->pid = 0;
 	doc_free(&c->endpoint);
-	end_execs(c);
+	ctr_end_execs(c);
 	if (!c->remove_after) {
 		fd_close(&c->writable);
 		shim_end(c->shim);
@@ -225,9 +224,12 @@ void finish_begin(struct ctr *c)
 {
 	watch_free(c->stop_timer);
 	c->stop_timer = NULL;
+	watch_free(c->heir_timer);
+	c->heir_timer = NULL;
+	c->orphan_status = -1;
 	c->status = CTR_FINISHING;
 	if (c->remove_after && c->shim && (c->writable >= 0 || !c->rootfs_made)) {
-		end_execs(c);
+		ctr_end_execs(c);
 		job_begin(c->engine, c, finish_and_remove_steps, true, NULL, on_removed);
 		return;
 	}

@@ -241,6 +241,13 @@ static void on_launcher(void *arg, int what)
 	case LAUNCH_IDMAPPED:
 		idmaps_answer(g, &f, fd);
 		break;
+	case LAUNCH_ORPHAN:
+		orphans_on_gone(g, &f);
+		break;
+	case LAUNCH_HEIRLESS:
+		orphans_heirless(g, f.slot);
+		break;
+	case LAUNCH_KILL:
 	case LAUNCH_SPAWN:
 	case LAUNCH_FORGET:
 	case LAUNCH_IDMAP:
@@ -274,6 +281,13 @@ void helpers_spawn(struct engine *g, enum role role, uint32_t slot, uint32_t fla
 void helpers_forget(struct engine *g, enum role role, uint32_t slot, int32_t pid)
 {
 	const struct launch_frame f = {.op = LAUNCH_FORGET, .role = role, .slot = slot, .pid = pid};
+
+	launch_send(g->launcher, &f, -1);
+}
+
+void helpers_kill(struct engine *g, uint32_t slot)
+{
+	const struct launch_frame f = {.op = LAUNCH_KILL, .slot = slot};
 
 	launch_send(g->launcher, &f, -1);
 }

@@ -14,15 +14,20 @@ enum launch_op {
 	LAUNCH_SPAWN = 1,   /* to the launcher: start `role` (for a shim: slot, flags) */
 	LAUNCH_STARTED = 2, /* its answer: pid, and our end of the new process's channel */
 	LAUNCH_FAILED = 3,  /* its answer: status is an errno */
-	LAUNCH_GONE = 4,    /* a process has ended: status as waitpid gives it */
+	LAUNCH_GONE = 4,    /* a process has ended: status as waitpid gives it; of a shim, seq 1:
+			       somebody may take its place, LAUNCH_ADOPT or _HEIRLESS follows */
 	LAUNCH_ADOPT = 5, /* to a supervisor that was restarted: a process that still runs, and its
-			     channel */
+			     channel; at any time: who took a dead shim's place */
 	LAUNCH_ADOPTED = 6, /* no more of them */
 	LAUNCH_FORGET =
 		7, /* to the launcher: the channel of (role, slot, pid) is closed, drop the spare */
 	LAUNCH_IDMAP = 8, /* to the launcher: a user namespace that maps host ids `uid` and `gid` to
 			     the root of `slot` (idmap.h) */
 	LAUNCH_IDMAPPED = 9, /* its answer: the namespace, or status is an errno; seq as asked */
+	LAUNCH_KILL = 10, /* to the launcher: nothing of `slot` may run any more, no shim either */
+	LAUNCH_ORPHAN = 11,   /* a process has ended whose parent, a shim, ended before it: pid and
+				 status */
+	LAUNCH_HEIRLESS = 12, /* nobody has taken the place of the slot's shim */
 };
 
 /* Flags of a shim. */

@@ -10,14 +10,15 @@
 #include <linux/close_range.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "base/loop.h"
 #include "idmap.h"
-#include "programs.h"
+#include "launcher_impl.h"
+#include "successor.h"
 
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 5000
@@ -27,28 +28,7 @@
 #define SEND_SECONDS   5     /* for a supervisor that does not read */
 #define WORKERS_MAX    8     /* of a kind, those included that are ending */
 
-struct child {
-	struct child *next;
-	uint32_t role, slot, flags;
-	pid_t pid;
-	int spare; /* a duplicate of the supervisor's end of its channel; -1 for imaged's workers */
-	struct watch *patience; /* runs once it has been forgotten */
-};
-
-struct launcher {
-	struct loop *loop;
-	struct options *o;
-	struct dirs *d;
-	struct programs programs;
-	struct child *children;
-	struct watch *words, *again, *killer;
-	int channel; /* to the supervisor process */
-	uint64_t backoff_ms;
-	bool ending;
-	int code; /* to exit with */
-};
-
-static struct child *child_find(struct launcher *l, uint32_t role, uint32_t slot, pid_t pid)
+struct child *child_find(struct launcher *l, uint32_t role, uint32_t slot, pid_t pid)
 {
 	for (struct child *c = l->children; c; c = c->next)
 		if (c->role == role && c->slot == slot && (pid == 0 || c->pid == pid))
@@ -56,21 +36,25 @@ static struct child *child_find(struct launcher *l, uint32_t role, uint32_t slot
 	return NULL;
 }
 
-static void child_drop(struct launcher *l, struct child *gone)
+void child_drop(struct launcher *l, struct child *gone)
 {
 	for (struct child **p = &l->children; *p; p = &(*p)->next) {
 		if (*p != gone)
 			continue;
 		*p = gone->next;
 		watch_free(gone->patience);
+		watch_free(gone->end);
+		fd_close(&gone->pidfd);
 		fd_close(&gone->spare);
 		free(gone);
 		return;
 	}
 }
 
-/* Between fork and exec: descriptors 0 to 2, the channel as 3, and for the supervisor 4 to 6. */
-_noreturn_ static void become(struct launcher *l, int channel, const struct launch_frame *what)
+/* Between fork and exec: descriptors 0 to 2, the channel as 3, for the supervisor 4 to 6, for a
+ * shim its socket as 4. */
+_noreturn_ static void become(
+	struct launcher *l, int channel, int listener, const struct launch_frame *what)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	sigset_t none;
@@ -88,17 +72,25 @@ _noreturn_ static void become(struct launcher *l, int channel, const struct laun
 						dup2(l->d->state, LAUNCH_FD_STATE) < 0 ||
 						dup2(l->d->policy, LAUNCH_FD_POLICY) < 0))
 		_exit(127);
+	if (what->role == SHIM && dup2(listener, LAUNCH_FD_LISTEN) < 0)
+		_exit(127);
 	_exit(programs_exec(&l->programs, l->o, what) == 0 ? 0 : 127);
 }
 
 /* Starts a process; *ret_channel is the other end of its channel. Returns its pid or -errno. */
 static pid_t start(struct launcher *l, const struct launch_frame *what, int *ret_channel)
 {
-	_cleanup_fd_ int ours = -1, theirs = -1;
-	struct child *c = calloc(1, sizeof(*c));
+	_cleanup_fd_ int ours = -1, theirs = -1, listener = -1;
+	struct child *c = NULL;
 	int pair[2];
 	pid_t pid;
 
+	if (what->role == SHIM) {
+		listener = successor_bind(l->d->shims, what->slot, what->flags);
+		if (listener < 0)
+			return listener;
+	}
+	c = calloc(1, sizeof(*c));
 	if (!c)
 		return -ENOMEM;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
@@ -107,12 +99,18 @@ static pid_t start(struct launcher *l, const struct launch_frame *what, int *ret
 	}
 	ours = pair[0];
 	theirs = pair[1];
-	*c = (struct child){l->children, what->role, what->slot, what->flags, 0, -1, NULL};
+	*c = (struct child){.next = l->children,
+		.launcher = l,
+		.role = what->role,
+		.slot = what->slot,
+		.flags = what->flags,
+		.spare = -1,
+		.pidfd = -1};
 	if (what->role != FETCH && what->role != UNPACK && what->role != SUPERVISOR)
 		c->spare = fcntl(ours, F_DUPFD_CLOEXEC, LAUNCH_FD_LAST + 1);
 	pid = fork();
 	if (pid == 0)
-		become(l, theirs, what);
+		become(l, theirs, listener, what);
 	if (pid < 0) {
 		pid = -errno;
 		fd_close(&c->spare);
@@ -149,7 +147,7 @@ static void distrust(struct launcher *l, const char *why)
 		kill(c->pid, SIGKILL); /* SIGCHLD tells its end, and another one is started */
 }
 
-static void tell(struct launcher *l, const struct launch_frame *f, int with_fd)
+void launcher_tell(struct launcher *l, const struct launch_frame *f, int with_fd)
 {
 	if (l->words && launch_send(l->channel, f, with_fd) == -EAGAIN)
 		distrust(l, "it does not read what it is told");
@@ -170,7 +168,7 @@ static bool has_room(struct launcher *l, const struct launch_frame *f)
 		n++;
 	}
 	if (n < max)
-		return true;
+		return f->role != SHIM || !heirs_pending(l, f->slot);
 	if (max > 1)
 		kill(oldest->pid, SIGKILL);
 	return false;
@@ -187,7 +185,7 @@ static void on_spawn(struct launcher *l, const struct launch_frame *f)
 	answer.op = pid > 0 ? LAUNCH_STARTED : LAUNCH_FAILED;
 	answer.pid = pid > 0 ? pid : 0;
 	answer.status = pid > 0 ? 0 : -pid;
-	tell(l, &answer, channel);
+	launcher_tell(l, &answer, channel);
 }
 
 static void on_impatience(void *arg)
@@ -223,7 +221,13 @@ static void on_idmap(struct launcher *l, const struct launch_frame *f)
 		log_error("%s", e.text);
 	answer.op = LAUNCH_IDMAPPED;
 	answer.status = ns < 0 ? -ns : 0;
-	tell(l, &answer, ns);
+	launcher_tell(l, &answer, ns);
+}
+
+static void on_kill(struct launcher *l, const struct launch_frame *f)
+{
+	if (f->slot >= SLOT_MIN && f->slot <= SLOT_MAX)
+		shims_kill(l, f->slot);
 }
 
 static void on_word(void *arg, int what)
@@ -245,6 +249,8 @@ static void on_word(void *arg, int what)
 		on_idmap(l, &f);
 	else if (f.op == LAUNCH_FORGET)
 		on_forget(l, &f);
+	else if (f.op == LAUNCH_KILL)
+		on_kill(l, &f);
 	else
 		distrust(l, "it says an unknown word");
 }
@@ -258,10 +264,10 @@ static void hand_over(struct launcher *l)
 			continue;
 		f = (struct launch_frame){
 			LAUNCH_ADOPT, c->role, c->slot, c->flags, 0, c->pid, 0, 0, 0};
-		tell(l, &f, c->spare);
+		launcher_tell(l, &f, c->spare);
 	}
 	f = (struct launch_frame){.op = LAUNCH_ADOPTED};
-	tell(l, &f, -1);
+	launcher_tell(l, &f, -1);
 }
 
 static void start_supervisor(void *arg)
@@ -288,7 +294,10 @@ static void on_end_timeout(void *arg)
 	struct launcher *l = arg;
 
 	for (struct child *c = l->children; c; c = c->next)
-		kill(c->pid, SIGKILL);
+		if (c->role != SHIM)
+			kill(c->pid, SIGKILL);
+	if (l->code == 0)
+		shims_kill(l, 0);
 	loop_stop(l->loop, l->code);
 }
 
@@ -328,6 +337,29 @@ static void supervisor_gone(struct launcher *l, int status)
 	l->backoff_ms = MIN(l->backoff_ms * 2, (uint64_t)BACKOFF_MAX_MS);
 }
 
+void child_gone(struct launcher *l, struct child *c, int status, bool stranger)
+{
+	const struct launch_frame f = {
+		LAUNCH_GONE, c->role, c->slot, c->flags, 0, c->pid, status, 0, 0};
+
+	child_drop(l, c);
+	if (f.role == SUPERVISOR)
+		return supervisor_gone(l, status);
+	if (f.role == SHIM)
+		heirs_look(l, &f, stranger);
+	else
+		launcher_tell(l, &f, -1);
+}
+
+/* Orphans fall to us: PR_SET_CHILD_SUBREAPER(2const). */
+static void orphan_gone(struct launcher *l, pid_t pid, int status)
+{
+	const struct launch_frame f = {.op = LAUNCH_ORPHAN, .pid = pid, .status = status};
+
+	if (l->orphans)
+		launcher_tell(l, &f, -1);
+}
+
 static void on_child(void *arg)
 {
 	struct launcher *l = arg;
@@ -339,20 +371,10 @@ static void on_child(void *arg)
 
 		while (c && c->pid != pid)
 			c = c->next;
-		if (!c)
-			continue;
-		if (c->role == SUPERVISOR) {
-			child_drop(l, c);
-			supervisor_gone(l, status);
-			continue;
-		}
-		if (l->words) {
-			const struct launch_frame f = {
-				LAUNCH_GONE, c->role, c->slot, c->flags, 0, pid, status, 0, 0};
-
-			tell(l, &f, -1);
-		}
-		child_drop(l, c);
+		if (c)
+			child_gone(l, c, status, false);
+		else
+			orphan_gone(l, pid, status);
 	}
 	if (l->ending && !l->words && !l->children)
 		loop_stop(l->loop, l->code);
@@ -391,12 +413,15 @@ int launcher_run(struct options *o, struct dirs *d)
 	l.loop = loop_new();
 	if (!l.loop)
 		return 1;
+	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	shims_take_over(&l);
 	loop_signal(l.loop, SIGCHLD, on_child, &l);
 	loop_signal(l.loop, SIGTERM, on_stop, &l);
 	loop_signal(l.loop, SIGINT, on_stop, &l);
 	start_supervisor(&l);
 	r = loop_run(l.loop);
-	while (waitpid(-1, NULL, 0) > 0)
+	/* After a failure containers go on without us. */
+	while (r == 0 && waitpid(-1, NULL, 0) > 0)
 		;
 	return r;
 }

@@ -112,6 +112,7 @@ static void shim_args(struct command *c, const struct options *o, const struct l
 {
 	add(c, "--uid", number(c, 0, o->uid_base + what->slot));
 	add(c, "--uid-base", number(c, 1, o->uid_base + what->slot * UID_RANGE));
+	add(c, "--listen", NULL);
 	if (what->flags & LAUNCH_HOST_NET)
 		add(c, "--host-net", NULL);
 	if (what->flags & LAUNCH_NEW_PRIVS)

@@ -118,13 +118,16 @@ static void on_shim_ready(void *self, struct chan *ch, uint32_t id, void *msg, s
 
 static void on_exited(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
 {
+	const struct shim_exited *m = msg;
 	struct shim *s = self;
 
 	(void)ch;
 	(void)id;
 	(void)f;
-	if (s->ctr)
-		ctr_exited(s->ctr, msg);
+	if (s->ctr && m->unknown && s->ctr->status == CTR_RUNNING)
+		orphan_exited(s->ctr, m);
+	else if (s->ctr)
+		ctr_exited(s->ctr, m);
 }
 
 static void spawn(struct shim *s)
@@ -184,7 +187,10 @@ static void on_shim_close(void *self, struct chan *ch)
 	tell_ready(s, &gone);
 	if (c) {
 		c->shim = NULL;
-		ctr_lost(c, "its shim died");
+		if (c->status == CTR_RUNNING)
+			orphan_begin(c);
+		if (s->gone && !s->heir)
+			orphans_heirless(s->engine, s->slot);
 	}
 	if (s->gone)
 		shim_over(s);
@@ -247,6 +253,9 @@ void shims_on_gone(struct engine *g, const struct launch_frame *f)
 	if (!s)
 		return;
 	s->gone = true;
+	s->heir = f->seq;
+	if (!s->chan && !s->heir)
+		orphans_heirless(g, s->slot);
 	if (!s->chan) /* else its last words may be unread: the end of the channel tells */
 		shim_over(s);
 }
@@ -276,6 +285,8 @@ void shims_on_adopt(struct engine *g, const struct launch_frame *f, int channel)
 	c->shim = s;
 	s->ctr = c;
 	s->child_pid = c->pid;
+	if (c->heir_timer)
+		orphan_adopted(c);
 	/* Its end may have been told to our predecessor: then it is told again. */
 	if (s->chan)
 		chan_request(s->chan, MSG_shim_signal, &nothing, 0, ignore_reply, s);

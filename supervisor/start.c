@@ -84,8 +84,11 @@ static void start_shim(struct job *j, void *ref)
 	shims_take(j->engine, j->ctr->slot, flags, on_shim, ref);
 }
 
+/* A shim that died on the way may have left its workload behind. */
 static void undo_shim(struct job *j)
 {
+	if (!j->ctr->shim && j->ctr->slot)
+		helpers_kill(j->engine, j->ctr->slot);
 	shim_end(j->ctr->shim);
 }
 

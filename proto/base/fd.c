@@ -201,6 +201,18 @@ int fd_set_cloexec(int fd, bool on)
 	return fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0) < 0 ? -errno : 0;
 }
 
+static int compare_fds(const void *a, const void *b)
+{
+	const int *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+void fd_sort(int *fds, size_t n)
+{
+	qsort(fds, n, sizeof(*fds), compare_fds);
+}
+
 void fd_close_all_but(int first, const int *keep, size_t n)
 {
 	unsigned int from = (unsigned int)first;

@@ -50,5 +50,8 @@ int fd_memfd_read(int fd, size_t max, uint8_t **ret, size_t *ret_len);
 int fd_set_nonblock(int fd, bool on);
 int fd_set_cloexec(int fd, bool on);
 
+/* Ascending, as fd_close_all_but wants them. */
+void fd_sort(int *fds, size_t n);
+
 /* Closes every descriptor from `first` up, but the n listed ones (ascending order). */
 void fd_close_all_but(int first, const int *keep, size_t n);

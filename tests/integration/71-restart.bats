@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: MIT
+#
+# Any process of the engine may be killed at any time: what runs goes on, and the next one of its kind knows it.
+
+bats_require_minimum_version 1.5.0
+
+. "$BATS_TEST_DIRNAME/../lib/engine.sh"
+
+setup_file()
+{
+	engine_start && engine_images busybox && engine_picture
+}
+
+teardown_file()
+{
+	engine_stop
+}
+
+setup()
+{
+	bb=$REGISTRY/busybox
+}
+
+teardown()
+{
+	engine_unchanged
+}
+
+# counter [FLAGS...]: a container that counts in its log, ten a second
+counter()
+{
+	# shellcheck disable=SC2016
+	ctl run -d "$@" "$bb" sh -c 'i=0; while :; do echo $i; i=$((i+1)); sleep 0.1; done'
+}
+
+workload_of()
+{
+	ctl inspect --format '{{.State.Pid}}' "$1"
+}
+
+# shim_of CONTAINER: the process that has its shim's words and lives in no user namespace of its own
+shim_of()
+{
+	local base pid
+
+	base=$(awk '{ print $2 }' "/proc/$(workload_of "$1")/uid_map")
+	for pid in $(pgrep -f -- "^shim --uid [0-9]+ --uid-base $base "); do
+		[ "$(readlink "/proc/$pid/ns/user")" != "$(readlink /proc/self/ns/user)" ] || echo "$pid"
+	done
+}
+
+# Of a container: its log has no gap, and goes on.
+counts_on()
+{
+	local n
+
+	n=$(ctl logs "$1" | wc -l)
+	wait_until 5 eval "[ \$(ctl logs $1 | wc -l) -gt $((n + 3)) ]" || return 1
+	ctl logs "$1" | tr -d '\r' >"$ENGINE_DIR/counted"
+	cmp "$ENGINE_DIR/counted" <(seq 0 $(($(wc -l <"$ENGINE_DIR/counted") - 1)))
+}
+
+@test "a shim killed: its container runs on, is heard, entered, stopped, and its code is told" {
+	for flags in "" "-u 1000" "--init" "-t"; do
+		# shellcheck disable=SC2086
+		id=$(counter $flags)
+		pid=$(workload_of "$id")
+		for round in 1 2 3; do
+			shim=$(shim_of "$id")
+			kill -KILL "$shim"
+			wait_until 3 eval "[ -n \"\$(shim_of $id)\" ] && [ \"\$(shim_of $id)\" != $shim ]"
+			wait_until 3 ctl exec "$id" true
+			[ "$(workload_of "$id")" = "$pid" ]
+			counts_on "$id"
+		done
+		ctl stop -t 0 "$id"
+		[ "$(ctl wait "$id")" = 137 ]
+		ctl rm "$id"
+		wait_until 5 engine_gone "$pid"
+	done
+}
+
+# family: every process of the engine that is not of a container's: no shim, no keeper, no workload
+family()
+{
+	echo "$ENGINE_PID"
+	ps -o pid=,args= --ppid "$ENGINE_PID" | awk '$2 != "shim" && $2 != "shim:" { print $1 }'
+}
+
+@test "a shim and its keeper killed: nothing runs on unheard, the end is told, nothing is left" {
+	for flags in "" "-u 1000" "--init"; do
+		# shellcheck disable=SC2086
+		id=$(ctl run -d $flags "$bb" sleep 300)
+		pid=$(workload_of "$id")
+		shim=$(shim_of "$id")
+		keeper=$(ps -o pid=,args= --ppid "$shim" | awk '$2 == "shim:" { print $1 }')
+		kill -KILL "$keeper" "$shim"
+		[ "$(ctl wait "$id")" = 255 ]
+		wait_until 5 engine_gone "$pid"
+		[ "$(ctl inspect --format '{{.State.Running}}' "$id")" = false ]
+		ctl rm "$id"
+		[ ! -d "/sys/fs/cgroup/pids/$ENGINE_NAME/$id" ]
+		[ ! -d "$ENGINE_STATE/rootfs/$id" ]
+	done
+}
+
+@test "an orphan's exit code is told, whether it ends by itself or by a signal" {
+	id=$(ctl run -d "$bb" sh -c 'trap "exit 7" TERM; while :; do sleep 0.05; done')
+	kill -KILL "$(shim_of "$id")"
+	wait_until 3 ctl exec "$id" true
+	ctl stop "$id"
+	[ "$(ctl wait "$id")" = 7 ]
+	[ -z "$(ctl inspect --format '{{.State.Error}}' "$id")" ]
+	id=$(ctl run -d --rm "$bb" sleep 300)
+	kill -KILL "$(shim_of "$id")"
+	wait_until 3 ctl exec "$id" true
+	ctl kill "$id"
+	wait_until 5 eval "! ctl inspect $id"
+}
+
+@test "an exec ends with the shim that made it, and another can follow" {
+	id=$(ctl run -d "$bb" sleep 300)
+	ctl exec "$id" sleep 298 &
+	client=$!
+	wait_until 5 ctl exec "$id" sh -c 'ps | grep -q "[s]leep 298"'
+	kill -KILL "$(shim_of "$id")"
+	code=0
+	wait "$client" || code=$?
+	[ "$code" = 137 ] || [ "$code" = 125 ]
+	wait_until 5 ctl exec "$id" true
+	run -1 ctl exec "$id" sh -c 'ps | grep "[s]leep 298"'
+}
+
+# launch_again: what a service manager does
+launch_again()
+{
+	wait_until 10 engine_gone "$@" || return 1
+	engine_launch
+}
+
+# With an engine of its own, in a subshell: the file's is looked at afterwards.
+survive()
+(
+	set -e
+	engine_start
+	trap 'engine_stop || echo "survive: left something" >&2' EXIT
+	ctl pull -q "$bb"
+	for who in launcher all; do
+		id=$(counter)
+		tty=$(counter -t -u 1000)
+		gone=$(ctl run -d --rm "$bb" sh -c 'while [ ! -e /go ]; do sleep 0.05; done')
+		ends=$(ctl run -d "$bb" sh -c 'while [ ! -e /go ]; do sleep 0.05; done; sleep 0.5; exit 9')
+		ctl exec "$ends" touch /go
+		pids=$(family)
+		# shellcheck disable=SC2086
+		if [ $who = launcher ]; then kill -KILL "$ENGINE_PID"; else kill -KILL $pids; fi
+		sleep 1
+		# shellcheck disable=SC2086
+		launch_again $pids
+		[ "$(ctl wait "$ends")" = 9 ]
+		[ "$(ctl inspect --format '{{.State.Status}}' "$ends")" = exited ]
+		for c in $id $tty; do
+			[ "$(ctl inspect --format '{{.State.Running}}' "$c")" = true ]
+			counts_on "$c"
+			[ "$(ctl exec "$c" echo reached)" = reached ]
+		done
+		ctl exec "$gone" touch /go
+		wait_until 5 eval "! ctl inspect $gone"
+		ctl stop -t 0 "$id" "$tty"
+		[ "$(ctl wait "$id")" = 137 ]
+		ctl start "$id"
+		ctl rm -f "$id" "$tty" "$ends"
+		ctl run --rm "$bb" true
+	done
+)
+
+@test "the launcher killed, then all but the shims at once: what ran runs, and its end is told" {
+	run survive
+	echo "$output"
+	[ "$status" = 0 ]
+	[[ "$output" != *"left something"* ]]
+}
+
+@test "another engine does not take the uids of a dead one whose containers run" {
+	run bash -c '
+		. "$0/../lib/engine.sh"
+		engine_start && ctl pull -q "$1" && id=$(ctl run -d "$1" sleep 300) || exit 1
+		mine=$(awk "{ print \$2 }" /proc/$(ctl inspect --format "{{.State.Pid}}" $id)/uid_map)
+		kill -KILL $ENGINE_PID; sleep 1
+		a=$ENGINE_DIR; an=$ENGINE_NAME; ar=$ENGINE_RUN; as=$ENGINE_STATE; al=$ENGINE_LOG; asock=$BULKHEAD_SOCKET
+		engine_start && ctl pull -q "$1" && other=$(ctl run -d "$1" sleep 300) || exit 1
+		its=$(awk "{ print \$2 }" /proc/$(ctl inspect --format "{{.State.Pid}}" $other)/uid_map)
+		echo "mine=$mine its=$its"
+		engine_stop || exit 1
+		ENGINE_DIR=$a ENGINE_NAME=$an ENGINE_RUN=$ar ENGINE_STATE=$as ENGINE_LOG=$al BULKHEAD_SOCKET=$asock
+		engine_launch && [ "$(ctl inspect --format "{{.State.Running}}" $id)" = true ] && engine_stop || exit 1
+		[ $((mine / 65536 / 2048)) != $((its / 65536 / 2048)) ]' "$BATS_TEST_DIRNAME" "$bb"
+	echo "$output"
+	[ "$status" = 0 ]
+}
