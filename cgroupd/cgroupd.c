@@ -17,6 +17,7 @@
 #define REMOVE_DEADLINE_MS 1000
 #define REMOVE_FIRST_MS	   1
 #define REMOVE_STEP_MAX_MS 32
+#define LIST_MAX	   256U /* as messages.def has it */
 
 /* A cgroup_remove whose group still holds a process. */
 struct removal {
@@ -172,6 +173,20 @@ static void on_cgroup_remove(void *self, struct chan *c, uint32_t id, void *msg,
 		chan_fail(c, id, &(struct err){ENOMEM, "out of memory"});
 }
 
+static void on_cgroup_list(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
+{
+	const struct cgroup_list *m = msg;
+	struct cgroupd *d = self;
+	const char *ids[LIST_MAX];
+	unsigned int all = group_list(&d->tree, m->after, ids, LIST_MAX), n = MIN(all, LIST_MAX);
+	const struct cgroup_listed reply = {.containers = {ids, n}, .more = all > LIST_MAX};
+
+	(void)f;
+	chan_reply(c, id, MSG_cgroup_listed, &reply);
+	while (n-- > 0)
+		free((char *)(uintptr_t)ids[n]);
+}
+
 static void on_cgroup_teardown(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
 {
 	struct cgroupd *d = self;
@@ -280,6 +295,7 @@ struct chan_setup cgroupd_setup(struct cgroupd *d)
 		{MSG_cgroup_create, on_cgroup_create},
 		{MSG_cgroup_read, on_cgroup_read},
 		{MSG_cgroup_remove, on_cgroup_remove},
+		{MSG_cgroup_list, on_cgroup_list},
 		{MSG_cgroup_teardown, on_cgroup_teardown},
 		{MSG_facts, on_facts},
 		{0},

@@ -38,6 +38,11 @@ int group_read_number(int dirfd, const char *path, const char *key, uint64_t *re
 /* Removes the directories that it finds. 0 when none is left; -EBUSY while a process is in one. */
 int group_remove(const struct tree *t, const char *id, struct err *e);
 
+/* Ids of groups that any hierarchy has, in order, behind `after` (NULL: all); at most max. Strings
+ * are the caller's to free. Returns how many there are, those included that did not fit. */
+unsigned int group_list(
+	const struct tree *t, const char *after, const char **ret, unsigned int max);
+
 /* "id/file" for use with a branch's base_fd. */
 #define GROUP_PATH_MAX 128
 const char *group_path(char buf[GROUP_PATH_MAX], const char *id, const char *file);

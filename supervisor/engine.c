@@ -60,6 +60,7 @@ void engine_serve_if_ready(struct engine *g)
 	g->listen_watch = loop_fd(g->loop, g->listen, LOOP_READ, sessions_accept, g);
 	log_info("engine %s serves on %s/ctl.sock", g->o->name, g->o->run_dir);
 	shims_fill(g);
+	reconcile(g);
 }
 
 void engine_give_up(struct engine *g, const struct err *e)

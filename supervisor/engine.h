@@ -147,6 +147,7 @@ struct engine {
 	uint32_t workers[2]; /* of imaged: unpack, fetch; on their way or alive */
 	struct ctr *ctrs;    /* newest first */
 	struct shim *shims;
+	struct watch *reconcile_timer;
 	struct watch *fill_timer; /* while the pool of standbys is not filled */
 	uint64_t fill_pause_ms;
 	uint8_t slots[(SLOT_MAX + 8) / 8]; /* bit set: in use */
@@ -183,6 +184,9 @@ uint32_t helper_request(struct engine *g, unsigned int which, enum msg_type type
 	unsigned int deadline_ms, reply_fn fn, void *arg);
 /* Asks and doesn't care. */
 void helper_tell(struct engine *g, unsigned int which, enum msg_type type, const void *msg);
+
+/* reconcile.c: soon, and again and again */
+void reconcile(struct engine *g);
 
 /* shims.c */
 void shims_fill(struct engine *g);

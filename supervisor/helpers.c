@@ -149,6 +149,7 @@ static void helper_up(struct helper *h, int32_t pid, int channel)
 	if (h->on_up)
 		h->on_up(h->engine);
 	engine_serve_if_ready(h->engine);
+	reconcile(h->engine);
 }
 
 static void worker_up(struct engine *g, uint32_t role, int channel)

@@ -198,3 +198,31 @@ survive()
 	echo "$output"
 	[ "$status" = 0 ]
 }
+
+cgroup_gone()
+{
+	[ -z "$(find /sys/fs/cgroup -path "*/$ENGINE_NAME/$1" -type d)" ]
+}
+
+@test "a container that ends while cgroupd is dead leaves no cgroup behind" {
+	id=$(ctl run -d "$bb" sleep 300)
+	cgroupd=$(ps -o pid=,args= --ppid "$ENGINE_PID" | awk '$2 == "cgroupd" { print $1 }')
+	! cgroup_gone "$id" || false
+	kill -KILL "$cgroupd"
+	kill -KILL "$(workload_of "$id")"
+	[ "$(ctl wait "$id")" = 137 ]
+	wait_until 10 cgroup_gone "$id"
+	ctl rm "$id"
+}
+
+@test "a cgroup of ours that nobody needs goes, with the next helper or in half a minute; others stay" {
+	stray=$(printf '%064d' 7)
+	mkdir "/sys/fs/cgroup/pids/$ENGINE_NAME/$stray" "/sys/fs/cgroup/pids/$ENGINE_NAME.other"
+	id=$(ctl run -d "$bb" sleep 300)
+	kill -KILL "$(ps -o pid=,args= --ppid "$ENGINE_PID" | awk '$2 == "cgroupd" { print $1 }')"
+	wait_until 10 cgroup_gone "$stray"
+	[ -d "/sys/fs/cgroup/pids/$ENGINE_NAME.other" ]
+	rmdir "/sys/fs/cgroup/pids/$ENGINE_NAME.other"
+	[ -d "/sys/fs/cgroup/pids/$ENGINE_NAME/$id" ]
+	[ "$(ctl inspect --format '{{.State.Running}}' "$id")" = true ]
+}

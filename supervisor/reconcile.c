@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What helpers have is compared with what there should be, when one comes up and from time to time:
+ * an end that was told while a helper was down left something behind.
+ */
+#include "engine.h"
+
+#define PAUSE_MS 30000
+#define ASK_MS	 10000
+
+static bool has_cgroup(struct engine *g, const char *id)
+{
+	const struct ctr *c = ctr_by_id(g, id);
+
+	return c && (c->job || c->status == CTR_RUNNING);
+}
+
+static void ask(struct engine *g, const char *after);
+
+static void on_listed(void *arg, void *msg, struct frame *f, const struct err *e)
+{
+	const struct cgroup_listed *m = msg;
+	struct engine *g = arg;
+
+	(void)f;
+	if (e)
+		return;
+	for (uint32_t i = 0; i < m->containers.n; i++) {
+		const struct cgroup_remove gone = {.container = m->containers.v[i]};
+
+		if (has_cgroup(g, gone.container))
+			continue;
+		log_info("cgroup %.12s is nobody's: removing it", gone.container);
+		helper_tell(g, H_CGROUPD, MSG_cgroup_remove, &gone);
+	}
+	if (m->more && m->containers.n > 0)
+		ask(g, m->containers.v[m->containers.n - 1]);
+}
+
+static void ask(struct engine *g, const char *after)
+{
+	const struct cgroup_list m = {.after = after};
+
+	if (helper_chan(g, H_CGROUPD))
+		helper_request(g, H_CGROUPD, MSG_cgroup_list, &m, ASK_MS, on_listed, g);
+}
+
+static void on_time(void *arg)
+{
+	reconcile(arg);
+}
+
+void reconcile(struct engine *g)
+{
+	if (!g->serving || g->ending)
+		return;
+	ask(g, NULL);
+	watch_free(g->reconcile_timer);
+	g->reconcile_timer = loop_timer(g->loop, PAUSE_MS, on_time, g);
+}
