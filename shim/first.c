@@ -16,7 +16,6 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "clock.h"
-#include "confine.h"
 
 /* Execs are reaped on the way: the kernel keeps a pid 1 until nothing else is left of its
  * namespace, and they are our children. */
@@ -24,7 +23,7 @@ void first_kill(struct shim *s)
 {
 	pid_t pid = 0;
 
-	if (s->first.pid <= 0)
+	if (s->first.pid <= 0 || s->ask_until_ns)
 		return;
 	pidfd_send_signal(s->first.pidfd, SIGKILL, NULL, 0);
 	while (pid != s->first.pid && (pid >= 0 || errno == EINTR))
@@ -186,7 +185,7 @@ void first_say_end(struct shim *s)
 		.exit_code = (uint32_t)(killed ? 128 + s->status : s->status) & 0xff,
 		.signal = killed ? (uint32_t)s->status : 0,
 		.finished_at = s->finished_at,
-		.unknown = s->held.full};
+		.unknown = s->unknown};
 
 	channel_send(&s->channel, MSG_shim_exited, 0, &m);
 }
@@ -223,45 +222,6 @@ void first_gone(struct shim *s, const siginfo_t *info)
 	s->finished_at = clock_now_ns();
 	s->state = SHIM_DRAINING;
 	io_finish(&s->io);
-}
-
-/* ---- taking over ---- */
-
-/* Whoever reaps it knows how it ended: the launcher, to which orphans fall. */
-static void on_orphan_gone(struct source *src, uint32_t events)
-{
-	struct shim *s = src->owner;
-
-	(void)events;
-	source_close(src, s->epoll);
-	s->first.pid = 0;
-	s->finished_at = clock_now_ns();
-	s->state = SHIM_DRAINING;
-	io_finish(&s->io);
-}
-
-int first_take_over(struct shim *s, struct err *e)
-{
-	struct hold *h = &s->held;
-	int pidfd = fcntl(s->first.pidfd, F_DUPFD_CLOEXEC, 3), r;
-
-	s->tty = h->tty;
-	s->state = SHIM_RUNNING;
-	r = source_open(&s->first_source, s->epoll, pidfd, EPOLLIN, on_orphan_gone, s);
-	if (r < 0)
-		return err_errno(e, r, "watching the workload");
-	if (h->log >= 0 && confine_files(h->log, e) == 0 &&
-		outlog_open(&s->log, take_fd(&h->log), e) == 0)
-		s->io.log = &s->log;
-	if (e->code)
-		return -e->code;
-	r = io_open(&s->io, h->outputs, h->n_outputs, h->tty, false, e);
-	/* The new keeper has its own. */
-	for (int i = 0; i < NS_COUNT; i++)
-		fd_close(&h->join.ns[i]);
-	hold_let_go(h);
-	h->full = true; /* how it ends is not for us to know */
-	return r < 0 || wait_for_next(s) ? r : err_set(e, ENOTCONN, "nobody can reach this shim");
 }
 
 /* ---- cleaning up ---- */

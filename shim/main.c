@@ -166,6 +166,7 @@ static int become_runner(const struct options *o, struct err *e)
 
 int main(int argc, char **argv)
 {
+	const struct keeper_forget nothing = {0};
 	struct shim s = {0};
 	struct options o;
 	struct err e = {0};
@@ -196,5 +197,8 @@ int main(int argc, char **argv)
 		log_error("%s", e.text);
 	else
 		shim_serve(&s);
+	/* A keeper whose shim ends by itself has nothing to go on with. */
+	if (s.keeper.pid > 0)
+		keeper_say(&s.keeper, MSG_keeper_forget, &nothing, NULL);
 	return r < 0;
 }

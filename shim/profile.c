@@ -12,6 +12,8 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
+#include "pidfd_info.h"
+
 static const struct priv_cap starting_caps[] = {
 	{CAP_SETUID, "uid_map: to map ids that are not its own, user_namespaces(7)"},
 	{CAP_SETGID, "gid_map: likewise, and setgroups stays allowed inside"},
@@ -41,6 +43,7 @@ static const struct priv_syscall running_syscalls[] = {
 	PRIV_SYS(wait4, "the end of a workload that it kills"),
 	PRIV_SYS(pidfd_send_signal, "to the workload"),
 	PRIV_SYS_IF(ioctl, 1, PRIV_INT, TIOCSWINSZ, "the size of a terminal"),
+	PRIV_SYS_IF(ioctl, 1, PRIV_INT, PIDFD_ASK, "how a workload ended that is not its child"),
 	PRIV_SYS_IF(socketpair, 0, PRIV_INT, AF_UNIX, "what a process says before execve"),
 	PRIV_SYS_IF(setsockopt, 2, PRIV_INT, SO_PASSCRED, "by its pid as the kernel knows it"),
 	PRIV_SYS(accept4, "the next engine, when this one has died"),

@@ -333,8 +333,10 @@ static int open_sources(struct shim *s)
 /* Milliseconds until somebody's patience ends; -1: nobody waits. */
 static int timeout(const struct shim *s)
 {
-	uint64_t at = exec_deadline(s), now;
+	uint64_t at = exec_deadline(s), ask = orphan_deadline(s), now;
 
+	if (ask && (at == 0 || ask < at))
+		at = ask;
 	if (s->io.give_up_ns && (at == 0 || s->io.give_up_ns < at))
 		at = s->io.give_up_ns;
 	if (at == 0)
@@ -357,6 +359,7 @@ static void turn(struct shim *s)
 	if (s->io.give_up_ns)
 		io_expire(&s->io, clock_mono_ns());
 	exec_expire(s, clock_mono_ns());
+	orphan_expire(s, clock_mono_ns());
 }
 
 int shim_prepare(struct shim *s, struct err *e)
@@ -377,7 +380,7 @@ int shim_prepare(struct shim *s, struct err *e)
 	if (r < 0)
 		return err_errno(e, r, "setting up the event loop");
 	io_init(&s->io, s->epoll, s->chunk, s, first_say_exited);
-	return s->held.full ? first_take_over(s, e) : 0;
+	return s->held.full ? orphan_take_over(s, e) : 0;
 }
 
 void shim_serve(struct shim *s)

@@ -51,7 +51,7 @@ struct shim {
 	struct ns_first first;
 	struct keeper keeper;
 	struct shim_hold hold;
-	struct hold held; /* full: by the shim whose place this one has taken */
+	struct hold held; /* full: by the shim whose place this one takes */
 	bool tty, has_in;
 
 	struct outlog log;
@@ -59,6 +59,8 @@ struct shim {
 	int status; /* waitid's, once the workload is gone */
 	int status_code;
 	uint64_t finished_at;
+	bool unknown;	       /* how it ended */
+	uint64_t ask_until_ns; /* monotonic; 0: it is not being asked for */
 	struct exec *execs;
 	uint8_t *chunk;
 };
@@ -81,7 +83,11 @@ void on_shim_clean(
 	struct shim *s, uint32_t id, void *msg, struct frame *f); /* by the first process */
 void on_clean_ended(struct shim *s, uint32_t id, void *msg, struct frame *f); /* by the keeper */
 void hold_drop(struct shim_hold *h);
-int first_take_over(struct shim *s, struct err *e); /* of the shim that has died */
+
+/* orphan.c: a workload whose first shim has died */
+int orphan_take_over(struct shim *s, struct err *e);
+uint64_t orphan_deadline(const struct shim *s); /* 0: none */
+void orphan_expire(struct shim *s, uint64_t now_ns);
 
 /* wait.c: without a supervisor */
 bool wait_for_next(struct shim *s); /* false: there is no sense in it */
