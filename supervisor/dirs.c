@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -27,6 +28,8 @@
 #define BLOCK_COUNT 10
 #define BLOCK_LOCKS "/run/bulkhead-uids"
 #define NO_GROUP    ((gid_t)-1)
+#define KNOWN_MS    50
+#define KNOWN_TRIES 10
 
 static int make_dir(const char *path, mode_t mode, struct err *e)
 {
@@ -71,12 +74,59 @@ static int recorded_block(int state, uint32_t *ret)
 	return num_parse_u32(text, UID_BLOCK, UINT32_MAX - UID_BLOCK, ret);
 }
 
+/* Somebody who looks for a free block holds each lock for a moment. */
+static int lock_known(const struct options *o, uint32_t base, struct err *e)
+{
+	const struct timespec pause = {.tv_nsec = KNOWN_MS * 1000000L};
+	int fd = -EWOULDBLOCK;
+
+	for (int i = 0; i < KNOWN_TRIES && fd == -EWOULDBLOCK; i++) {
+		if (i > 0)
+			nanosleep(&pause, NULL);
+		fd = lock_block(base, e);
+	}
+	if (fd == -EWOULDBLOCK)
+		return err_set(e, EBUSY,
+			"the uids of %s, from %u, are in use: another engine runs on it",
+			o->state_dir, base);
+	return fd;
+}
+
+/* An engine that has died comes back to its block, and its containers may run on meanwhile: what it
+ * has claimed is taken only when nothing else is left. */
+static int lock_free(uint32_t base, bool claimed_too, struct err *e)
+{
+	_cleanup_fd_ int fd = lock_block(base, e);
+	struct stat st;
+
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0 || (st.st_size > 0 && !claimed_too) ||
+		successor_signal(base, UID_BLOCK, 0, NULL, NULL) > 0)
+		return -EWOULDBLOCK;
+	return take_fd(&fd);
+}
+
+static int lock_any(uint32_t *ret_base, struct err *e)
+{
+	int fd = -EWOULDBLOCK;
+
+	for (uint32_t i = 0; i < 2 * BLOCK_COUNT && fd == -EWOULDBLOCK; i++) {
+		*ret_base = BLOCK_FIRST + i % BLOCK_COUNT * UID_BLOCK;
+		fd = lock_free(*ret_base, i >= BLOCK_COUNT, e);
+	}
+	if (fd == -EWOULDBLOCK)
+		return err_set(e, EBUSY, "all blocks of uids are in use by other engines");
+	return fd;
+}
+
 /* Files on disk belong to the block, so the one that was used before is used again. */
 static int choose_block(struct options *o, int state, struct err *e)
 {
+	_cleanup_fd_ int fd = -1;
 	uint32_t known = 0;
 	char text[32];
-	int fd = -EWOULDBLOCK, r;
+	int r;
 
 	r = recorded_block(state, &known);
 	if (r < 0 && r != -ENOENT)
@@ -86,35 +136,16 @@ static int choose_block(struct options *o, int state, struct err *e)
 			o->uid_base, o->state_dir, known);
 	if (!known)
 		known = o->uid_base;
-	if (known) {
-		fd = lock_block(known, e);
-		if (fd == -EWOULDBLOCK)
-			return err_set(e, EBUSY,
-				"the uids of %s, from %u, are in use: another engine runs on it",
-				o->state_dir, known);
-	}
-	for (uint32_t i = 0; i < BLOCK_COUNT && !known && fd == -EWOULDBLOCK; i++) {
-		o->uid_base = BLOCK_FIRST + i * UID_BLOCK;
-		fd = lock_block(o->uid_base, e);
-		/* Containers go on when their engine has died. */
-		if (fd >= 0 && successor_signal(o->uid_base, UID_BLOCK, 0, NULL, NULL) > 0) {
-			fd_close(&fd);
-			fd = -EWOULDBLOCK;
-		}
-	}
-	if (fd == -EWOULDBLOCK)
-		return err_set(e, EBUSY, "all blocks of uids are in use by other engines");
+	fd = known ? lock_known(o, known, e) : lock_any(&o->uid_base, e);
 	if (fd < 0)
 		return fd;
 	if (known)
 		o->uid_base = known;
+	if (ftruncate(fd, 0) < 0 || pwrite(fd, o->state_dir, strlen(o->state_dir), 0) < 0)
+		return err_errno(e, errno, BLOCK_LOCKS);
 	snprintf(text, sizeof(text), "%u\n", o->uid_base);
 	r = fd_replace_file_at(state, "uid-base", text, strlen(text), 0600);
-	if (r < 0) {
-		fd_close(&fd);
-		return err_errno(e, r, "%s/uid-base", o->state_dir);
-	}
-	return fd;
+	return r < 0 ? err_errno(e, r, "%s/uid-base", o->state_dir) : take_fd(&fd);
 }
 
 static int listen_socket(const struct options *o, gid_t group, struct err *e)
