@@ -37,7 +37,7 @@ static void settle(struct engine *g)
 {
 	for (struct ctr *c = g->ctrs, *next; c; c = next) {
 		next = c->next;
-		if (c->job || c->shim)
+		if (c->job || (c->shim && c->status == CTR_RUNNING))
 			continue;
 		if (c->status == CTR_RUNNING) {
 			ctr_lost(c, "its shim ended while the supervisor was away");

@@ -116,6 +116,8 @@ struct shim {
 	int32_t pid;	    /* 0 until the launcher has told it */
 	bool gone;	    /* the process has been reaped */
 	bool heir;	    /* and somebody may take its place */
+	unsigned int tries; /* to have it started */
+	struct watch *again;
 	uint32_t child_pid; /* the container's first process */
 	int pidfd, userns, netns, rtnl;
 	struct chan *chan;

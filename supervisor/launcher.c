@@ -242,7 +242,7 @@ static void on_word(void *arg, int what)
 	if (r == -EAGAIN)
 		return;
 	if (r < 0)
-		distrust(l, r == -ENODATA ? NULL : "it says what is no word"); /* or dying */
+		distrust(l, r == -EBADMSG ? "it says what is no word" : NULL); /* or dying */
 	else if (f.op == LAUNCH_SPAWN)
 		on_spawn(l, &f);
 	else if (f.op == LAUNCH_IDMAP)

@@ -13,6 +13,9 @@
 #define PAUSE_MIN_MS 100
 #define PAUSE_MAX_MS 5000
 
+#define SPAWN_TRIES    120 /* the launcher gives a forgotten one five seconds */
+#define SPAWN_PAUSE_MS 50
+
 void slot_use(struct engine *g, uint32_t slot, bool used)
 {
 	if (used)
@@ -55,6 +58,7 @@ static void shim_free(struct shim *s)
 		*p = s->next;
 		break;
 	}
+	watch_free(s->again);
 	fd_close(&s->pidfd);
 	fd_close(&s->userns);
 	fd_close(&s->netns);
@@ -232,6 +236,15 @@ void shims_on_started(struct engine *g, const struct launch_frame *f, int channe
 	helpers_forget(g, SHIM, f->slot, f->pid);
 }
 
+static void on_try_again(void *arg)
+{
+	struct shim *s = arg;
+
+	watch_free(s->again);
+	s->again = NULL;
+	spawn(s);
+}
+
 void shims_on_failed(struct engine *g, const struct launch_frame *f)
 {
 	struct shim *s = shim_find(g, f->slot, SHIM_SPAWNING);
@@ -239,6 +252,11 @@ void shims_on_failed(struct engine *g, const struct launch_frame *f)
 
 	if (!s)
 		return;
+	/* A predecessor of ours has ended the slot's last one, and it has not gone yet. */
+	if (f->status == EAGAIN && s->tries++ < SPAWN_TRIES) {
+		s->again = loop_timer(g->loop, SPAWN_PAUSE_MS, on_try_again, s);
+		return;
+	}
 	err_errno(&e, f->status, "starting a shim");
 	tell_ready(s, &e);
 	shim_over(s);
