@@ -183,7 +183,7 @@ $(HOSTILE): $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/hostile/escape*.c))
 
 # ---- the two commands, and their kin -------------------------------------------------------------
 
-.PHONY: unit fuzz hostile deps check demo bench install clean
+.PHONY: unit fuzz hostile deps check demo chaos bench install clean
 unit: $(UNIT:%=$(B)/tests/unit/%)
 fuzz: $(FUZZ:%=$(B)/tests/fuzz/%)
 hostile: $(HOSTILE)
@@ -198,6 +198,12 @@ demo:
 	tests/deps.sh build demo
 	+$(MAKE) all
 	tests/demo.sh
+
+# Random operations and faults, for an hour, or CHAOS_SECONDS.
+chaos:
+	tests/deps.sh build check
+	+$(MAKE) all
+	tests/chaos/run.sh
 
 bench:
 	tests/deps.sh build check bench
