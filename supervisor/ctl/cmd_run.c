@@ -173,7 +173,8 @@ static int start_detached(struct ctl *c, const char *id, struct err *e)
 	return client_call(&c->engine, MSG_container_start, &m, CLIENT_DEADLINE, &in, e);
 }
 
-/* The wait goes first: on a busy machine a container can have come and gone between two words. */
+/* The wait is sent before the start: however short the workload's life and however long ctl is kept
+ * from running, its end is not missed. */
 static int start_attached(struct ctl *c, const struct run_options *o, const char *id,
 	struct streams *s, uint32_t *ret_wait, struct err *e)
 {

@@ -50,14 +50,15 @@ struct attachment {
 	const char *detach_keys;
 };
 
-/* Sends start or attach, then the wait behind it. *ret_id is the request to be answered first. */
+/* Sends start or attach, and the wait behind it, or before it: of what goes with its end nothing
+ * may be left to wait for. *ret_id is the request whose answer comes first. */
 static int send_attachment(struct ctl *c, const struct attachment *a, const struct streams *s,
-	uint32_t *ret_id, uint32_t *ret_wait, struct err *e)
+	bool goes, uint32_t *ret_id, uint32_t *ret_wait, struct err *e)
 {
 	const struct container_wait wait = {.ref = a->ref};
 	MSG_DECLARE(container_start, start);
 	MSG_DECLARE(container_attach, attach);
-	int r;
+	int r = 0;
 
 	start.ref = attach.ref = a->ref;
 	start.in = attach.in = s->far_in;
@@ -65,11 +66,15 @@ static int send_attachment(struct ctl *c, const struct attachment *a, const stru
 	start.err = attach.err = s->far_err;
 	if (s->setup.tty)
 		tty_size(STDIN_FILENO, &start.rows, &start.cols);
-	if (a->start)
+	if (goes)
+		r = client_send(&c->engine, MSG_container_wait, &wait, ret_wait, e);
+	if (r == 0 && a->start)
 		r = client_send(&c->engine, MSG_container_start, &start, ret_id, e);
-	else
+	else if (r == 0)
 		r = client_send(&c->engine, MSG_container_attach, &attach, ret_id, e);
-	return r < 0 ? r : client_send(&c->engine, MSG_container_wait, &wait, ret_wait, e);
+	if (r == 0 && !goes)
+		r = client_send(&c->engine, MSG_container_wait, &wait, ret_wait, e);
+	return r;
 }
 
 static int attach_run(struct ctl *c, const struct attachment *a, struct err *e)
@@ -80,6 +85,7 @@ static int attach_run(struct ctl *c, const struct attachment *a, struct err *e)
 	struct streams_setup setup = {.out = true, .err = true};
 	struct workload w = {.ref = a->ref};
 	uint32_t first, wait, code;
+	bool goes;
 	int r;
 
 	r = container_get(c, a->ref, &k, e);
@@ -92,12 +98,13 @@ static int attach_run(struct ctl *c, const struct attachment *a, struct err *e)
 	setup.tty = k.container.create && k.container.create->tty;
 	setup.proxy = !a->no_proxy;
 	setup.detach_keys = a->detach_keys;
+	goes = a->start && k.container.create && k.container.create->autoremove;
 	w.ref = k.container.id; /* it may be renamed meanwhile */
 	r = streams_open(&s, &setup, e);
 	if (r == 0)
 		r = streams_begin(&s, e);
 	if (r == 0)
-		r = send_attachment(c, a, &s, &first, &wait, e);
+		r = send_attachment(c, a, &s, goes, &first, &wait, e);
 	if (r == 0)
 		r = client_await(&c->engine, first, a->start ? MSG_container_started : MSG_done,
 			CLIENT_DEADLINE, &in, e);

@@ -283,6 +283,17 @@ teardown()
 	[ "$(ctl inspect --format '{{.State.Status}}' stays)" = created ]
 }
 
+@test "--rm: the end of a short life is heard by a ctl that is kept from running" {
+	slow=(strace -qqo /dev/null -e inject=sendmsg:delay_exit=200000 "$engine_bin/ctl")
+	run -7 "${slow[@]}" run --rm "$bb" sh -c 'exit 7'
+	[ "$output" = "" ]
+	id=$(ctl create --rm "$bb" sh -c 'exit 8')
+	run -8 "${slow[@]}" start -a "$id"
+	[ "$output" = "" ]
+	run -127 "${slow[@]}" run --rm "$bb" /nope
+	[ "$(ctl ps -aq)" = "" ]
+}
+
 # code_of CODE WORDS...: ctl WORDS ends with it, and says one line on stderr
 code_of()
 {
