@@ -18,12 +18,15 @@ int inroot_open(int root, const char *path, int flags);
 /* No component may be a link. */
 int inroot_open_strict(int root, const char *path, int flags);
 
-/* O_PATH descriptor of a directory, made with its parents (mode 0755) when missing. */
+/* O_PATH descriptor of a directory, made with its parents (mode 0755) when missing; of whatever is
+ * there that is not a directory, an empty file when nothing is. What a link leads to is made where
+ * it leads, inside: the link stays. */
 int inroot_dir(int root, const char *path, int *ret, struct err *e);
-
-/* O_PATH descriptor of whatever is there that is not a directory; an empty file is made when
- * nothing is. */
 int inroot_file(int root, const char *path, int *ret, struct err *e);
+
+/* Removes the link dir/name of the root's own tree. In a mount below it, which is somebody's, that
+ * is -ELOOP. */
+int inroot_drop_link(int root, const char *dir, const char *name, struct err *e);
 
 /* root/name as a real directory: anything else of that name is removed first. */
 int inroot_real_dir(int root, const char *name, int *ret, struct err *e);
