@@ -19,12 +19,12 @@
 #include "phase.h"
 #include "tmpfs.h"
 
-static bool is_root(int root, int target)
+static bool is_at(int target, int dir, const char *name)
 {
 	struct stat a, b;
 
-	return fstat(root, &a) == 0 && fstat(target, &b) == 0 && a.st_dev == b.st_dev &&
-	       a.st_ino == b.st_ino;
+	return fstatat(dir, name, &a, AT_EMPTY_PATH) == 0 && fstat(target, &b) == 0 &&
+	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
 /* A mount over or in procfs would stand between the kernel and whoever trusts /proc. */
@@ -32,10 +32,12 @@ static int check_target(struct child *c, int target, const char *path, struct er
 {
 	struct statfs fs;
 
-	if (is_root(c->root, target))
+	if (is_at(target, c->root, ""))
 		return err_set(e, EINVAL, "%s: the root itself can't be a mount's target", path);
 	if (fstatfs(target, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC)
 		return err_set(e, EINVAL, "%s: nothing may be mounted in /proc", path);
+	if (is_at(target, c->work, MASK_FILE) || is_at(target, c->work, MASK_DIR))
+		return err_set(e, EINVAL, "%s: nothing may be mounted on what is masked", path);
 	return 0;
 }
 

@@ -28,6 +28,10 @@ struct order {
 	struct spec spec;
 };
 
+/* What masks are clones of, in `work`. */
+#define MASK_FILE "masked"
+#define MASK_DIR  "empty"
+
 /* standby.c: before the order. Proc and sys are masked unless `bare`. */
 int standby_prepare(struct child *c, struct err *e);
 int standby_proc(struct child *c, bool bare, struct err *e);

@@ -21,7 +21,7 @@ static const struct {
 	const char *name;
 	mode_t mode;
 } work_dirs[] = {{"dev", 0755}, {"proc", 0755}, {"sys", 0755}, {"root", 0755}, {"layers", 0755},
-	{"etc", 0755}, {"empty", 0555}};
+	{"etc", 0755}, {MASK_DIR, 0555}};
 
 /* Only mounts that nobody else can see or take part in. */
 static int make_work(struct child *c, struct err *e)
@@ -40,7 +40,7 @@ static int make_work(struct child *c, struct err *e)
 	for (unsigned int i = 0; i < ARRAY_LEN(work_dirs); i++)
 		if (mkdirat(c->work, work_dirs[i].name, work_dirs[i].mode) < 0)
 			return err_errno(e, errno, "/mnt/%s", work_dirs[i].name);
-	fd = openat(c->work, "masked", O_CREAT | O_WRONLY | O_CLOEXEC, 0444);
+	fd = openat(c->work, MASK_FILE, O_CREAT | O_WRONLY | O_CLOEXEC, 0444);
 	if (fd < 0)
 		return err_errno(e, errno, "/mnt/masked");
 	close(fd);
@@ -146,8 +146,8 @@ static int mask(struct child *c, int dir, const char *name, struct err *e)
 		return 0;
 	if (target < 0 || fstat(target, &st) < 0)
 		return err_errno(e, errno, "masking %s", name);
-	r = mnt_clone(c->work, S_ISDIR(st.st_mode) ? "empty" : "masked", INERT | MOUNT_ATTR_RDONLY,
-		false, &mnt);
+	r = mnt_clone(c->work, S_ISDIR(st.st_mode) ? MASK_DIR : MASK_FILE,
+		INERT | MOUNT_ATTR_RDONLY, false, &mnt);
 	if (r == 0)
 		r = mnt_put_on(mnt, target);
 	return r < 0 ? err_errno(e, r, "masking %s", name) : 0;
