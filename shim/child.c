@@ -149,6 +149,7 @@ _noreturn_ void child_main(int sock, bool host_net)
 		.sys = -1,
 		.dev = -1,
 		.pts = -1,
+		.null = -1,
 		.root = -1};
 	struct err e = {0};
 

@@ -20,6 +20,7 @@ struct child {
 	int sys;
 	int dev;
 	int pts;
+	int null; /* the engine's, whatever is mounted on the name later */
 	int root; /* the container's root mount; -1 until phase_rootfs */
 };
 

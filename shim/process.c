@@ -67,9 +67,9 @@ static int mount_console(const struct process_tools *t, const struct pty *pty, s
 	char name[12];
 	int r;
 
-	fd = openat(
-		t->console_target, "console", O_CREAT | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
+	/* What is there already is not opened: it may be a mount of anything. */
+	fd = openat(t->console_target, "console", O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+	if (fd < 0 && errno != EEXIST)
 		return err_errno(e, errno, "making /dev/console");
 	snprintf(name, sizeof(name), "%u", pty->number);
 	r = mnt_clone(t->pts, name, 0, false, &mnt);

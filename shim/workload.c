@@ -14,8 +14,7 @@
 int phase_process(struct child *c, struct order *o, struct err *e)
 {
 	const struct spec *s = &o->spec;
-	/* As the container sees it, so that /proc/self/fd/0 says /dev/null. */
-	int null = openat(c->dev, "null", O_RDWR | O_CLOEXEC), extra[NS_COUNT + 1], r;
+	int extra[NS_COUNT + 1], r;
 	struct process p = {.argv = s->argv,
 		.env = s->env,
 		.group_add = s->group_add,
@@ -34,7 +33,7 @@ int phase_process(struct child *c, struct order *o, struct err *e)
 		.out = -1,
 		.err = -1};
 	struct process_tools t = {.sock = c->sock,
-		.null = null,
+		.null = c->null,
 		.pts = c->pts,
 		.console = s->tty,
 		.console_target = c->dev,
@@ -44,8 +43,6 @@ int phase_process(struct child *c, struct order *o, struct err *e)
 	/* By these the shim's later execs join: setns by pidfd is refused while the process still
 	 * has the shim's memory (ptrace_may_access judges by the memory's user namespace), as an
 	 * init has for ever. */
-	if (null < 0)
-		return err_errno(e, errno, "/dev/null");
 	r = ns_open_own(c->proc, extra);
 	if (r < 0)
 		return err_errno(e, r, "opening namespaces");
