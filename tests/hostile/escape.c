@@ -7,8 +7,9 @@
  *	escape --watch SECONDS				takes hold of every process that comes by
  *	escape --euid					exits with 1 when it has become root
  *	escape --attr NAME FILE [VALUE]			sets an attribute of a file
- *	escape --with-key NAME CMD...			on the host: CMD in a session that holds a
- *key escape --list
+ *	escape --exchange A B STOP			exchanges two names until STOP is there
+ *	escape --with-key NAME CMD...			on the host: CMD in a session with a key
+ *	escape --list
  */
 #include "escape.h"
 
@@ -143,6 +144,18 @@ static int list(void)
 	return 0;
 }
 
+/* What resolves a path meanwhile meets both, sometimes within one path. */
+static int exchange(const char *a, const char *b, const char *stop)
+{
+	while (access(stop, F_OK) < 0)
+		for (int i = 0; i < 1000; i++)
+			if (renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE) < 0) {
+				perror("escape: renameat2");
+				return 1;
+			}
+	return 0;
+}
+
 /* What a careless user of the host has in the session that the engine is started from. */
 static int with_key(const char *name, char **argv)
 {
@@ -166,6 +179,8 @@ int main(int argc, char **argv)
 		return geteuid() == 0;
 	if (argc > 3 && strcmp(argv[1], "--attr") == 0)
 		return set_attribute(argv[2], argv[3], argc > 4 ? argv[4] : "");
+	if (argc > 4 && strcmp(argv[1], "--exchange") == 0)
+		return exchange(argv[2], argv[3], argv[4]);
 	if (argc > 3 && strcmp(argv[1], "--with-key") == 0)
 		return with_key(argv[2], argv + 3);
 	if (argc > 1 && strcmp(argv[1], "--list") == 0)
