@@ -35,6 +35,7 @@ static const struct {
 	{"etc", phase_etc},
 	{"workdir", phase_workdir},
 	{"readonly", phase_readonly},
+	{"locking the mounts", phase_lock},
 	{"pivot_root", phase_pivot},
 	{"hostname", phase_names},
 	{NULL, phase_process},

@@ -14,6 +14,7 @@
 struct child {
 	int sock; /* to the shim */
 	bool host_net;
+	bool no_console;
 	int work;   /* a tmpfs of our own on /mnt; it leaves with the old root */
 	int proc;   /* roots of our procfs, … */
 	int sysctl; /* (its sys/, from before anything was mounted over it) */
@@ -48,6 +49,7 @@ int phase_mounts(struct child *c, struct order *o, struct err *e);
 int phase_etc(struct child *c, struct order *o, struct err *e);
 int phase_workdir(struct child *c, struct order *o, struct err *e);
 int phase_readonly(struct child *c, struct order *o, struct err *e);
+int phase_lock(struct child *c, struct order *o, struct err *e);
 int phase_pivot(struct child *c, struct order *o, struct err *e);
 int phase_names(struct child *c, struct order *o, struct err *e);
 int phase_process(struct child *c, struct order *o, struct err *e);

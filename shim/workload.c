@@ -35,7 +35,7 @@ int phase_process(struct child *c, struct order *o, struct err *e)
 	struct process_tools t = {.sock = c->sock,
 		.null = c->null,
 		.pts = c->pts,
-		.console = s->tty,
+		.console = s->tty && !c->no_console,
 		.console_target = c->dev,
 		.extra = extra,
 		.n_extra = ARRAY_LEN(extra)};

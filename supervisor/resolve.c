@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/capability.h>
 
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define ENV_MAX	     8192
@@ -147,5 +148,6 @@ int resolve_spec(const struct create *o, const struct image_config *img, const c
 		r = resolve_env(o, img, ret->hostname, a, &ret->env, e);
 	if (r == 0)
 		r = caps_resolve(o, &ret->caps, e);
+	ret->lock_mounts = o->privileged || o->seccomp || ret->caps & 1ULL << CAP_SYS_ADMIN;
 	return r;
 }

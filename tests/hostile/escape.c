@@ -8,6 +8,7 @@
  *	escape --euid					exits with 1 when it has become root
  *	escape --attr NAME FILE [VALUE]			sets an attribute of a file
  *	escape --exchange A B STOP			exchanges two names until STOP is there
+ *	escape --unlock MOUNT...			takes off mounts what is on them
  *	escape --with-key NAME CMD...			on the host: CMD in a session with a key
  *	escape --list
  */
@@ -27,6 +28,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "escape_mount.h"
 #include "escape_watch.h"
 
 #define PATIENCE 10 /* seconds for one attempt */
@@ -181,6 +183,8 @@ int main(int argc, char **argv)
 		return set_attribute(argv[2], argv[3], argc > 4 ? argv[4] : "");
 	if (argc > 4 && strcmp(argv[1], "--exchange") == 0)
 		return exchange(argv[2], argv[3], argv[4]);
+	if (argc > 2 && strcmp(argv[1], "--unlock") == 0)
+		return unlock(argv + 2);
 	if (argc > 3 && strcmp(argv[1], "--with-key") == 0)
 		return with_key(argv[2], argv + 3);
 	if (argc > 1 && strcmp(argv[1], "--list") == 0)

@@ -190,6 +190,37 @@ static void directories(void **state)
 	}
 }
 
+/* Whoever may come to SYS_ADMIN later counts, too: exec --privileged where no filter stops it. */
+static void locks(void **state)
+{
+	const struct {
+		struct create o;
+		bool want;
+	} rows[] = {
+		{{0}, false},
+		{{.cap_add = V("SYS_PTRACE", "NET_ADMIN")}, false},
+		{{.cap_add = V("SYS_ADMIN")}, true},
+		{{.cap_add = V("all")}, true},
+		{{.cap_add = V("all"), .cap_drop = V("cap_sys_admin")}, false},
+		{{.privileged = true}, true},
+		{{.privileged = true, .cap_drop = V("all")}, true},
+		{{.seccomp = "unconfined"}, true},
+		{{.seccomp = "own.json"}, true},
+	};
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_LEN(rows); i++) {
+		_cleanup_arena_ struct arena a = {0};
+		struct create o = rows[i].o;
+		struct err e = {0};
+		struct spec got;
+
+		o.argv = V("x");
+		assert_int_equal(resolve_spec(&o, NULL, "0123456789ab", &a, &got, &e), 0);
+		assert_int_equal(got.lock_mounts, rows[i].want);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -199,6 +230,7 @@ int main(void)
 		cmocka_unit_test(hosts),
 		cmocka_unit_test(resolv_conf),
 		cmocka_unit_test(directories),
+		cmocka_unit_test(locks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
