@@ -7,20 +7,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
-#include <signal.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../proto/base/fd.h"
-
-/* Touched pages alone cost memory. Much smaller, and processors with large registers refuse it
- * (sysconf(3), _SC_THREAD_STACK_MIN). */
-#define HOST_THREAD_STACK (256U << 10)
+#include "thread.h"
 
 struct mntns {
 	int dir;
@@ -53,23 +48,9 @@ static void *host_thread(void *arg)
 
 static int host_thread_start(struct mntns *n)
 {
-	pthread_attr_t attr;
-	sigset_t all, old;
-	pthread_t t;
-	int r;
-
 	sem_init(&n->asked, 0, 0);
 	sem_init(&n->answered, 0, 0);
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attr, HOST_THREAD_STACK);
-	/* Signals belong to the loop's thread. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&t, &attr, host_thread, n);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
-	return -r;
+	return thread_start(NULL, host_thread, n);
 }
 
 int mntns_host_clone(struct mntns *n, int source, bool recursive)

@@ -6,14 +6,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "../proto/base/fd.h"
-
-#define THREAD_STACK (256U << 10)
+#include "thread.h"
 
 struct settling {
 	int file, dir;
@@ -52,24 +49,6 @@ static void *settle(void *arg)
 	return NULL;
 }
 
-static int start_thread(struct settling *s)
-{
-	pthread_attr_t attr;
-	sigset_t all, old;
-	pthread_t t;
-	int r;
-
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attr, THREAD_STACK);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&t, &attr, settle, s);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
-	return r;
-}
-
 void settle_begin(int file, int dir, const char *mark)
 {
 	struct settling *s = calloc(1, sizeof(*s));
@@ -81,6 +60,6 @@ void settle_begin(int file, int dir, const char *mark)
 	s->file = file;
 	s->dir = fcntl(dir, F_DUPFD_CLOEXEC, 0);
 	memcpy(s->mark, mark, MIN(strlen(mark), sizeof(s->mark) - 1));
-	if (s->dir < 0 || start_thread(s) != 0)
+	if (s->dir < 0 || thread_start(NULL, settle, s) < 0)
 		settling_free(s);
 }
