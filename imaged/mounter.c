@@ -214,7 +214,17 @@ static void want_worker(void *arg, const char *kind)
 {
 	struct mounter *m = arg;
 
-	chan_event(m->chan, MSG_worker_wanted, 0, &(struct worker_wanted){.kind = kind});
+	if (m->chan)
+		chan_event(m->chan, MSG_worker_wanted, 0, &(struct worker_wanted){.kind = kind});
+}
+
+static void on_close(void *self, struct chan *c)
+{
+	struct mounter *m = self;
+
+	(void)c;
+	m->chan = NULL;
+	loop_stop(m->loop, 0);
 }
 
 /* Root's alone, whatever the state directory around it allows. */
@@ -303,8 +313,11 @@ static int start(struct mounter *m, const struct daemon_args *args, struct debug
 			return r;
 	}
 	m->chan = daemon_channel(m->loop, args,
-		&(struct chan_setup){
-			.self = IMAGED, .peer = SUPERVISOR, .handlers = handlers, .arg = m},
+		&(struct chan_setup){.self = IMAGED,
+			.peer = SUPERVISOR,
+			.handlers = handlers,
+			.arg = m,
+			.on_close = on_close},
 		e);
 	return m->chan ? 0 : -ENOMEM;
 }
