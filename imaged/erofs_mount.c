@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/loop.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -32,8 +33,7 @@ static int mount_source(const char *source, struct err *e)
 	return r < 0 ? err_errno(e, errno, "mounting its image") : r;
 }
 
-/* Binds the file to a device that is free; the descriptor keeps the device until it is mounted. */
-static int loop_bind(int file, int control, char name[LOOP_NAME_MAX], struct err *e)
+static int loop_bind_free(int file, int control, char name[LOOP_NAME_MAX], struct err *e)
 {
 	const struct loop_config config = {
 		.fd = (__u32)file,
@@ -57,6 +57,19 @@ static int loop_bind(int file, int control, char name[LOOP_NAME_MAX], struct err
 			return err_errno(e, errno, "setting up /%s", name);
 	}
 	return err_set(e, EBUSY, "no loop device is free");
+}
+
+/* Binds the file to a device that is free; the descriptor keeps the device until it is mounted. One
+ * thread at a time: all are told of the same device. */
+static int loop_bind(int file, int control, char name[LOOP_NAME_MAX], struct err *e)
+{
+	static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER;
+	int r;
+
+	pthread_mutex_lock(&one);
+	r = loop_bind_free(file, control, name, e);
+	pthread_mutex_unlock(&one);
+	return r;
 }
 
 int erofs_mount_loop(const char *path, struct err *e)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * EROFS image files as mounts: read-only, without devices, idmapped on demand. Only the kernel
- * reads the images. Runs in the mounter, which needs CAP_SYS_ADMIN for each call.
+ * reads the images. Runs in the mounter, in any of its threads; each call needs CAP_SYS_ADMIN.
  */
 #pragma once
 

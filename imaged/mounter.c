@@ -10,12 +10,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "../proto/base/fd.h"
 #include "../proto/base/sandbox.h"
 #include "../proto/daemon.h"
+#include "copies.h"
 #include "debug_workers.h"
 #include "erofs_mount.h"
 #include "images.h"
@@ -34,6 +36,7 @@ struct mounter {
 	struct mntns *mntns;
 	struct store *store;
 	struct pulls *pulls;
+	struct copies *copies;
 	int mounts_files; /* without loop devices: 1, 0; negative: not known yet */
 };
 
@@ -86,39 +89,85 @@ static void on_image_remove(void *self, struct chan *c, uint32_t id, void *msg, 
 		chan_reply(c, id, MSG_image_removed, &answer);
 }
 
-static int open_rootfs(
-	struct mounter *m, const struct rootfs_open *q, struct rootfs_opened *answer, struct err *e)
+/* A rootfs_open that is to be answered. */
+struct opening {
+	struct chan *chan;
+	uint32_t id;
+	char container[65];
+};
+
+static void answer_rootfs(
+	const struct opening *o, int *layers, uint32_t n, const struct err *failure)
 {
-	const struct image *image = store_by_id(m->store, q->image_id);
+	MSG_DECLARE(rootfs_opened, answer);
+	struct err e = failure ? *failure : (struct err){0};
+
+	answer.layers = (struct fdv){layers, n};
+	if (!failure)
+		answer.writable = rootfs_make_writable(o->container, &e);
+	if (answer.writable >= 0)
+		chan_reply(o->chan, o->id, MSG_rootfs_opened, &answer);
+	else
+		chan_fail(o->chan, o->id, &e);
+	fd_close(&answer.writable);
+}
+
+static void on_copied(void *arg, int *mounts, uint32_t n, const struct err *e)
+{
+	struct opening *o = arg;
+
+	answer_rootfs(o, mounts, n, e);
+	free(o);
+}
+
+static int copy_rootfs(struct mounter *m, const struct opening *o, const struct image *image,
+	int userns, struct err *e)
+{
+	struct opening *kept = malloc(sizeof(*kept));
 	int r;
 
-	if (!image)
-		return err_set(e, ENOENT, "no image with id %.80s", q->image_id);
-	r = rootfs_open_layers(image, q->userns, answer->layers.v, &answer->layers.n, e);
+	if (!kept)
+		return err_set(e, ENOMEM, "out of memory");
+	*kept = *o;
+	r = copies_begin(m->copies, o->container, image, userns, on_copied, kept, e);
 	if (r < 0)
-		return r;
-	r = answer->writable = rootfs_make_writable(q->container, e);
-	return r < 0 ? r : 0;
+		free(kept);
+	return r;
 }
 
 static void on_rootfs_open(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
 {
 	const struct rootfs_open *q = msg;
-	MSG_DECLARE(rootfs_opened, answer);
-	int layers[ROOTFS_MOUNTS_MAX];
-	struct err e;
+	struct mounter *m = self;
+	const struct image *image = store_by_id(m->store, q->image_id);
+	struct opening o = {.chan = c, .id = id};
+	int layers[ROOTFS_MOUNTS_MAX], r;
+	struct err e = {0};
+	uint32_t n = 0;
 
 	(void)f;
-	answer.layers.v = layers;
-	if (open_rootfs(self, q, &answer, &e) < 0) {
-		err_prefix(&e, "rootfs");
-		chan_fail(c, id, &e);
-	} else {
-		chan_reply(c, id, MSG_rootfs_opened, &answer);
-	}
-	for (uint32_t i = 0; i < answer.layers.n; i++)
-		fd_close(&layers[i]);
-	fd_close(&answer.writable);
+	snprintf(o.container, sizeof(o.container), "%s", q->container);
+	if (!image)
+		r = err_set(&e, ENOENT, "no image with id %.80s", q->image_id);
+	else if (q->isolated)
+		r = copy_rootfs(m, &o, image, q->userns, &e);
+	else
+		r = rootfs_open_layers(image, q->userns, layers, &n, &e);
+	if (r < 0 || !q->isolated)
+		answer_rootfs(&o, layers, n, r < 0 ? &e : NULL);
+	while (n > 0)
+		fd_close(&layers[--n]);
+}
+
+static void on_rootfs_cancel(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
+{
+	const struct rootfs_cancel *q = msg;
+	struct mounter *m = self;
+
+	(void)c;
+	(void)id;
+	(void)f;
+	copies_cancel(m->copies, q->container);
 }
 
 static void on_mount_map(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
@@ -202,6 +251,7 @@ static const struct handler handlers[] = {
 	{MSG_image_inspect, on_image_inspect},
 	{MSG_image_remove, on_image_remove},
 	{MSG_rootfs_open, on_rootfs_open},
+	{MSG_rootfs_cancel, on_rootfs_cancel},
 	{MSG_mount_map, on_mount_map},
 	{MSG_rootfs_writable, on_rootfs_writable},
 	{MSG_rootfs_remove, on_rootfs_remove},
@@ -303,7 +353,8 @@ static int start(struct mounter *m, const struct daemon_args *args, struct debug
 	};
 
 	m->pulls = pulls_new(m->store, &workers);
-	if (!m->pulls)
+	m->copies = copies_new(m->loop);
+	if (!m->pulls || !m->copies)
 		return err_set(e, ENOMEM, "out of memory");
 	for (unsigned int i = 0; i < debug->n; i++) {
 		int r = workers_add(
@@ -361,6 +412,7 @@ int mounter_main(int argc, char **argv)
 		code = loop_run(m.loop);
 	else
 		log_error("%s", e.text);
+	copies_free(m.copies);
 	pulls_free(m.pulls);
 	store_free(m.store);
 	chan_close(m.chan);

@@ -21,6 +21,8 @@ static const struct priv_cap caps[] = {
 static const struct priv_rlimit rlimits[] = {
 	{RLIMIT_CORE, 0, "what it holds are descriptors of others"},
 	{RLIMIT_MEMLOCK, 0, "locks no memory"},
+	{RLIMIT_NOFILE, 4096,
+		"the layers of a container that starts, of eight while they are copied, and a few"},
 	{-1, 0, NULL},
 };
 
@@ -49,11 +51,12 @@ static const struct priv_syscall syscalls[] = {
 	PRIV_SYS(fchmodat, "the same in newer C libraries"),
 	PRIV_SYS(renameat, "a layer or record that is complete takes its name"),
 	PRIV_SYS(renameat2, "the same in newer C libraries"),
+	PRIV_SYS(copy_file_range, "a container's private copies of layers, by the kernel"),
 	PRIV_SYS(fdatasync, "a layer is on disk before its mark says so"),
 	PRIV_SYS_IF(getsockopt, 2, PRIV_INT, SO_TYPE, "whether what came as a worker is a channel"),
 	PRIV_SYS(pipe2, "from the fetch worker to an unpack worker"),
 	PRIV_SYS_IF(clone, 0, CLONE_THREAD, CLONE_THREAD,
-		"a thread that waits for the disk; never a process"),
+		"threads that copy layers or wait for the disk; never a process"),
 	PRIV_SYS_ERRNO(
 		clone3, ENOSYS, "its flags can't be looked at: the C library then takes clone"),
 	PRIV_SYS(set_robust_list, "a thread's first calls"),

@@ -22,91 +22,95 @@
 #include "digest.h"
 #include "erofs_mount.h"
 
-#define NAME_BYTES    128
+#define PATH_BYTES    128
 #define CONTAINER_MAX 64
 
-static int check_userns(int fd, struct err *e)
+int rootfs_check_userns(int fd, struct err *e)
 {
 	if (ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWUSER)
 		return err_set(e, EINVAL, "userns: not a user namespace");
 	return 0;
 }
 
-/* An image file of the store, and where it is mounted. */
-struct place {
-	char file[NAME_BYTES], at[NAME_BYTES];
-};
-
-static struct place layer_place(const char *digest)
+static struct rootfs_file layer_file(const char *digest)
 {
-	struct place p;
+	struct rootfs_file f;
 
-	snprintf(p.file, sizeof(p.file), "images/layers/%s.erofs", digest_hex(digest));
-	snprintf(p.at, sizeof(p.at), "layers/%s", digest_hex(digest));
-	return p;
+	snprintf(f.path, sizeof(f.path), "images/layers/%s.erofs", digest_hex(digest));
+	snprintf(f.at, sizeof(f.at), "layers/%s", digest_hex(digest));
+	snprintf(f.what, sizeof(f.what), "layer %.19s", digest);
+	return f;
 }
 
-static struct place dirs_place(const char *id)
+static struct rootfs_file dirs_file(const char *id)
 {
-	struct place p;
+	struct rootfs_file f;
 
-	snprintf(p.file, sizeof(p.file), "images/dirs/%s.erofs", digest_hex(id));
-	snprintf(p.at, sizeof(p.at), "layers/%s.dirs", digest_hex(id));
-	return p;
+	snprintf(f.path, sizeof(f.path), "images/dirs/%s.erofs", digest_hex(id));
+	snprintf(f.at, sizeof(f.at), "layers/%s.dirs", digest_hex(id));
+	snprintf(f.what, sizeof(f.what), "directories of image %.19s", id);
+	return f;
 }
 
 /* That the mount point is there says that it is mounted. */
-static int place_mount(const struct place *p, struct err *e)
+static int shared_mount(const struct rootfs_file *f, struct err *e)
 {
 	_cleanup_fd_ int mnt = -1;
 	int r = 0;
 
-	if (mkdir(p->at, 0700) < 0)
+	if (mkdir(f->at, 0700) < 0)
 		return errno == EEXIST ? 0 : err_errno(e, errno, "making its mount point");
-	mnt = erofs_mount_file(p->file, e);
+	mnt = erofs_mount_file(f->path, e);
 	if (mnt < 0)
 		r = mnt;
-	else if (move_mount(mnt, "", AT_FDCWD, p->at, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+	else if (move_mount(mnt, "", AT_FDCWD, f->at, MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		r = err_errno(e, errno, "attaching its mount");
 	if (r < 0)
-		rmdir(p->at);
+		rmdir(f->at);
 	return r;
 }
 
-static void place_drop(const struct place *p)
+static void shared_drop(const struct rootfs_file *f)
 {
-	umount2(p->at, MNT_DETACH | UMOUNT_NOFOLLOW);
-	rmdir(p->at);
+	umount2(f->at, MNT_DETACH | UMOUNT_NOFOLLOW);
+	rmdir(f->at);
 }
 
 void rootfs_drop_layer(const char *digest)
 {
-	struct place p = layer_place(digest);
+	struct rootfs_file f = layer_file(digest);
 
-	place_drop(&p);
+	shared_drop(&f);
 }
 
 void rootfs_drop_dirs(const char *id)
 {
-	struct place p = dirs_place(id);
+	struct rootfs_file f = dirs_file(id);
 
-	place_drop(&p);
+	shared_drop(&f);
 }
 
-static int place_open(const struct place *p, int userns, struct err *e)
+int rootfs_map_ids(int mnt, int userns, struct err *e)
 {
 	struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (__u64)userns};
+
+	if (mount_setattr(mnt, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+		return err_errno(e, errno, "mapping its ids");
+	return 0;
+}
+
+static int shared_open(const struct rootfs_file *f, int userns, struct err *e)
+{
 	_cleanup_fd_ int tree = -1;
-	int r = place_mount(p, e);
+	int r = shared_mount(f, e);
 
 	if (r < 0)
 		return r;
-	tree = open_tree(AT_FDCWD, p->at, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	tree = open_tree(AT_FDCWD, f->at, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (tree < 0)
 		return err_errno(e, errno, "cloning its mount");
-	if (mount_setattr(tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
-		return err_errno(e, errno, "mapping its ids");
-	return take_fd(&tree);
+	r = rootfs_map_ids(tree, userns, e);
+	return r < 0 ? r : take_fd(&tree);
 }
 
 /* Overlayfs knows no opaque mark on the root of a layer: whatever lies below is left out. */
@@ -119,45 +123,50 @@ uint32_t rootfs_lowest_layer(const struct image *image)
 	return i;
 }
 
-static int open_one(const struct image *image, uint32_t i, int userns, struct err *e)
+int rootfs_files(
+	const struct image *image, struct rootfs_file *files, uint32_t *ret_n, struct err *e)
 {
-	bool is_layer = i < image->layers.n;
-	struct place p = is_layer ? layer_place(image->layers.v[i].digest) : dirs_place(image->id);
-	int r = place_open(&p, userns, e);
+	uint32_t n = 0;
 
-	if (r < 0 && is_layer)
-		err_prefix(e, "layer %.19s", image->layers.v[i].digest);
-	else if (r < 0)
-		err_prefix(e, "directories of image %.19s", image->id);
-	return r;
+	*ret_n = 0;
+	if (image->layers.n + image->dirs > ROOTFS_MOUNTS_MAX)
+		return err_set(e, E2BIG, "%u layers are too many", image->layers.n);
+	for (uint32_t i = rootfs_lowest_layer(image); i < image->layers.n; i++)
+		files[n++] = layer_file(image->layers.v[i].digest);
+	if (image->dirs)
+		files[n++] = dirs_file(image->id);
+	*ret_n = n;
+	return 0;
 }
 
 int rootfs_open_layers(
 	const struct image *image, int userns, int *fds, uint32_t *ret_n, struct err *e)
 {
-	uint32_t n = 0, end = image->layers.n + image->dirs;
-	int r = check_userns(userns, e);
+	struct rootfs_file files[ROOTFS_MOUNTS_MAX];
+	uint32_t n, opened = 0;
+	int r = rootfs_check_userns(userns, e);
 
 	*ret_n = 0;
+	if (r == 0)
+		r = rootfs_files(image, files, &n, e);
 	if (r < 0)
 		return r;
-	if (end > ROOTFS_MOUNTS_MAX)
-		return err_set(e, E2BIG, "%u layers are too many", image->layers.n);
-	for (uint32_t i = rootfs_lowest_layer(image); i < end; i++) {
-		r = open_one(image, i, userns, e);
+	for (; opened < n; opened++) {
+		r = shared_open(&files[opened], userns, e);
 		if (r < 0) {
-			while (n > 0)
-				fd_close(&fds[--n]);
+			err_prefix(e, "%s", files[opened].what);
+			while (opened > 0)
+				fd_close(&fds[--opened]);
 			return r;
 		}
-		fds[n++] = r;
+		fds[opened] = r;
 	}
 	*ret_n = n;
 	return 0;
 }
 
 /* Container ids are the supervisor's, and become file names here. */
-static int writable_path(const char *container, char path[NAME_BYTES], struct err *e)
+static int writable_path(const char *container, char path[PATH_BYTES], struct err *e)
 {
 	static const char letters[] =
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
@@ -165,7 +174,7 @@ static int writable_path(const char *container, char path[NAME_BYTES], struct er
 
 	if (n == 0 || n > CONTAINER_MAX || container[0] == '.' || strspn(container, letters) != n)
 		return err_set(e, EINVAL, "container id: not 1 to 64 of a-z, A-Z, 0-9, _, . and -");
-	snprintf(path, NAME_BYTES, "rootfs/%s", container);
+	snprintf(path, PATH_BYTES, "rootfs/%s", container);
 	return 0;
 }
 
@@ -181,7 +190,7 @@ static int clone_writable(const char *path, const char *container, struct err *e
 
 int rootfs_make_writable(const char *container, struct err *e)
 {
-	char path[NAME_BYTES];
+	char path[PATH_BYTES];
 	int r = writable_path(container, path, e);
 
 	if (r < 0)
@@ -198,7 +207,7 @@ int rootfs_make_writable(const char *container, struct err *e)
 
 int rootfs_open_writable(const char *container, struct err *e)
 {
-	char path[NAME_BYTES];
+	char path[PATH_BYTES];
 	int r = writable_path(container, path, e);
 
 	return r < 0 ? r : clone_writable(path, container, e);
@@ -206,7 +215,7 @@ int rootfs_open_writable(const char *container, struct err *e)
 
 int rootfs_remove_writable(const char *container, struct err *e)
 {
-	char path[NAME_BYTES];
+	char path[PATH_BYTES];
 	int r = writable_path(container, path, e);
 
 	if (r < 0)
@@ -260,7 +269,7 @@ int rootfs_map_host(struct mntns *n, const struct mount_map *m, struct err *e)
 		.userns_fd = (__u64)m->userns,
 	};
 	_cleanup_fd_ int tree = -1;
-	int r = check_userns(m->userns, e);
+	int r = rootfs_check_userns(m->userns, e);
 
 	if (r < 0)
 		return r;

@@ -15,15 +15,28 @@
 #define ROOTFS_LAYERS_MAX 127
 #define ROOTFS_MOUNTS_MAX (ROOTFS_LAYERS_MAX + 1) /* the directory image is one more */
 
+/* A file of the store that root filesystems are made of: a layer, or an image's directories. */
+struct rootfs_file {
+	char path[96], at[96]; /* and where its mount is that containers share */
+	char what[48];	       /* for people */
+};
+
 /* Index of the lowest layer that none above hides; needs what is known of the layers. */
 uint32_t rootfs_lowest_layer(const struct image *image);
 
-/* One clone for each layer of the image, lowest first, and one for its directory image if it has
- * one, into fds[ROOTFS_MOUNTS_MAX], which the caller closes. Mounts what isn't mounted yet. Layers
- * below one that hides all beneath it are left out. `userns` is a user namespace with container ids
- * inside. */
+/* Those of an image, lowest first, into files[ROOTFS_MOUNTS_MAX]: its layers, but for those below
+ * one that hides all beneath it, and the directory image if it has one. */
+int rootfs_files(
+	const struct image *image, struct rootfs_file *files, uint32_t *ret_n, struct err *e);
+
+/* One clone for each of these files into fds[ROOTFS_MOUNTS_MAX], which the caller closes. Mounts
+ * what isn't mounted yet. `userns` is a user namespace with container ids inside. */
 int rootfs_open_layers(
 	const struct image *image, int userns, int *fds, uint32_t *ret_n, struct err *e);
+
+int rootfs_check_userns(int fd, struct err *e);
+/* Maps a detached mount for the container whose user namespace that is. */
+int rootfs_map_ids(int mnt, int userns, struct err *e);
 
 /* The layer's mount goes, if there is one; containers that have a clone keep theirs. */
 void rootfs_drop_layer(const char *digest);

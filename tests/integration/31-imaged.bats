@@ -248,10 +248,27 @@ field()
 	[[ ${lines[1]} = rootfs_writable_opened* ]]
 	[ "${lines[2]}" = "done" ]
 	[ "${lines[3]}" = 'failed code=2 text="container c1 has no writable directory"' ]
-	[[ ${lines[4]} = 'failed code=22 text="rootfs: container id:'* ]]
+	[[ ${lines[4]} = 'failed code=22 text="container id:'* ]]
 	[[ ${lines[5]} = mount_mapped* ]]
 	[[ ${lines[6]} = *"proc file system can't be mapped to a container's ids"* ]]
 	[ -z "$(ls "$STATE/rootfs")" ]
+}
+
+@test "isolated layers, by hand: as many mounts, and copies without a name" {
+	run -0 imaged "image_pull ref=$REGISTRY/whiteouts"
+	id=$(field image.id)
+	unshare -U --map-root-user sleep 60 3>&- &
+	pid=$!
+	run -0 imaged "rootfs_open container=c1 image_id=$id userns=@/proc/$pid/ns/user" \
+		"rootfs_open container=c2 image_id=$id userns=@/proc/$pid/ns/user isolated=true" \
+		"rootfs_open container=c3 image_id=$id userns=@/etc/passwd isolated=true"
+	kill "$pid"
+	wait "$pid" || true
+	[ "$(grep -o 'layers=@' <<<"${lines[0]}" | wc -l)" = 4 ]
+	[ "$(grep -o 'layers=@' <<<"${lines[1]}" | wc -l)" = 4 ]
+	[ "${lines[2]}" = 'failed code=22 text="userns: not a user namespace"' ]
+	[ -z "$(ls "$STATE/images/tmp")" ]
+	[ "$(ls "$STATE/rootfs" | tr '\n' ' ')" = "c1 c2 " ]
 }
 
 @test "workers come when wanted, go when idle, and hold what the privilege table says" {
