@@ -110,6 +110,9 @@ static int check(struct engine *g, const struct request *q, struct err *e)
 		return err_set(e, EINVAL, "the seccomp option and its filter don't come together");
 	if (o->rootfs && q->rootfs < 0)
 		return err_set(e, EINVAL, "--rootfs came without its descriptor");
+	if (o->rootfs && o->isolated_layers)
+		return err_set(
+			e, EINVAL, "isolated layers are an image's: a root directory has none");
 	if (o->name)
 		r = ctr_name_check(g, o->name, q->uid, e);
 	if (r == 0)

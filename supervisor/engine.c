@@ -127,6 +127,8 @@ static void on_terminate(void *arg)
 	for (struct ctr *c = g->ctrs; c; c = c->next)
 		if (c->status == CTR_RUNNING)
 			stop_begin(c, g->o->shutdown_timeout);
+		else if (c->status == CTR_STARTING)
+			start_hurry(c);
 	engine_end_if_idle(g);
 }
 

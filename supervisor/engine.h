@@ -253,6 +253,8 @@ void wait_forget_client(struct engine *g, struct chan *client);
 /* jobs */
 /* Takes over the descriptors in how, and r. */
 void start_begin(struct ctr *c, const struct container_start *how, struct relay *r);
+/* A start under way is to fail rather than to go on copying layers. */
+void start_hurry(struct ctr *c);
 void finish_begin(struct ctr *c);
 void remove_begin(struct ctr *c);
 void ctr_exited(struct ctr *c, const struct shim_exited *how);

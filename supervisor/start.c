@@ -14,6 +14,7 @@
 #include "seccomp.h"
 
 #define HELPER_MS    30000
+#define COPY_MS	     600000 /* layers of a large image take their time */
 #define SPEC_MAX     (2U << 20)
 #define RESOLV_MAX   16384
 #define BINDS_MAX    64
@@ -92,6 +93,14 @@ static void undo_shim(struct job *j)
 	shim_end(j->ctr->shim);
 }
 
+/* What will be undone anyway is not copied first. */
+static void step_end(void *ref, const struct err *e)
+{
+	if (e)
+		start_hurry(step_job(ref)->ctr);
+	job_step_done(ref, e);
+}
+
 /* ---- cgroup ---- */
 
 static void on_cgroup(void *ref, void *msg, struct frame *f, const struct err *e)
@@ -104,7 +113,7 @@ static void on_cgroup(void *ref, void *msg, struct frame *f, const struct err *e
 		s->procs[s->n_procs++] = frame_take_fd(f, m->procs.v[i]);
 	if (m && m->in_force)
 		doc_copy(&j->ctr->in_force, &schema_limits, m->in_force, NULL);
-	job_step_done(ref, e);
+	step_end(ref, e);
 }
 
 static void start_cgroup(struct job *j, void *ref)
@@ -144,7 +153,7 @@ static void on_rootfs(void *ref, void *msg, struct frame *f, const struct err *e
 		s->writable = frame_take_fd(f, m->writable);
 		j->ctr->rootfs_made = true;
 	}
-	job_step_done(ref, e);
+	step_end(ref, e);
 }
 
 static void start_rootfs(struct job *j, void *ref)
@@ -154,7 +163,18 @@ static void start_rootfs(struct job *j, void *ref)
 	m.container = j->ctr->id;
 	m.image_id = j->ctr->image_id;
 	m.userns = j->ctr->shim->userns;
-	helper_request(j->engine, H_IMAGED, MSG_rootfs_open, &m, HELPER_MS, on_rootfs, ref);
+	m.isolated = ctr_create(j->ctr)->isolated_layers;
+	helper_request(j->engine, H_IMAGED, MSG_rootfs_open, &m, m.isolated ? COPY_MS : HELPER_MS,
+		on_rootfs, ref);
+}
+
+void start_hurry(struct ctr *c)
+{
+	const struct rootfs_cancel m = {.container = c->id};
+	struct chan *imaged = helper_chan(c->engine, H_IMAGED);
+
+	if (imaged && ctr_create(c)->isolated_layers)
+		chan_event(imaged, MSG_rootfs_cancel, 0, &m);
 }
 
 /* ---- network ---- */
@@ -172,7 +192,7 @@ static void on_network(void *ref, void *msg, struct frame *f, const struct err *
 	(void)f;
 	if (m)
 		doc_copy(&j->ctr->endpoint, &schema_endpoint, m->endpoint, NULL);
-	job_step_done(ref, e);
+	step_end(ref, e);
 }
 
 static void start_network(struct job *j, void *ref)
@@ -226,7 +246,7 @@ static void bind_done(struct job *j)
 	struct start *s = j->data;
 
 	if (--s->binds_waiting == 0)
-		job_step_done(s->bind_ref, s->bind_failure.code ? &s->bind_failure : NULL);
+		step_end(s->bind_ref, s->bind_failure.code ? &s->bind_failure : NULL);
 }
 
 static void on_bind(void *arg, void *msg, struct frame *f, const struct err *e)
@@ -286,7 +306,7 @@ static void map_all(struct job *j, int userns)
 static void on_idmap(void *ref, int ns, const struct err *e)
 {
 	if (e)
-		job_step_done(ref, e);
+		step_end(ref, e);
 	else
 		map_all(step_job(ref), ns);
 }

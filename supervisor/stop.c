@@ -79,6 +79,7 @@ void stop_once_started(struct ctr *c, int64_t timeout_s)
 	if (!c->stop_wanted || timeout_s == 0)
 		c->stop_seconds = timeout_s;
 	c->stop_wanted = true;
+	start_hurry(c);
 }
 
 int64_t stop_timeout(const struct ctr *c, const struct container_stop *how)

@@ -45,6 +45,7 @@ mmdebstrap                check,bench               the multi-layer Debian image
 zstd                      check                     the image with zstd layers
 erofs-utils               check                     fsck.erofs judges every layer we write
 e2fsprogs                 check,bench               mkfs.ext4: small loop filesystems as state directory
+xfsprogs                  check                     mkfs.xfs: a file system whose files can share blocks
 clang                     check,lint                fuzzers need libFuzzer
 libclang-rt-14-dev        check,lint                libFuzzer's and the sanitizers' runtime
 binutils                  check                     readelf: which library each program links

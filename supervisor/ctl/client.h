@@ -6,7 +6,8 @@
 
 #include "frame.h"
 
-#define CLIENT_DEADLINE 60 /* seconds for answers that wait for nothing but the engine */
+#define CLIENT_DEADLINE 60  /* seconds for answers that wait for nothing but the engine */
+#define CLIENT_START	660 /* likewise, when it may have layers to copy */
 
 struct client {
 	int fd; /* SOCK_SEQPACKET; poll it for POLLIN when waiting for several things */

@@ -170,7 +170,7 @@ static int start_detached(struct ctl *c, const char *id, struct err *e)
 	MSG_DECLARE(container_start, m);
 
 	m.ref = id;
-	return client_call(&c->engine, MSG_container_start, &m, CLIENT_DEADLINE, &in, e);
+	return client_call(&c->engine, MSG_container_start, &m, CLIENT_START, &in, e);
 }
 
 /* The wait is sent before the start: however short the workload's life and however long ctl is kept
@@ -196,7 +196,7 @@ static int start_attached(struct ctl *c, const struct run_options *o, const char
 	if (r == 0)
 		r = client_send(&c->engine, MSG_container_start, &m, &start, e);
 	if (r == 0)
-		r = client_await(&c->engine, start, MSG_container_started, CLIENT_DEADLINE, &in, e);
+		r = client_await(&c->engine, start, MSG_container_started, CLIENT_START, &in, e);
 	streams_sent(s);
 	return r;
 }

@@ -37,7 +37,7 @@ static int start_one(struct ctl *c, const char *ref, struct err *e)
 	int r;
 
 	m.ref = ref;
-	r = client_call(&c->engine, MSG_container_start, &m, CLIENT_DEADLINE, &in, e);
+	r = client_call(&c->engine, MSG_container_start, &m, CLIENT_START, &in, e);
 	if (r == 0)
 		puts(ref);
 	return r;
@@ -107,7 +107,7 @@ static int attach_run(struct ctl *c, const struct attachment *a, struct err *e)
 		r = send_attachment(c, a, &s, goes, &first, &wait, e);
 	if (r == 0)
 		r = client_await(&c->engine, first, a->start ? MSG_container_started : MSG_done,
-			CLIENT_DEADLINE, &in, e);
+			CLIENT_START, &in, e);
 	streams_sent(&s);
 	if (r == 0)
 		r = streams_run(&s, &c->engine, &w, wait, &code, e);

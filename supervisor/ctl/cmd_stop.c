@@ -57,8 +57,7 @@ static int restart_one(struct ctl *c, void *options, const char *ref, struct err
 	stop.ref = start.ref = ref;
 	r = client_call(&c->engine, MSG_container_stop, &stop, 0, &stopped, e);
 	if (r == 0)
-		r = client_call(
-			&c->engine, MSG_container_start, &start, CLIENT_DEADLINE, &started, e);
+		r = client_call(&c->engine, MSG_container_start, &start, CLIENT_START, &started, e);
 	if (r == 0)
 		puts(ref);
 	return r;

@@ -149,6 +149,7 @@ json_t *render_host_config(const struct container *c)
 	render_bool(j, "Privileged", o->privileged);
 	render_bool(j, "PublishAllPorts", o->publish_all);
 	render_bool(j, "ReadonlyRootfs", o->readonly);
+	render_bool(j, "IsolatedLayers", o->isolated_layers);
 	json_object_set_new(j, "SecurityOpt", render_security(o));
 	json_object_set_new(j, "Tmpfs", render_tmpfs(o));
 	render_number(j, "ShmSize", o->shm_size ? (int64_t)o->shm_size : 64 << 20);

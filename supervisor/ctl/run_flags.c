@@ -138,6 +138,8 @@ const struct flag run_flags[] = {
 		"all capabilities and no masked paths, in its user namespace"),
 	MANY("security-opt", 0, security_opt, check_security, "OPTION",
 		"seccomp=FILE, seccomp=unconfined or no-new-privileges=false"),
+	SWITCH("isolated-layers", 0, isolated_layers,
+		"layers of its own, whose page cache nobody shares"),
 	MANY("sysctl", 0, sysctl, check_sysctl, "NAME=VALUE",
 		"a kernel parameter of its namespaces"),
 
@@ -169,7 +171,6 @@ const struct flag run_flags[] = {
 	LATER("health-start-period"),
 	LATER("health-timeout"),
 	LATER("ipc"),
-	LATER("isolated-layers"),
 	LATER("isolation"),
 	LATER("kernel-memory"),
 	LATER("link"),

@@ -48,6 +48,9 @@ static int check_together(const struct run_options *o, struct err *e)
 	if (no_bridge && (o->ip || o->ip6 || o->mac))
 		return err_set(
 			e, EINVAL, "addresses can't be chosen with --network %s", o->network);
+	if (o->rootfs && o->isolated_layers)
+		return err_set(e, EINVAL,
+			"--isolated-layers is for images: what --rootfs names has no layers");
 	if (is_network(o, "host"))
 		for (uint32_t i = 0; i < o->sysctl.n; i++)
 			if (strncmp(o->sysctl.v[i], "net.", 4) == 0)
@@ -279,6 +282,7 @@ static int plan_security(const struct run_options *o, struct run_plan *p, struct
 	c->cap_add = o->cap_add;
 	c->cap_drop = o->cap_drop;
 	c->privileged = o->privileged;
+	c->isolated_layers = o->isolated_layers;
 	c->sysctls = o->sysctl;
 	for (uint32_t i = 0; i < o->security_opt.n && r == 0; i++) {
 		const char *s = o->security_opt.v[i];

@@ -60,6 +60,7 @@ static void test_defaults(void **state)
 	assert_int_equal(c->argv.n, 3);
 	assert_string_equal(c->argv.v[1], "-d");
 	assert_false(c->detach || c->autoremove || c->tty || c->entrypoint_set || c->umask_set);
+	assert_false(c->isolated_layers);
 	assert_null(c->limits);
 	assert_int_equal(c->env.n, 0);
 	result_free(&x);
@@ -77,10 +78,11 @@ static void test_everything(void **state)
 		"-1", "--umask", "077", "-m", "64m", "--cpus", "0.5", "-v", "/etc/../etc:/e:ro",
 		"--tmpfs", "/t:size=1m", "-p", "80:80", "--cap-add", "ALL", "--security-opt",
 		"no-new-privileges=false", "--oom-score-adj", "-5", "--ulimit", "nofile=10",
-		"--shm-size", "1m", "--network", "bridge", "-l", "a=b", "img");
+		"--shm-size", "1m", "--network", "bridge", "-l", "a=b", "--isolated-layers", "img");
 	if (x.r < 0)
 		fail_msg("%s", x.e.text);
 	assert_true(c->tty && c->stdin_open && c->detach && c->entrypoint_set && c->new_privs);
+	assert_true(c->isolated_layers);
 	assert_int_equal(c->entrypoint.n, 0);
 	assert_string_equal(c->env.v[0], "PLAN_TEST=v");
 	assert_string_equal(c->hostname, "host");
@@ -124,6 +126,7 @@ static void test_refused(void **state)
 	REFUSE(EINVAL, "same place", "-v", "/etc:/a", "--tmpfs", "/a/", "x");
 	REFUSE(EINVAL, "no such file", "-v", "/nonexistent/x:/a", "x");
 	REFUSE(ENOENT, "--rootfs", "--rootfs", "/nonexistent/x", "true");
+	REFUSE(EINVAL, "has no layers", "--isolated-layers", "--rootfs", "/tmp", "true");
 	REFUSE(ENOENT, "--env-file: /nonexistent", "--env-file", "/nonexistent/x", "x");
 	REFUSE(EINVAL, "published twice", "-p", "80:80", "-p", "80:81", "x");
 	REFUSE(EINVAL, "none of seccomp=FILE", "--security-opt", "apparmor=x", "x");
