@@ -88,7 +88,8 @@ static int set_amount(struct config *c, char **words, bool is_preset, struct err
 	if (r < 0)
 		return r;
 	if (is_preset && q != QUOTA_MEMORY && q != QUOTA_CPUS && q != QUOTA_PIDS)
-		return err_set(e, EINVAL, "there are defaults of memory, cpus and pids, not of %s",
+		return err_set(e, EINVAL,
+			"there are defaults of memory, cpus, pids and isolated-layers, not of %s",
 			words[2]);
 	if (parse_amount(q, words[3], &v) < 0 || (is_preset && v == 0))
 		return err_set(e, EINVAL, "\"%.64s\" is no amount of %s", words[3], words[2]);
@@ -107,9 +108,30 @@ static int set_quota(struct config *c, char **words, struct err *e)
 	return set_amount(c, words, false, e);
 }
 
+static int set_isolated(struct config *c, char **words, struct err *e)
+{
+	bool yes = strcmp(words[3], "yes") == 0;
+	struct policy_row *row;
+	uint32_t who;
+	int r = parse_who(words[1], &who, e);
+
+	if (r < 0)
+		return r;
+	if (!yes && strcmp(words[3], "no") != 0)
+		return err_set(e, EINVAL, "%s is yes or no, not \"%.64s\"", words[2], words[3]);
+	row = policy_row(&c->policy, who);
+	if (!row)
+		return err_set(e, E2BIG, "more than %d users", POLICY_ROWS_MAX);
+	if (row->isolated != POLICY_UNSET)
+		return err_set(e, EEXIST, "said before");
+	row->isolated = yes;
+	return 0;
+}
+
 static int set_preset(struct config *c, char **words, struct err *e)
 {
-	return set_amount(c, words, true, e);
+	return strcmp(words[2], "isolated-layers") == 0 ? set_isolated(c, words, e)
+							: set_amount(c, words, true, e);
 }
 
 static int set_right(struct config *c, char **words, struct err *e)

@@ -7,6 +7,7 @@
  *	publish-ip ADDRESS              where ports are published unless -p says (127.0.0.1)
  *	quota WHO WHAT AMOUNT           of containers, memory, cpus, pids, binds, connections
  *	default WHO WHAT AMOUNT         what a container gets that doesn't say: memory, cpus, pids
+ *	default WHO isolated-layers yes|no      as if it had asked for them, or not
  *	allow WHO RIGHT                 host-network, low-ports, publish, remove-images
  *
  * WHO is a user's name, its uid, or * for all; a user's own line stands before that of all. What is

@@ -46,6 +46,7 @@ struct policy_row *policy_row(struct policy *p, uint32_t uid)
 	row->rights = 0;
 	memset(row->quota, 0xff, sizeof(row->quota));
 	memset(row->preset, 0xff, sizeof(row->preset));
+	row->isolated = POLICY_UNSET;
 	return row;
 }
 
@@ -105,6 +106,17 @@ static uint64_t preset(const struct policy *p, uid_t uid, enum quota q)
 	return all ? all->preset[q] : POLICY_UNSET;
 }
 
+static bool isolates(const struct policy *p, uid_t uid)
+{
+	const struct policy_row *own = find(p, uid), *all = find(p, POLICY_EVERYBODY);
+
+	if (uid == 0)
+		return false;
+	if (own && own->isolated != POLICY_UNSET)
+		return own->isolated;
+	return all && all->isolated == 1;
+}
+
 int policy_preset(
 	const struct policy *p, uid_t uid, struct create *o, struct arena *a, struct err *e)
 {
@@ -112,6 +124,8 @@ int policy_preset(
 	uint64_t pids = preset(p, uid, QUOTA_PIDS);
 	struct limits *l;
 
+	if (o->image && isolates(p, uid))
+		o->isolated_layers = true;
 	if (uid == 0 || (memory & cpus & pids) == POLICY_UNSET)
 		return 0;
 	l = arena_alloc(a, sizeof(*l));

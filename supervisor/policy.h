@@ -42,6 +42,7 @@ struct policy_row {
 	uint32_t rights;
 	uint64_t quota[QUOTA_COUNT];  /* or POLICY_UNSET */
 	uint64_t preset[QUOTA_COUNT]; /* what a container gets that doesn't say */
+	uint64_t isolated;	      /* its layers: 1, 0, or POLICY_UNSET */
 };
 
 struct policy {

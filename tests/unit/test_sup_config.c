@@ -34,6 +34,7 @@ static void what_it_says(void **state)
 			       "quota * containers 3\nquota 1000 containers 5\n"
 			       "quota * memory 1.5g\nquota * cpus 0.25\nquota * binds 0\n"
 			       "default * memory 64m\ndefault 1000 pids 7\n"
+			       "default * isolated-layers yes\ndefault 1000 isolated-layers no\n"
 			       "allow 1000 low-ports\nallow * publish",
 				 &e),
 		0);
@@ -51,6 +52,8 @@ static void what_it_says(void **state)
 	assert_false(policy_allows(&c.policy, 1001, RIGHT_LOW_PORTS));
 	assert_true(policy_allows(&c.policy, 1001, RIGHT_PUBLISH));
 	assert_true(policy_allows(&c.policy, 0, RIGHT_HOST_NETWORK));
+	assert_int_equal(policy_row(&c.policy, POLICY_EVERYBODY)->isolated, 1);
+	assert_int_equal(policy_row(&c.policy, 1000)->isolated, 0);
 }
 
 static void nothing_said(void **state)
@@ -107,8 +110,12 @@ static void wrong_lines(void **state)
 		{"quota 4294967295 memory 1g", "no user"},
 		{"quota no-such-user-here memory 1g", "no user \"no-such-user-here\""},
 		{"quota 5 memory 1g\nquota 5 memory 1g", "f:2: quota: said before"},
-		{"default * containers 1", "there are defaults of memory, cpus and pids"},
+		{"default * containers 1",
+			"there are defaults of memory, cpus, pids and isolated-layers"},
 		{"default * memory 0", "no amount of memory"},
+		{"default * isolated-layers maybe", "yes or no, not \"maybe\""},
+		{"default 5 isolated-layers no\ndefault 5 isolated-layers no", "said before"},
+		{"quota * isolated-layers yes", "unknown quota"},
 		{"allow * everything", "unknown right \"everything\""},
 		{"allow 5 publish\nallow 5 publish", "f:2: allow: said before"},
 		{"Group 1", "unknown key \"Group\""},

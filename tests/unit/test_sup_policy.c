@@ -154,6 +154,38 @@ static void presets(void **state)
 	arena_free(&a);
 }
 
+static bool isolated(uid_t uid, struct create o)
+{
+	struct arena a = {0};
+	struct err e = {0};
+
+	assert_int_equal(policy_preset(&p, uid, &o, &a, &e), 0);
+	arena_free(&a);
+	return o.isolated_layers;
+}
+
+static void isolated_layers(void **state)
+{
+	const struct create o = {.image = "x"}, asks = {.image = "x", .isolated_layers = true};
+
+	(void)state;
+	p.n = 0;
+	assert_false(isolated(1000, o));
+	assert_true(isolated(1000, asks));
+	row_of(POLICY_EVERYBODY)->isolated = 1;
+	assert_true(isolated(1000, o));
+	assert_false(isolated(0, o));
+	assert_false(isolated(1000, (struct create){.rootfs = "/x"}));
+	row_of(1000)->isolated = 0;
+	assert_false(isolated(1000, o));
+	assert_true(isolated(1000, asks));
+	assert_true(isolated(1001, o));
+	row_of(POLICY_EVERYBODY)->isolated = 0;
+	row_of(1000)->isolated = 1;
+	assert_true(isolated(1000, o));
+	assert_false(isolated(1001, o));
+}
+
 static void texts(void **state)
 {
 	static const struct {
@@ -201,6 +233,7 @@ int main(void)
 		cmocka_unit_test(amounts),
 		cmocka_unit_test(quotas),
 		cmocka_unit_test(presets),
+		cmocka_unit_test(isolated_layers),
 		cmocka_unit_test(texts),
 		cmocka_unit_test(handed_on),
 	};
