@@ -314,9 +314,3 @@ setup()
 	[ "$(ctl wait "$id")" = 137 ]
 }
 
-@test "a container of --rm that is gone before ctl's next word is no unknown one" {
-	run timeout 30 strace -o /dev/null -e trace=sendmsg -e inject=sendmsg:delay_exit=400000 \
-		"$engine_bin/ctl" run --rm "$bb" sh -c 'exit 7'
-	[ "$status" = 7 ]
-	[ -z "$output" ]
-}
