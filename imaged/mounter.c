@@ -222,7 +222,8 @@ static void on_worker_ready(void *self, struct chan *c, uint32_t id, void *msg, 
 
 	(void)c;
 	(void)id;
-	if (workers_add(pulls_workers(m->pulls), q->kind, frame_take_fd(f, q->channel), &e) < 0)
+	if (workers_add(pulls_workers(m->pulls), q->kind, q->worker, frame_take_fd(f, q->channel),
+		    &e) < 0)
 		log_warn("%s", e.text);
 }
 
@@ -275,6 +276,14 @@ static void on_close(void *self, struct chan *c)
 	(void)c;
 	m->chan = NULL;
 	loop_stop(m->loop, 0);
+}
+
+static void worker_is_over(void *arg, const char *kind, uint32_t name)
+{
+	struct mounter *m = arg;
+
+	chan_event(
+		m->chan, MSG_worker_over, 0, &(struct worker_over){.kind = kind, .worker = name});
 }
 
 /* Root's alone, whatever the state directory around it allows. */
@@ -346,10 +355,12 @@ static int start(struct mounter *m, const struct daemon_args *args, struct debug
 {
 	const struct workers_setup workers = {
 		.loop = m->loop,
-		.idle_ms = args->debug ? 0 : IDLE_MS,
+		.keep = args->debug,
+		.idle_ms = IDLE_MS,
 		.unpack_max = unpack_workers(),
 		.arg = m,
 		.want = want_worker,
+		.over = worker_is_over,
 	};
 
 	m->pulls = pulls_new(m->store, &workers);
@@ -358,7 +369,7 @@ static int start(struct mounter *m, const struct daemon_args *args, struct debug
 		return err_set(e, ENOMEM, "out of memory");
 	for (unsigned int i = 0; i < debug->n; i++) {
 		int r = workers_add(
-			pulls_workers(m->pulls), debug->kind[i], take_fd(&debug->channel[i]), e);
+			pulls_workers(m->pulls), debug->kind[i], 0, take_fd(&debug->channel[i]), e);
 
 		if (r < 0)
 			return r;

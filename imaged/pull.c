@@ -325,6 +325,14 @@ static void on_want(void *arg, const char *kind)
 	all->want(all->want_arg, kind);
 }
 
+static void on_over(void *arg, const char *kind, uint32_t name)
+{
+	struct pulls *all = arg;
+
+	if (all->over)
+		all->over(all->want_arg, kind, name);
+}
+
 static void on_changed(void *arg)
 {
 	pulls_kick(arg);
@@ -375,11 +383,15 @@ struct pulls *pulls_new(struct store *s, const struct workers_setup *workers)
 
 	if (!all)
 		return NULL;
-	*all = (struct pulls){
-		.store = s, .loop = setup.loop, .want = setup.want, .want_arg = setup.arg};
+	*all = (struct pulls){.store = s,
+		.loop = setup.loop,
+		.want = setup.want,
+		.over = setup.over,
+		.want_arg = setup.arg};
 	setup.fetch_handlers = fetch_handlers;
 	setup.arg = all;
 	setup.want = on_want;
+	setup.over = on_over;
 	setup.changed = on_changed;
 	setup.lost = on_lost;
 	setup.missing = on_missing;

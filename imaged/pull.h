@@ -13,7 +13,8 @@
 
 struct pulls;
 
-/* The setup of the workers is completed here, but for loop, idle_ms, unpack_max, arg and want. */
+/* The setup of the workers is completed here, but for loop, keep, idle_ms, unpack_max, arg, want
+ * and over. */
 struct pulls *pulls_new(
 	struct store *s, const struct workers_setup *workers); /* NULL: out of memory */
 void pulls_free(struct pulls *p);

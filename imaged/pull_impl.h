@@ -77,6 +77,7 @@ struct pulls {
 	struct loop *loop;
 	struct watch *kick;
 	void (*want)(void *arg, const char *kind);
+	void (*over)(void *arg, const char *kind, uint32_t name);
 	void *want_arg;
 };
 

@@ -12,13 +12,17 @@
 
 #define START_DEADLINE_MS 20000
 #define WORKERS_MAX	  8 /* of a kind; more than are ever asked for */
+#define FETCH_MAX	  4 /* pulls at a time */
+#define SPARE_MAX	  1 /* unpack workers that come while as many as may be are busy */
 
 struct worker {
 	struct worker *next;
 	struct workers *all;
 	enum worker_kind kind;
 	struct chan *chan;
+	uint32_t name;
 	unsigned int users;
+	bool ending;
 	struct watch *idle; /* runs while nobody uses it */
 };
 
@@ -28,6 +32,7 @@ struct workers {
 	unsigned int wanted[WORKER_KINDS]; /* asked for and not yet here */
 	struct watch *start_timer[WORKER_KINDS];
 	struct watch *change_timer;
+	bool ending;
 };
 
 static const struct {
@@ -86,6 +91,7 @@ void workers_free(struct workers *w)
 {
 	if (!w)
 		return;
+	w->ending = true;
 	while (w->first) {
 		struct worker *gone = w->first;
 
@@ -102,8 +108,12 @@ void workers_free(struct workers *w)
 /* The channel is closed and its requests have failed. */
 static void worker_gone(struct worker *w)
 {
+	struct workers_setup *setup = &w->all->setup;
+
 	unlink_worker(w);
-	w->all->setup.lost(w->all->setup.arg, w);
+	if (setup->over && w->name)
+		setup->over(setup->arg, kinds[w->kind].name, w->name);
+	setup->lost(setup->arg, w);
 	note_change(w->all);
 	worker_free(w);
 }
@@ -121,6 +131,7 @@ static void on_close(void *self, struct chan *c)
 
 void worker_kill(struct worker *w)
 {
+	w->ending = true;
 	chan_close(w->chan);
 	worker_gone(w);
 }
@@ -137,7 +148,7 @@ static void start_idling(struct worker *w)
 {
 	unsigned int ms = w->all->setup.idle_ms;
 
-	if (ms == 0)
+	if (w->all->setup.keep)
 		return;
 	if (w->idle)
 		timer_again(w->idle, ms);
@@ -153,7 +164,7 @@ static bool is_channel(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) == 0 && type == SOCK_SEQPACKET;
 }
 
-int workers_add(struct workers *w, const char *kind, int fd, struct err *e)
+int workers_add(struct workers *w, const char *kind, uint32_t name, int fd, struct err *e)
 {
 	_cleanup_fd_ int owned = fd;
 	struct worker *fresh;
@@ -172,7 +183,8 @@ int workers_add(struct workers *w, const char *kind, int fd, struct err *e)
 	fresh = calloc(1, sizeof(*fresh));
 	if (!fresh)
 		return err_set(e, ENOMEM, "out of memory");
-	*fresh = (struct worker){.next = w->first, .all = w, .kind = (enum worker_kind)k};
+	*fresh = (struct worker){
+		.next = w->first, .all = w, .kind = (enum worker_kind)k, .name = name};
 	fresh->chan = chan_open(w->setup.loop, owned,
 		&(struct chan_setup){.self = IMAGED,
 			.peer = kinds[k].role,
@@ -227,28 +239,35 @@ static void want(struct workers *w, enum worker_kind kind)
 
 struct worker *workers_get(struct workers *w, enum worker_kind kind)
 {
-	unsigned int max = kind == WORKER_FETCH ? 1 : w->setup.unpack_max, n = 0;
+	unsigned int max = kind == WORKER_FETCH ? FETCH_MAX : w->setup.unpack_max;
+	unsigned int spare = kind == WORKER_FETCH || w->setup.keep ? 0 : SPARE_MAX, n = 0, busy = 0;
+	struct worker *found = NULL;
 
 	for (struct worker *i = w->first; i; i = i->next) {
 		if (i->kind != kind)
 			continue;
 		n++;
-		if (kind == WORKER_FETCH || i->users == 0) {
-			i->users++;
-			return i;
-		}
+		busy += i->users > 0;
+		if (i->users == 0 || (kind == WORKER_FETCH && w->setup.keep))
+			found = i;
 	}
-	if (n + w->wanted[kind] < max)
+	if (found && busy < max) {
+		found->users++;
+		return found;
+	}
+	if (n + w->wanted[kind] < max + (busy >= max ? spare : 0))
 		want(w, kind);
 	return NULL;
 }
 
 void worker_put(struct worker *w)
 {
-	if (--w->users > 0)
+	if (--w->users > 0 || w->ending || w->all->ending)
 		return;
-	start_idling(w);
-	note_change(w->all);
+	if (w->all->setup.keep)
+		note_change(w->all);
+	else
+		worker_kill(w);
 }
 
 struct chan *worker_chan(struct worker *w)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The channels to --fetch and --unpack. Workers come when they are wanted (the supervisor's
- * launcher starts them) and are let go when idle. One fetch worker serves all pulls at once; an
- * unpack worker one layer at a time. Runs in the mounter; believes nothing that a worker says.
+ * launcher starts them), one for each pull or layer, and end with it: what a registry or a layer
+ * has made of a worker reaches no other image, and no other user's password. Runs in the mounter;
+ * believes nothing that a worker says.
  */
 #pragma once
 
@@ -16,12 +17,15 @@ struct worker;
 
 struct workers_setup {
 	struct loop *loop;
-	unsigned int idle_ms;	 /* 0: workers stay */
-	unsigned int unpack_max; /* so many unpack workers at a time */
+	bool keep; /* a debug run, which can't start another: workers stay, and are used again */
+	unsigned int idle_ms;	 /* one that nobody needs goes then; not with `keep` */
+	unsigned int unpack_max; /* so many unpack workers are busy at a time */
 	const struct handler
 		*fetch_handlers; /* for its events; their `self` is the struct workers */
 	void *arg;
 	void (*want)(void *arg, const char *kind); /* ask for one more */
+	/* Its channel is closed: whoever started it may end it. May be NULL. */
+	void (*over)(void *arg, const char *kind, uint32_t name);
 	void (*changed)(void *arg); /* one came or fell idle; from the loop, not from inside */
 	void (*lost)(
 		void *arg, struct worker *w); /* it is gone; its requests have failed by then */
@@ -32,8 +36,9 @@ struct workers *workers_new(const struct workers_setup *setup); /* NULL: out of 
 void workers_free(struct workers *w);
 void *workers_arg(const struct workers *w);
 
-/* A worker's channel has come. Takes the descriptor over, also on failure. */
-int workers_add(struct workers *w, const char *kind, int fd, struct err *e);
+/* A worker's channel has come. `name` is how over() names it; 0: not at all. Takes the descriptor
+ * over, also on failure. */
+int workers_add(struct workers *w, const char *kind, uint32_t name, int fd, struct err *e);
 
 /* A worker to use until worker_put(), or NULL: then one more is asked for, and changed() tells when
  * to try again. */

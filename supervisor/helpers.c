@@ -14,7 +14,8 @@
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 5000
 #define SETUP_MS       20000
-#define WORKERS_MAX    8 /* of a kind, on their way or alive; imaged asks for four */
+/* Of a kind, on their way or alive; imaged asks for five, while as many may be ending. */
+#define WORKERS_MAX 16
 
 static void on_worker_wanted(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
 {
@@ -33,6 +34,20 @@ static void on_worker_wanted(void *self, struct chan *ch, uint32_t id, void *msg
 		(*n)++;
 		helpers_spawn(h->engine, fetch ? FETCH : UNPACK, 0, 0);
 	}
+}
+
+static void on_worker_over(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
+{
+	const struct worker_over *m = msg;
+	struct helper *h = self;
+	bool fetch = strcmp(m->kind, "fetch") == 0;
+
+	(void)id;
+	(void)f;
+	if ((!fetch && strcmp(m->kind, "unpack") != 0) || m->worker == 0)
+		chan_refuse(ch, "it ends a worker of no known kind");
+	else
+		helpers_forget(h->engine, fetch ? FETCH : UNPACK, 0, (int32_t)m->worker);
 }
 
 /* One that has ended, or could not be started. */
@@ -56,7 +71,11 @@ static void on_cgroup_oom(void *self, struct chan *ch, uint32_t id, void *msg, s
 }
 
 static const struct handler imaged_handlers[] = {
-	{MSG_worker_wanted, on_worker_wanted}, {MSG_image_progress, on_image_progress}, {0}};
+	{MSG_worker_wanted, on_worker_wanted},
+	{MSG_worker_over, on_worker_over},
+	{MSG_image_progress, on_image_progress},
+	{0},
+};
 static const struct handler cgroupd_handlers[] = {{MSG_cgroup_oom, on_cgroup_oom}, {0}};
 
 static void spawn_again(void *arg)
@@ -154,12 +173,13 @@ static void helper_up(struct helper *h, int32_t pid, int channel)
 	reconcile(h->engine);
 }
 
-static void worker_up(struct engine *g, uint32_t role, int channel)
+static void worker_up(struct engine *g, uint32_t role, int32_t pid, int channel)
 {
 	MSG_DECLARE(worker_ready, m);
 
 	m.kind = role == FETCH ? "fetch" : "unpack";
 	m.channel = channel;
+	m.worker = (uint32_t)pid;
 	if (g->helpers[H_IMAGED].chan)
 		chan_event(g->helpers[H_IMAGED].chan, MSG_worker_ready, 0, &m);
 	fd_close(&channel);
@@ -174,7 +194,7 @@ static void on_started(struct engine *g, const struct launch_frame *f, int chann
 	else if (h)
 		helper_up(h, f->pid, channel);
 	else
-		worker_up(g, f->role, channel);
+		worker_up(g, f->role, f->pid, channel);
 }
 
 static void on_failed(struct engine *g, const struct launch_frame *f)

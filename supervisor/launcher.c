@@ -26,7 +26,7 @@
 #define FORGET_MS      5000  /* the same, for one that the supervisor has hung up on */
 #define STOP_MS	       20000 /* that the supervisor gets on top of what workloads get */
 #define SEND_SECONDS   5     /* for a supervisor that does not read */
-#define WORKERS_MAX    8     /* of a kind, those included that are ending */
+#define WORKERS_MAX    16    /* of a kind, those included that are ending */
 
 struct child *child_find(struct launcher *l, uint32_t role, uint32_t slot, pid_t pid)
 {
@@ -34,6 +34,11 @@ struct child *child_find(struct launcher *l, uint32_t role, uint32_t slot, pid_t
 		if (c->role == role && c->slot == slot && (pid == 0 || c->pid == pid))
 			return c;
 	return NULL;
+}
+
+static bool is_worker(const struct child *c)
+{
+	return c->role == FETCH || c->role == UNPACK;
 }
 
 void child_drop(struct launcher *l, struct child *gone)
@@ -106,7 +111,7 @@ static pid_t start(struct launcher *l, const struct launch_frame *what, int *ret
 		.flags = what->flags,
 		.spare = -1,
 		.pidfd = -1};
-	if (what->role != FETCH && what->role != UNPACK && what->role != SUPERVISOR)
+	if (!is_worker(c) && what->role != SUPERVISOR)
 		c->spare = fcntl(ours, F_DUPFD_CLOEXEC, LAUNCH_FD_LAST + 1);
 	pid = fork();
 	if (pid == 0)
@@ -197,12 +202,17 @@ static void on_impatience(void *arg)
 	kill(c->pid, SIGKILL);
 }
 
+/* A worker has nothing to bring to an end, and may be anybody's by now. */
 static void on_forget(struct launcher *l, const struct launch_frame *f)
 {
 	struct child *c = child_find(l, f->role, f->slot, f->pid);
 
 	if (!c || c->role == SUPERVISOR)
 		return;
+	if (is_worker(c)) {
+		kill(c->pid, SIGKILL);
+		return;
+	}
 	fd_close(&c->spare);
 	if (!c->patience)
 		c->patience = loop_timer(l->loop, FORGET_MS, on_impatience, c);
@@ -337,6 +347,14 @@ static void supervisor_gone(struct launcher *l, int status)
 	l->backoff_ms = MIN(l->backoff_ms * 2, (uint64_t)BACKOFF_MAX_MS);
 }
 
+/* Those of an imaged that is gone: one that reads from another's pipe doesn't see its channel close. */
+static void end_workers(struct launcher *l)
+{
+	for (struct child *c = l->children; c; c = c->next)
+		if (is_worker(c))
+			kill(c->pid, SIGKILL);
+}
+
 void child_gone(struct launcher *l, struct child *c, int status, bool stranger)
 {
 	const struct launch_frame f = {
@@ -345,6 +363,8 @@ void child_gone(struct launcher *l, struct child *c, int status, bool stranger)
 	child_drop(l, c);
 	if (f.role == SUPERVISOR)
 		return supervisor_gone(l, status);
+	if (f.role == IMAGED)
+		end_workers(l);
 	if (f.role == SHIM)
 		heirs_look(l, &f, stranger);
 	else

@@ -74,7 +74,13 @@ def refusals(stage, actor, launcher, result):
     pids = [ask(actor, ROLE["FETCH"]) for _ in range(200)]
     time.sleep(0.3)
     alive = [pid for op, pid in pids if op == STARTED and not gone(pid)]
-    result(0 < len(alive) <= 8, "launcher: 200 times a worker", f"{len(alive)} alive")
+    result(0 < len(alive) <= 16, "launcher: 200 times a worker", f"{len(alive)} alive")
+    worker, other = alive[0], alive[1]
+    wire.send(actor.sock, word(FORGET, ROLE["UNPACK"], 0, 0, other))
+    wire.send(actor.sock, word(FORGET, ROLE["FETCH"], 1, 0, other))
+    wire.send(actor.sock, word(FORGET, ROLE["FETCH"], 0, 0, worker))
+    time.sleep(0.5)
+    result(gone(worker) and not gone(other), "launcher: a worker that is over is ended, and no other")
     before = rss(launcher), n_fds(launcher)
     for i in range(FLOOD):
         wire.send(actor.sock, word(FORGET, ROLE["SHIM"], i % 4096, 0, i))

@@ -271,7 +271,7 @@ field()
 	[ "$(ls "$STATE/rootfs" | tr '\n' ' ')" = "c1 c2 " ]
 }
 
-@test "workers come when wanted, go when idle, and hold what the privilege table says" {
+@test "workers come when wanted, one a pull or a layer, end with it, and hold what the privilege table says" {
 	run -0 "$PEER" "$BIN" "$STATE" workers "$REGISTRY/whiteouts"
 	[ "${lines[0]}" = wanted=fetch ]
 	grep -q '^wanted=unpack' <<<"$output"
@@ -282,6 +282,13 @@ field()
 	grep -qE "^unpack uid=[1-9][0-9]* eff=$none prm=$none bnd=$none inh=$none nnp=1 netns=own" <<<"$output"
 	grep -q '^ended=fetch:0$' <<<"$output"
 	grep -q '^ended=unpack:0$' <<<"$output"
+	! grep '^ended=' <<<"$output" | grep -v ':0$' || false
+	# Three layers and the directories that they leave out; one more may have been got ready.
+	[ "$(grep -c '^ended=fetch' <<<"$output")" = 1 ]
+	unpackers=$(grep -c '^ended=unpack' <<<"$output")
+	[ "$unpackers" -ge 4 ]
+	[ "$unpackers" -le 5 ]
+	grep -q '^told$' <<<"$output"
 	grep -q '^image_pulled started_again=1$' <<<"$output"
 	[ "${lines[-1]}" = imaged=0 ]
 }

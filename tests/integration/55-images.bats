@@ -256,3 +256,20 @@ store_is_as_before()
 	run -0 ctl run --rm "$fault/good/busybox:latest" true
 	ctl rmi "$fault/good/busybox:latest"
 }
+
+@test "a worker that does not end by itself is ended, with its pull or with imaged" {
+	for whose in --fetch --state-dir; do
+		pulling
+		stuck=$(imaged_pid --unpack)
+		[ -n "$stuck" ]
+		# shellcheck disable=SC2086
+		kill -STOP $stuck
+		kill -KILL "$(imaged_pid $whose)"
+		! wait $puller || false
+		# shellcheck disable=SC2086
+		wait_until 12 engine_gone $stuck
+		wait_until 20 store_is_as_before
+	done
+	run -0 ctl pull -q "$fault/good/busybox:latest"
+	ctl rmi "$fault/good/busybox:latest"
+}

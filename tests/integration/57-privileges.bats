@@ -9,7 +9,7 @@ bats_require_minimum_version 1.5.0
 
 setup_file()
 {
-	engine_start && engine_images busybox && engine_picture
+	engine_start && engine_images busybox whiteouts && fault_registry_start "$ENGINE_DIR/fault" "$REGISTRY" && engine_picture
 }
 
 teardown_file()
@@ -42,12 +42,22 @@ status_of()
 	awk -v key="$2:" '$1 == key { print $2 }' "/proc/$1/status" 2>/dev/null || true
 }
 
+# worker_runs FLAG: it is there, and through with its start
+worker_runs()
+{
+	local pid
+
+	pid=$(processes | awk -v flag="$1" 'index($0, flag) { print $1; exit }') && [ "$(status_of "$pid" Seccomp)" = 2 ]
+}
+
 @test "every process has the privileges of the table, and no more" {
 	id=$(ctl run -d "$bb" sleep 60)
 	workload=$(ctl inspect --format '{{.State.Pid}}' "$id")
-	# A pull keeps fetch and unpack alive for a while.
-	image_push whiteouts "$REGISTRY"
-	ctl pull -q "$REGISTRY/whiteouts"
+	# A layer that trickles keeps both workers.
+	"$engine_bin/ctl" pull -q "$(cat "$ENGINE_DIR/fault/addr")/slow/whiteouts:latest" >/dev/null 2>&1 3>&- &
+	puller=$!
+	wait_until 10 worker_runs --fetch
+	wait_until 10 worker_runs --unpack
 	seen=
 	while read -r pid words; do
 		uid=$(status_of "$pid" Uid)
@@ -95,6 +105,8 @@ status_of()
 	done)
 	[ "$(wc -l <<<"$shims")" -ge 2 ]
 	[ -z "$(sort <<<"$shims" | uniq -d)" ]
+	kill "$(processes | awk '/--fetch/ { print $1 }')"
+	! wait $puller || false
 }
 
 @test "a shim sees nothing of the host's files" {

@@ -9,7 +9,7 @@ bats_require_minimum_version 1.5.0
 
 setup_file()
 {
-	engine_start --log debug && engine_images busybox whiteouts
+	engine_start --log debug && engine_images busybox whiteouts && fault_registry_start "$ENGINE_DIR/fault" "$REGISTRY"
 }
 
 teardown_file()
@@ -25,7 +25,7 @@ setup()
 teardown()
 {
 	ctl ps -aq | xargs -r timeout 60 "$engine_bin/ctl" rm -f >/dev/null
-	ctl rmi "$REGISTRY/whiteouts" >/dev/null 2>&1 || true
+	[ -z "${puller:-}" ] || let_workers_go
 }
 
 # pid_of KIND: supervisor, netd, imaged, cgroupd, fetch, unpack or shim (the one of $id) of this engine
@@ -44,11 +44,34 @@ pid_of()
 		END { exit !found }'
 }
 
-# A pull keeps fetch and unpack alive for a while.
+# A pull of a layer that trickles, and both of its workers.
 wake_workers()
 {
-	ctl rmi "$REGISTRY/whiteouts" >/dev/null 2>&1 || true
-	ctl pull -q "$REGISTRY/whiteouts" >/dev/null
+	[ -z "${puller:-}" ] || let_workers_go
+	"$engine_bin/ctl" pull -q "$(cat "$ENGINE_DIR/fault/addr")/slow/whiteouts:latest" >/dev/null 2>&1 3>&- &
+	puller=$!
+	wait_until 3 confined fetch && wait_until 3 confined unpack
+}
+
+# confined KIND: it is through with its start
+confined()
+{
+	local pid
+
+	pid=$(pid_of "$1") && [ "$(field "/proc/$pid/status" Seccomp)" = 2 ]
+}
+
+let_workers_go()
+{
+	kill "$(pid_of fetch)" 2>/dev/null || true
+	wait "$puller" || true
+	puller=
+	wait_until 10 no_workers
+}
+
+no_workers()
+{
+	! pid_of fetch && ! pid_of unpack
 }
 
 field()
@@ -114,7 +137,7 @@ ended()
 @test "a violation ends the process with one line that names the call, and the engine goes on" {
 	id=$(ctl run -d "$bb" sleep 300)
 	while read -r kind program name number; do
-		wait_until 10 wake_workers
+		wait_until 20 wake_workers
 		wait_until 10 pid_of "$kind"
 		pid=$(pid_of "$kind")
 		before=$(wc -l <"$ENGINE_LOG")

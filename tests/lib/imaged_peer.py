@@ -4,7 +4,7 @@
 over SOCK_SEQPACKET channels as fd 3, and plays one scene. Prints what the scene found, one word or
 name=value a line; exits with 1 on anything unexpected.
 
-    imaged_peer.py IMAGED STATE_DIR workers REF    pull; who runs with which privileges; who ends when idle
+    imaged_peer.py IMAGED STATE_DIR workers REF    pull; who runs with which privileges; who ends with it
     imaged_peer.py IMAGED STATE_DIR rootfs REF     the layers' descriptors, mapped to a user namespace
     imaged_peer.py IMAGED STATE_DIR no-workers REF the launcher starts none
     imaged_peer.py IMAGED STATE_DIR kill REF REF2  an unpack worker is killed in the middle of the first
@@ -21,7 +21,7 @@ import time
 
 NUMBERS = {"failed": 1, "done": 2, "image_pull": 60, "image_pulled": 61, "image_progress": 62,
            "rootfs_open": 80, "rootfs_opened": 81, "mount_map": 82, "mount_mapped": 83,
-           "worker_ready": 87, "worker_wanted": 88}
+           "worker_ready": 87, "worker_wanted": 88, "worker_over": 89}
 NAMES = {number: name for name, number in NUMBERS.items()}
 UID_BASE = 1879113728
 IDLE_SECONDS = 10
@@ -84,7 +84,7 @@ class Reader:
 class Peer:
     def __init__(self, binary, state_dir):
         self.binary, self.workers, self.ids, self.start_workers = binary, [], 0, True
-        self.progress = []
+        self.progress, self.over = [], []
         os.makedirs(state_dir, mode=0o711, exist_ok=True)
         self.process, self.channel = self.spawn("--state-dir", state_dir)
 
@@ -117,11 +117,18 @@ class Peer:
     def worker(self, kind):
         process, channel = self.spawn("--" + kind)
         self.workers.append((kind, process))
-        self.send("worker_ready", {"kind": kind, "channel": 0}, [channel.fileno()])
+        self.on_worker(kind, process.pid)
+        self.send("worker_ready", {"kind": kind, "channel": 0, "worker": process.pid}, [channel.fileno()])
         channel.close()
 
     def answer(self, ident, seconds=60):
         """Waits for the reply, and does meanwhile what the launcher would."""
+        got = self.answer_nothing(seconds, ident)
+        if not got:
+            raise SystemExit("no answer")
+        return got
+
+    def answer_nothing(self, seconds, ident=None):
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             name, answered, fields, fds = self.receive(deadline - time.monotonic())
@@ -129,14 +136,19 @@ class Peer:
                 print(f"wanted={fields['kind']}")
                 if self.start_workers:
                     self.worker(fields["kind"])
+            elif name == "worker_over":
+                self.over.append((fields["kind"], fields["worker"]))
             elif name == "image_progress":
                 self.progress.append(fields["state"])
                 self.on_progress(fields)
             elif name and answered == ident:
                 return name, fields, fds
-        raise SystemExit("no answer")
+        return None
 
     def on_progress(self, fields):
+        pass
+
+    def on_worker(self, kind, pid):
         pass
 
     def ask(self, name, fields, fds=(), seconds=60):
@@ -161,19 +173,28 @@ def tell_privileges(kind, pid):
           f"mounts={'few' if mounts < 6 else 'many'}")
 
 
+def tell_started(kind, pid):
+    """A worker enters its profile before it looks at its channel."""
+    while status(pid)["CapBnd"].strip("0") or not int(status(pid)["Uid"].split()[0]):
+        time.sleep(0.01)
+    tell_privileges(kind, pid)
+
+
 def scene_workers(peer, ref):
+    peer.on_worker = tell_started
     name, fields, _ = peer.ask("image_pull", {"ref": ref})
     print(name, fields.get("text", ""))
     tell_privileges("mounter", peer.process.pid)
-    for kind, process in peer.workers:
-        tell_privileges(kind, process.pid)
+    first = [process for _, process in peer.workers]
     deadline = time.monotonic() + IDLE_SECONDS + 10
+    while len(peer.over) < len(first) and time.monotonic() < deadline:
+        peer.answer_nothing(0.2)
     for kind, process in peer.workers:
-        process.wait(deadline - time.monotonic())
+        process.wait(10)
         print(f"ended={kind}:{process.returncode}")
-    before = len(peer.workers)
+    print("told" if sorted(pid for _, pid in peer.over) == sorted(p.pid for p in first) else f"told={peer.over}")
     name, fields, _ = peer.ask("image_pull", {"ref": ref})
-    print(name, f"started_again={len(peer.workers) - before}")
+    print(name, f"started_again={len(peer.workers) - len(first)}")
 
 
 def user_namespace():

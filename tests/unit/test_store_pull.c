@@ -335,7 +335,7 @@ static void add_fetch(struct world *w)
 	int fd;
 
 	w->fetch = peer(w, &fd, FETCH, IMAGED, fetch_handlers);
-	assert_int_equal(workers_add(pulls_workers(w->pulls), "fetch", fd, &e), 0);
+	assert_int_equal(workers_add(pulls_workers(w->pulls), "fetch", 0, fd, &e), 0);
 }
 
 static void add_unpack(struct world *w, unsigned int i)
@@ -344,7 +344,7 @@ static void add_unpack(struct world *w, unsigned int i)
 	int fd;
 
 	w->unpack[i] = peer(w, &fd, UNPACK, IMAGED, unpack_handlers);
-	assert_int_equal(workers_add(pulls_workers(w->pulls), "unpack", fd, &e), 0);
+	assert_int_equal(workers_add(pulls_workers(w->pulls), "unpack", 0, fd, &e), 0);
 }
 
 static void on_want(void *arg, const char *kind)
@@ -365,7 +365,7 @@ static void on_out_of_patience(void *arg)
 static int setup(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
-	struct workers_setup workers = {.unpack_max = UNPACKERS, .want = on_want};
+	struct workers_setup workers = {.keep = true, .unpack_max = UNPACKERS, .want = on_want};
 	struct err e;
 	int fd;
 
