@@ -10,10 +10,13 @@
 #include <string.h>
 
 #include "../proto/base/log.h"
+#include "manifest.h"
 
 #define RESOLVE_MS    120000
 #define RESOLVING_MAX 4 /* at a time; each holds a document in the fetch worker's memory */
 #define DRAIN_MS      5000
+
+static const struct err fetcher_gone = {ECONNRESET, "the fetch worker has ended unexpectedly"};
 
 static const char *const state_names[] = {
 	[JOB_WAITING] = "waiting",
@@ -114,17 +117,23 @@ void pull_fail(struct pull *p, const struct err *e)
 	pulls_kick(p->all);
 }
 
-static void pull_end_failed(struct pull *p)
+/* Those that it has brought and no image has. */
+static void drop_layers(struct pull *p)
 {
-	for (uint32_t i = 0; i < p->n_waiters; i++)
-		chan_fail(p->waiters[i].chan, p->waiters[i].id, &p->failure);
-	pull_dirs_drop(p);
 	for (uint32_t i = 0; p->jobs && i < p->image.layers.n; i++) {
 		const struct job *j = &p->jobs[i];
 
 		if (j->state == JOB_DONE && !pulls_need(p->all, p, j->layer->digest))
 			store_layer_release(p->all->store, j->layer->digest);
 	}
+}
+
+static void pull_end_failed(struct pull *p)
+{
+	for (uint32_t i = 0; i < p->n_waiters; i++)
+		chan_fail(p->waiters[i].chan, p->waiters[i].id, &p->failure);
+	pull_dirs_drop(p);
+	drop_layers(p);
 	pull_free(p);
 }
 
@@ -143,6 +152,7 @@ static void pull_end(struct pull *p)
 	for (uint32_t i = 0; i < p->n_waiters; i++)
 		pull_tell(p->waiters[i].chan, p->waiters[i].id,
 			store_by_id(p->all->store, p->image.id), p->ref, p->fetched || is_new);
+	drop_layers(p);
 	pull_free(p);
 }
 
@@ -152,12 +162,18 @@ static int check_resolved(const struct image *image, const struct pull *p, struc
 
 	if (!digest_valid(image->id))
 		return err_set(e, EBADMSG, "the fetch worker gives no valid image id");
+	if (image->digest && !digest_valid(image->digest))
+		return err_set(e, EBADMSG, "the fetch worker gives no valid manifest digest");
 	if (digest && (!image->digest || strcmp(image->digest, digest + 1) != 0))
 		return err_set(e, EBADMSG, "the manifest is not the one with that digest");
-	for (uint32_t i = 0; i < image->layers.n; i++)
-		if (!digest_valid(image->layers.v[i].digest) ||
-			!digest_valid(image->layers.v[i].diff_id))
+	for (uint32_t i = 0; i < image->layers.n; i++) {
+		const struct layer *l = &image->layers.v[i];
+
+		if (!digest_valid(l->digest) || !digest_valid(l->diff_id))
 			return err_set(e, EBADMSG, "the fetch worker gives no valid layer digest");
+		if (l->size == 0 || l->size > MANIFEST_LAYER_MAX)
+			return err_set(e, EBADMSG, "the fetch worker gives no valid layer size");
+	}
 	return image->layers.n > 0 ? 0 : err_set(e, EINVAL, "image has no layers");
 }
 
@@ -204,7 +220,7 @@ static void on_resolved(void *arg, void *msg, struct frame *f, const struct err 
 	if (p->state == PULL_FAILED)
 		close_session(p);
 	else if (e)
-		pull_fail(p, e);
+		pull_fail(p, e->code == ECONNRESET ? &fetcher_gone : e);
 	else if (take_resolved(p, m, &why) < 0)
 		pull_fail(p, &why);
 	else
@@ -340,13 +356,12 @@ static void on_changed(void *arg)
 
 static void on_lost(void *arg, struct worker *w)
 {
-	static const struct err gone = {ECONNRESET, "the fetch worker has ended"};
 	struct pulls *all = arg;
 
 	for (struct pull *p = all->first; p; p = p->next)
 		if (p->fetcher == w) {
 			p->fetcher = NULL;
-			pull_fail(p, &gone);
+			pull_fail(p, &fetcher_gone);
 		}
 }
 

@@ -29,7 +29,9 @@ struct job {
 	char tmp[STORE_TMP_NAME];
 	char diff_id[DIGEST_TEXT_MAX]; /* as unpacking found it */
 	bool opaque;
-	uint64_t implied;
+	uint64_t implied, image_bytes;
+	uint64_t bytes, counted; /* as the fetch worker says; when the stall was last put off */
+	uint64_t told_ns;	 /* when who waits was last told of them */
 	struct err fetch_failure, unpack_failure; /* code 0: none */
 	struct watch *stall;
 };

@@ -17,6 +17,8 @@
 #define PIPE_BYTES (1 << 20)
 #define STALL_MS   120000 /* without a byte */
 #define CAUSE_MS   1000	  /* for the fetch worker to say why the stream ended */
+#define STALL_STEP 65536  /* fewer bytes don't put it off; a fetch worker gives up at 1 KB/s */
+#define TELL_MS	   50
 
 bool job_running(const struct job *j)
 {
@@ -153,6 +155,7 @@ static void job_send(struct job *j, const int ends[2], int out)
 	fetch.out = ends[1];
 	j->state = JOB_RUNNING;
 	j->fetch_failure.code = j->unpack_failure.code = 0;
+	j->bytes = j->counted = j->told_ns = 0;
 	j->fetching = j->unpacking = true;
 	chan_request(worker_chan(j->unpacker), MSG_unpack_layer, &unpack, 0, on_unpacked, j);
 	j->fetch_id =
@@ -192,17 +195,33 @@ void job_kill(struct job *j)
 		worker_kill(j->pull->fetcher);
 }
 
+/* A worker that says so for ever, or a thousand times a second, gets nowhere by that. */
+static void job_progress(struct job *j, uint64_t bytes)
+{
+	uint64_t now = time_mono_ns();
+
+	if (bytes <= j->bytes || bytes > j->layer->size)
+		return;
+	j->bytes = bytes;
+	if (j->unpacking && (bytes - j->counted >= STALL_STEP || bytes == j->layer->size)) {
+		timer_again(j->stall, STALL_MS);
+		j->counted = bytes;
+	}
+	if (now - j->told_ns < TELL_MS * 1000000ULL)
+		return;
+	j->told_ns = now;
+	pull_progress(j->pull, j, bytes);
+}
+
 void job_on_progress(struct pulls *all, uint32_t fetch_id, uint64_t bytes)
 {
 	for (struct pull *p = all->first; p; p = p->next)
 		for (uint32_t i = 0; p->jobs && i < p->image.layers.n; i++) {
 			struct job *j = &p->jobs[i];
 
-			if (!j->fetching || j->fetch_id != fetch_id)
-				continue;
-			if (j->unpacking)
-				timer_again(j->stall, STALL_MS);
-			pull_progress(p, j, bytes);
-			return;
+			if (j->fetching && j->fetch_id == fetch_id) {
+				job_progress(j, bytes);
+				return;
+			}
 		}
 }

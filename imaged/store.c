@@ -167,7 +167,8 @@ int store_index(struct store *s, struct record *r, struct err *e)
 	return 0;
 }
 
-/* A worker that was fooled must not change what an id that is here stands for. */
+/* A worker that was fooled must not change what an id that is here stands for: neither its layers
+ * nor, in store_put(), its config and the blobs that its layers came from. */
 static int check_same(const struct image *old, const struct image *image, struct err *e)
 {
 	bool same = old->layers.n == image->layers.n;
@@ -247,8 +248,11 @@ int store_put(
 		return r;
 	if (!layers)
 		return err_set(e, ENOMEM, "out of memory");
-	if (old)
+	if (old) {
 		fresh.dirs = old->dirs;
+		fresh.config = old->config;
+		fresh.layers = old->layers;
+	}
 	r = refs_with(old, ref, &fresh.refs, e);
 	refs = fresh.refs.v;
 	if (r == 0)

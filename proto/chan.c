@@ -294,7 +294,7 @@ static void on_ready(void *arg, int what)
 			r = chan_dispatch(c, &f, &e);
 			frame_free(&f);
 		}
-		if (r < 0 && !c->dead) {
+		if (r < 0) {
 			log_drop(c, r, &e);
 			chan_lost(c);
 		}
