@@ -38,6 +38,7 @@ static void on_unpacked_dirs(void *arg, void *msg, struct frame *f, const struct
 	watch_free(p->dirs_stall);
 	p->dirs_stall = NULL;
 	p->dirs_settled = m != NULL;
+	p->dirs_bytes = m ? m->image_bytes : 0;
 	if (!m || m->dirs == 0)
 		forget_file(p);
 	if (e) {
@@ -130,7 +131,7 @@ int pull_dirs_keep(struct pull *p, struct err *e)
 	if (!*p->dirs_tmp)
 		return 0;
 	if (!store_by_id(p->all->store, p->image.id)) {
-		r = store_dirs_commit(p->all->store, p->dirs_tmp, p->image.id, e);
+		r = store_dirs_commit(p->all->store, p->dirs_tmp, p->dirs_bytes, p->image.id, e);
 		p->image.dirs = r == 0;
 		*p->dirs_tmp = '\0';
 	}

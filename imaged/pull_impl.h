@@ -68,7 +68,8 @@ struct pull {
 	struct worker *dirs_worker; /* unpack_dirs is out */
 	struct watch *dirs_stall;
 	char dirs_tmp[STORE_TMP_NAME]; /* the directory image; "": none */
-	bool dirs_settled;	       /* it is made, or not needed */
+	uint64_t dirs_bytes;
+	bool dirs_settled; /* it is made, or not needed */
 	bool fetched;
 };
 

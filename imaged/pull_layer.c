@@ -48,7 +48,7 @@ static int job_store(struct job *j, struct err *e)
 		return err_set(e, EBADMSG, "content does not match its diff id");
 	found.opaque = j->opaque;
 	found.implied = j->implied;
-	return store_layer_commit(j->pull->all->store, j->tmp, &found, e);
+	return store_layer_commit(j->pull->all->store, j->tmp, j->image_bytes, &found, e);
 }
 
 /* Both workers have answered. */
@@ -111,9 +111,11 @@ static void on_unpacked(void *arg, void *msg, struct frame *f, const struct err 
 	} else if (e) {
 		j->unpack_failure = *e;
 	} else {
-		digest_copy(j->diff_id, m->diff_id);
+		if (!digest_copy(j->diff_id, m->diff_id))
+			*j->diff_id = '\0';
 		j->opaque = m->root_opaque;
 		j->implied = m->implied;
+		j->image_bytes = m->image_bytes;
 	}
 	if (!j->fetching)
 		job_end(j);

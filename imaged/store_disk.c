@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "../proto/base/log.h"
+#include "erofs_judge.h"
 
 #define LAYER_SUFFIX   ".erofs"
 #define LAYER_NAME_MAX 80
@@ -134,52 +135,57 @@ void store_layer_abort(struct store *s, const char *name)
 	unlinkat(s->tmp_dir, name, 0);
 }
 
-/* Gives a temporary its name; its data find their way to the disk later. */
-static int commit_file(
-	struct store *s, const char *name, int dir, const char *digest, const char *mark)
-{
-	_cleanup_fd_ int file = openat(s->tmp_dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	char final[LAYER_NAME_MAX];
-	int r = file < 0 ? -errno : 0;
+struct commit {
+	const char *name, *digest, *mark;
+	uint64_t bytes;
+	int dir;
+};
 
-	layer_name(digest, final);
+/* Gives a temporary its name; its data find their way to the disk later. */
+static int commit_file(struct store *s, const struct commit *c, struct err *e)
+{
+	_cleanup_fd_ int file = openat(s->tmp_dir, c->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	char final[LAYER_NAME_MAX];
+	int r = file < 0 ? err_errno(e, errno, "storing it") : erofs_judge(file, c->bytes, e);
+
+	layer_name(c->digest, final);
 	if (r == 0)
-		r = settle_mark(s->unsettled_dir, mark, s->boot_id, NULL);
-	if (r == 0 && renameat(s->tmp_dir, name, dir, final) < 0)
-		r = -errno;
+		r = settle_mark(s->unsettled_dir, c->mark, s->boot_id, e);
+	if (r == 0 && renameat(s->tmp_dir, c->name, c->dir, final) < 0)
+		r = err_errno(e, errno, "storing it");
 	if (r == 0) {
-		settle_begin(take_fd(&file), s->unsettled_dir, mark);
+		settle_begin(take_fd(&file), s->unsettled_dir, c->mark);
 		return 0;
 	}
-	store_layer_abort(s, name);
-	unlinkat(s->unsettled_dir, mark, 0);
+	store_layer_abort(s, c->name);
+	unlinkat(s->unsettled_dir, c->mark, 0);
 	return r;
 }
 
 /* The serial in a mark tells it from that of an earlier file of this name. */
-int store_layer_commit(struct store *s, const char *name, const struct layer *l, struct err *e)
+int store_layer_commit(struct store *s, const char *name, uint64_t bytes, const struct layer *l,
+	struct err *e)
 {
 	char mark[MARK_NAME_MAX];
 	int r;
 
 	snprintf(mark, sizeof(mark), "%s-%u", digest_hex(l->digest), s->tmp_serial++);
-	r = commit_file(s, name, s->layers_dir, l->digest, mark);
-	if (r == 0) {
-		r = note_layer(s, l);
-		if (r < 0)
-			layer_unlink(s, l->digest);
-	}
+	r = commit_file(s, &(struct commit){name, l->digest, mark, bytes, s->layers_dir}, e);
+	if (r < 0)
+		return r;
+	r = note_layer(s, l);
+	if (r < 0)
+		layer_unlink(s, l->digest);
 	return r < 0 ? err_errno(e, r, "storing it") : 0;
 }
 
-int store_dirs_commit(struct store *s, const char *name, const char *id, struct err *e)
+int store_dirs_commit(
+	struct store *s, const char *name, uint64_t bytes, const char *id, struct err *e)
 {
 	char mark[MARK_NAME_MAX];
-	int r;
 
 	snprintf(mark, sizeof(mark), "%s" MARK_DIRS "-%u", digest_hex(id), s->tmp_serial++);
-	r = commit_file(s, name, s->dirs_dir, id, mark);
-	return r < 0 ? err_errno(e, r, "storing them") : 0;
+	return commit_file(s, &(struct commit){name, id, mark, bytes, s->dirs_dir}, e);
 }
 
 int record_write(struct store *s, const struct image *image, struct err *e)

@@ -27,9 +27,12 @@ static void on_unpack_layer(void *self, struct chan *c, uint32_t id, void *msg, 
 	_cleanup_fd_ int in = frame_take_fd(f, q->in), out = frame_take_fd(f, q->out);
 	struct layer_result found;
 	struct err e = {0};
+	int r = layer_unpack(in, out, &layer_limits_default, &found, &e);
 
 	(void)self;
-	if (layer_unpack(in, out, &layer_limits_default, &found, &e) < 0) {
+	/* An image that can still be written to isn't taken (erofs_judge.h). */
+	fd_close(&out);
+	if (r < 0) {
 		chan_fail(c, id, &e);
 		return;
 	}
@@ -55,6 +58,7 @@ static void on_unpack_dirs(void *self, struct chan *c, uint32_t id, void *msg, s
 	(void)self;
 	if (r == 0 && fstat(out, &st) < 0)
 		r = err_errno(&e, errno, "image file");
+	fd_close(&out);
 	if (r < 0) {
 		chan_fail(c, id, &e);
 		return;

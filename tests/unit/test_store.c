@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "image_file.h"
 #include "imaged/images.h"
 #include "imaged/reference.h"
 #include "imaged/store.h"
@@ -91,15 +92,13 @@ static void add_layer(struct place *p, char c, char diff)
 {
 	char name[STORE_TMP_NAME], d[TEXT_MAX], x[TEXT_MAX];
 	struct layer l = {.digest = digest(c, d), .diff_id = digest(diff, x), .size = 1};
-	uint8_t block[8192];
 	struct err e;
 	int fd = store_layer_begin(p->store, d, name, &e);
 
 	assert_true(fd >= 0);
-	memset(block, 1, sizeof(block));
-	assert_int_equal(fd_write_all(fd, block, sizeof(block)), 0);
+	assert_int_equal(image_file_plain(fd, "layer"), 0);
 	close(fd);
-	assert_int_equal(store_layer_commit(p->store, name, &l, &e), 0);
+	assert_int_equal(store_layer_commit(p->store, name, IMAGE_FILE_BYTES, &l, &e), 0);
 }
 
 /* An image of the layers named in `layers`, each letter one layer, the same letter being its diff
@@ -394,14 +393,13 @@ static void removing_keeps_what_others_need(void **state)
 static void add_dirs(struct place *p, char id)
 {
 	char name[STORE_TMP_NAME], i[TEXT_MAX];
-	uint8_t block[4096] = {1};
 	struct err e;
 	int fd = store_layer_begin(p->store, digest(id, i), name, &e);
 
 	assert_true(fd >= 0);
-	assert_int_equal(fd_write_all(fd, block, sizeof(block)), 0);
+	assert_int_equal(image_file_plain(fd, "dirs"), 0);
 	close(fd);
-	assert_int_equal(store_dirs_commit(p->store, name, i, &e), 0);
+	assert_int_equal(store_dirs_commit(p->store, name, IMAGE_FILE_BYTES, i, &e), 0);
 }
 
 /* One layer, and a directory image if `dirs`. */
@@ -427,7 +425,7 @@ static void directory_image_lives_with_its_record(void **state)
 	assert_int_equal(put_with_dirs(p, 'a', true, REF_X, &e), -ENOENT);
 	add_dirs(p, 'a');
 	assert_int_equal(put_with_dirs(p, 'a', true, REF_X, &e), 0);
-	assert_int_equal(store_by_ref(p->store, REF_X)->size, 8192 + 4096);
+	assert_int_equal(store_by_ref(p->store, REF_X)->size, 2 * IMAGE_FILE_BYTES);
 	/* The first record decides. */
 	assert_int_equal(put_with_dirs(p, 'a', false, REF_Y, &e), 0);
 	store_dirs_release(p->store, digest('a', id));
@@ -479,8 +477,9 @@ static void what_unpacking_found_survives(void **state)
 	int fd = store_layer_begin(p->store, d, name, &e);
 
 	assert_true(fd >= 0);
+	assert_int_equal(image_file_plain(fd, "layer"), 0);
 	close(fd);
-	assert_int_equal(store_layer_commit(p->store, name, &l, &e), 0);
+	assert_int_equal(store_layer_commit(p->store, name, IMAGE_FILE_BYTES, &l, &e), 0);
 	assert_int_equal(put_with_dirs(p, 'a', false, REF_X, &e), 0);
 	reopen(p);
 	store_know_layer(p->store, &asked);

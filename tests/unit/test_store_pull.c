@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "image_file.h"
 #include "imaged/pull.h"
 #include "proto/base/fd.h"
 
@@ -180,7 +181,8 @@ struct unpacking {
 static void unpack_end(struct unpacking *u)
 {
 	char wrong[TEXT_MAX];
-	struct unpacked_layer m = {.diff_id = u->text, .image_bytes = u->n, .inodes = 1};
+	struct unpacked_layer m = {
+		.diff_id = u->text, .image_bytes = IMAGE_FILE_BYTES, .inodes = 1};
 
 	close(u->in);
 	m.implied = u->n > 7 && strchr(u->w->implied, u->text[7]) ? 2 : 0;
@@ -192,7 +194,7 @@ static void unpack_end(struct unpacking *u)
 		chan_fail(*u->chan, u->id, &(struct err){EBADMSG, "truncated tar"});
 	else if (u->text[7] == u->w->full_disk)
 		chan_fail(*u->chan, u->id, &(struct err){ENOSPC, "no space left on device"});
-	else if (fd_write_all(u->out, u->text, u->n) == 0)
+	else if (image_file_plain(u->out, u->text) == 0)
 		chan_reply(*u->chan, u->id, MSG_unpacked_layer, &m);
 	close(u->out);
 	watch_free(u->watch);
@@ -228,7 +230,7 @@ static void on_unpack_dirs(void *self, struct chan *c, uint32_t id, void *msg, s
 {
 	const struct unpack_dirs *q = msg;
 	struct world *w = self;
-	struct unpacked_dirs m = {.dirs = w->dirs, .image_bytes = 4};
+	struct unpacked_dirs m = {.dirs = w->dirs, .image_bytes = IMAGE_FILE_BYTES};
 
 	(void)f;
 	w->n_dirs++;
@@ -237,7 +239,7 @@ static void on_unpack_dirs(void *self, struct chan *c, uint32_t id, void *msg, s
 		assert_int_equal(pread(q->layers.v[i], &w->stack[i], 1, 7), 1);
 		assert_int_equal(write(q->layers.v[i], "", 1), -1);
 	}
-	assert_int_equal(fd_write_all(q->out, "dirs", 4), 0);
+	assert_int_equal(image_file_plain(q->out, "dirs"), 0);
 	if (w->dirs_die) {
 		w->unpack[c == w->unpack[1]] = NULL;
 		chan_close(c);
