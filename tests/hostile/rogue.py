@@ -4,6 +4,8 @@
 	rogue.py daemon KIND PROGRAM [ARG...]	is the parent of one daemon, on its descriptor 3
 	rogue.py ctl SOCKET LOG PID		is a client of a supervisor
 	rogue.py helpers STUB DIR SOCKET SUPERVISOR [ARG...]	is what a supervisor takes for its helpers
+	rogue.py workers IMAGED DIR		is the workers of an imaged, and its supervisor
+	rogue.py hanging-workers IMAGED DIR	likewise, those that say nothing any more
 	rogue.py supervisor STUB DIR LAUNCHER [ARG...]	is what a launcher takes for the supervisor
 
 STUB is the name of the socket that the stubs (stub.c) in DIR/bin know. Prints one line a row; exits 1
@@ -267,6 +269,12 @@ def main():
     elif mode == "ctl":
         import rogue_ctl
         rogue_ctl.run(sys.argv[2], sys.argv[3], int(sys.argv[4]), result)
+    elif mode == "workers":
+        import rogue_workers
+        rogue_workers.run(sys.argv[2:], result)
+    elif mode == "hanging-workers":
+        import rogue_workers
+        rogue_workers.run_hangs(*sys.argv[2:], result)
     elif mode == "helpers":
         import rogue_helpers
         rogue_helpers.run(sys.argv[2:], result)

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # A rogue peer on every channel: the parent of each daemon, a client of the supervisor, the supervisor's helpers and
-# shims, the supervisor process itself (tests/hostile/rogue.py). All run at once, since most of their time is waiting; each
-# test then judges one of them.
+# shims, the supervisor process itself, the workers of imaged (tests/hostile/rogue.py). All run at once, since most of their
+# time is waiting; each test then judges one of them.
 
 bats_require_minimum_version 1.5.0
 
@@ -63,6 +63,9 @@ setup_file()
 	export ROGUE ROGUE_NAME
 	mkdir -m 711 "$ROGUE" "$ROGUE/state"
 	LEAKS_SCOPE=$ROGUE_NAME leaks_before "$ENGINE_DIR/rogue.before"
+	mkdir -m 711 "$ROGUE/w" "$ROGUE/hang"
+	begin hang hanging-workers "$engine_bin/imaged" "$ROGUE/hang"
+	begin workers workers "$engine_bin/imaged" "$ROGUE/w"
 	one_by_one cgroupd netd shim
 	one_by_one imaged unpack fetch
 	stubs "$ROGUE/h" "$ROGUE_NAME-h"
@@ -81,7 +84,8 @@ teardown_file()
 	local pid
 
 	for pid in $rogues; do
-		kill "$pid" 2>/dev/null || true
+		# shellcheck disable=SC2046
+		kill $(leaks_descendants "$pid") 2>/dev/null || true
 		wait "$pid" || true
 	done
 	engine_stop
@@ -128,6 +132,10 @@ judged()
 @test "a rogue supervisor: imaged" { judged imaged 40; }
 @test "a rogue imaged: unpack" { judged unpack 30; }
 @test "a rogue imaged: fetch" { judged fetch 20; }
+@test "rogue workers: what a fetch or an unpack worker says is believed of its own image alone, and checked" {
+	judged workers 245
+}
+@test "workers that hang, or say for ever that they don't, are ended with their pull" { judged hang 5; }
 @test "rogue helpers and shims: the supervisor drops one, starts another, and serves" { judged helpers 130; }
 @test "a rogue supervisor: the launcher ends it and starts another" { judged supervisor 20; }
 
