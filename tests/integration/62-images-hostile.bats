@@ -251,19 +251,26 @@ cases_make()
 	ctl inspect "$REGISTRY/data:labels" | grep -q org.bulkhead.mount
 }
 
-@test "as nobody nothing below the state and run directories can be read" {
+@test "as nobody nothing below the state and run directories can be read, listed or looked at" {
 	ctl run -d --name r16 "$bb" sh -c 'echo x >/file; chmod 777 /file; sleep 60'
-	n=0
-	while IFS= read -r -d '' path; do
-		n=$((n + 1))
-		if setpriv --reuid 65534 --regid 65534 --clear-groups head -c 1 -- "$path" >/dev/null 2>&1 ||
-				setpriv --reuid 65534 --regid 65534 --clear-groups ls -- "$path/" >/dev/null 2>&1; then
-			# The directories on the way to ctl's socket, and the socket, are for members of the group.
-			echo "nobody can read $path"
-			return 1
-		fi
-	done < <(find "$ENGINE_STATE" "$ENGINE_RUN" -print0)
-	[ "$n" -ge 15 ]
+	find "$ENGINE_STATE" "$ENGINE_RUN" -print0 >"$BATS_TEST_TMPDIR/paths"
+	[ "$(tr -dc '\0' <"$BATS_TEST_TMPDIR/paths" | wc -c)" -ge 15 ]
+	setpriv --reuid 65534 --regid 65534 --clear-groups "$registry_python" -c 'if True:
+		import os, sys
+		for path in sys.stdin.buffer.read().split(b"\0")[:-1]:
+		    for what, how in (("open", lambda: open(path, "rb").close()), ("list", lambda: os.listdir(path)), ("stat", lambda: os.lstat(path))):
+		        try:
+		            how()
+		            print(what, os.fsdecode(path))
+		        except OSError:
+		            pass' <"$BATS_TEST_TMPDIR/paths" | sort >"$BATS_TEST_TMPDIR/seen"
+	# The way to the socket is for members of the group.
+	diff - "$BATS_TEST_TMPDIR/seen" <<-END
+		stat $ENGINE_RUN
+		stat $ENGINE_RUN/ctl.sock
+		stat $ENGINE_RUN/lock
+		stat $ENGINE_STATE
+	END
 }
 
 @test "each file of the store belongs to the engine's users or to its container's range" {

@@ -193,25 +193,82 @@ only_inside()
 }
 
 @test "nothing is typed into the caller's terminal" {
-	script -qec "'$engine_bin/ctl' run --rm -it $img /escape TIOCSTI TIOCLINUX" "$ENGINE_DIR/typed" </dev/null >/dev/null
-	cat "$ENGINE_DIR/typed"
-	tr -d '\r' <"$ENGINE_DIR/typed" | grep -a 'refused TIOCSTI: '
-	tr -d '\r' <"$ENGINE_DIR/typed" | grep -a 'refused TIOCLINUX: '
-	absent -a ESCAPED "$ENGINE_DIR/typed"
+	for user in 0 1000; do
+		id=$(ctl run -d "$img" sleep 1000)
+		for words in "run --rm -it -u $user $img" "exec -it -u $user $id"; do
+			script -qec "'$engine_bin/ctl' $words /escape TIOCSTI TIOCLINUX" "$ENGINE_DIR/typed" </dev/null >/dev/null
+			cat "$ENGINE_DIR/typed"
+			tr -d '\r' <"$ENGINE_DIR/typed" | grep -a 'refused TIOCSTI: '
+			tr -d '\r' <"$ENGINE_DIR/typed" | grep -a 'refused TIOCLINUX: '
+			absent -a ESCAPED "$ENGINE_DIR/typed"
+		done
+		ctl rm -f "$id"
+	done
 }
 
 @test "a process that an exec sends in can't be caught on its way" {
-	for user in 0 1000; do
-		id=$(ctl run -d -u "$user" "$img" /escape --watch 60)
+	# A debugger's capability counts in the user namespace: of what is not dumpable it is no use.
+	for flags in "-u 0" "-u 1000" "--cap-add SYS_PTRACE" --privileged; do
+		# shellcheck disable=SC2086
+		id=$(ctl run -d $flags "$img" /escape --watch 60)
 		wait_until 5 eval "ctl logs $id | grep -q watching"
 		for i in $(seq 50); do
-			ctl exec -u "$user" "$id" true
+			ctl exec "$id" true
 		done
 		ctl exec "$id" touch /tmp/escape-stop || true # pid 1 may be gone first, and take it along
 		[ "$(ctl wait "$id")" = 0 ]
 		ctl logs "$id"
 		# It did see them come in, and before they were the container's.
 		[ "$(ctl logs "$id" | sed -n 's/.*, \([0-9]*\) times at the engine.*/\1/p')" -gt 0 ]
+	done
+}
+
+# frozen ID WORD: the container's processes stand still, those too that join its cgroup; or go on
+frozen()
+{
+	local v1=/sys/fs/cgroup/freezer/$ENGINE_NAME/$1 v2=/sys/fs/cgroup/$ENGINE_NAME/$1
+
+	if [ -d "$v1" ]; then
+		echo "$([ "$2" = 1 ] && echo FROZEN || echo THAWED)" >"$v1/freezer.state"
+	else
+		echo "$2" >"$v2/cgroup.freeze"
+	fi
+}
+
+# entering ID: the pid of the engine's process that an exec has sent in
+entering()
+{
+	local pid
+
+	for pid in $(cat "/sys/fs/cgroup/freezer/$ENGINE_NAME/$1/cgroup.procs" "/sys/fs/cgroup/$ENGINE_NAME/$1/cgroup.procs" 2>/dev/null); do
+		[[ $(readlink "/proc/$pid/exe") != /memfd:shim* ]] || echo "$pid"
+	done | grep .
+}
+
+@test "a process that an exec sends in holds nothing of the host's while it is inside" {
+	for flags in "" "-u 1000" -i -t; do
+		id=$(ctl run -d "$img" sleep 1000)
+		mnt=$(readlink "/proc/$(ctl inspect --format '{{.State.Pid}}' "$id")/ns/mnt")
+		frozen "$id" 1
+		# shellcheck disable=SC2086
+		script -qec "'$engine_bin/ctl' exec $flags $id true" /dev/null </dev/null >/dev/null 3>&- & joining=$!
+		wait_until 10 entering "$id"
+		pid=$(entering "$id")
+		fds=$(find "/proc/$pid/fd" -type l -printf '%l\n')
+		owner=$(stat -c %u "/proc/$pid/fd")
+		inside=$(readlink "/proc/$pid/ns/mnt")
+		root=$(readlink "/proc/$pid/root") cwd=$(readlink "/proc/$pid/cwd")
+		frozen "$id" 0
+		wait $joining
+		sort <<<"$fds" | uniq -c
+		[ "$inside" = "$mnt" ]
+		[ "$root $cwd" = "/ /" ]
+		[ "$owner" = 0 ] # not dumpable; proc(5)
+		# One socket to the shim; the container's own namespaces, cgroup and terminals; its filter; streams.
+		[ "$(grep -c '^socket:' <<<"$fds")" = 1 ]
+		absent -vE "^(socket|pipe|(user|mnt|pid|net|ipc|uts|cgroup|time)):\[|^/dev/(null|pts)\$|^/memfd:kept-filter|^/sys/fs/cgroup/.*$ENGINE_NAME/$id/" <<<"$fds"
+		[ "$(grep -c '^pipe:' <<<"$fds")" -le 6 ]
+		ctl rm -f "$id"
 	done
 }
 
