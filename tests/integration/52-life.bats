@@ -215,6 +215,32 @@ teardown()
 	[ "$status" = 143 ]
 }
 
+# own_memory PID: the kB that belong to it alone; of a workload 0
+own_memory()
+{
+	! grep -qzE '^(supervisor|shim|.*/ctl)$' "/proc/$1/cmdline" 2>/dev/null ||
+		awk '/^(RssAnon|RssShmem):/ { n += $2 } END { print n }' "/proc/$1/status"
+}
+
+@test "exec and run: output that nobody reads waits in the pipe, and in nobody's memory" {
+	id=$(ctl run -d "$bb" sleep 60)
+	mkfifo "$ENGINE_DIR/unread"
+	for words in "exec $id" "exec -t $id" "run --rm $bb"; do
+		# shellcheck disable=SC2086
+		"$engine_bin/ctl" $words sh -c 'head -c 100000000 /dev/zero | tr "\0" x; echo; echo end' >"$ENGINE_DIR/unread" 2>/dev/null </dev/null 3>&- &
+		writer=$!
+		exec 7<"$ENGINE_DIR/unread"
+		sleep 2
+		[ -d "/proc/$writer" ]
+		most=$(for pid in $writer $(leaks_descendants "$ENGINE_PID"); do own_memory "$pid"; done | sort -n | tail -n 1)
+		echo "$words: at most $most kB"
+		[ "$most" -lt 8000 ]
+		[ "$(tail -n 1 <&7 | tr -d '\r')" = end ]
+		exec 7<&-
+		wait $writer
+	done
+}
+
 @test "exec: what it does not say is the container's" {
 	ctl run -d --name made -u 1000:100 -e FROM=run -w /tmp --ulimit nofile=99:99 --umask 027 --cap-drop ALL \
 		--security-opt no-new-privileges=false --oom-score-adj 300 "$bb" sleep 60
