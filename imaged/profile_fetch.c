@@ -4,6 +4,7 @@
  * are a registry's.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -39,6 +40,7 @@ static const struct priv_syscall syscalls[] = {
 		.error = EAFNOSUPPORT},
 	PRIV_SYS_IF(socketpair, 0, PRIV_INT, AF_UNIX, "a thread of the resolver wakes the loop"),
 	PRIV_SYS(pipe2, "the same in other versions of libcurl"),
+	PRIV_SYS_IF(fcntl, 1, PRIV_INT, F_SETPIPE_SZ, "a blob's pipe"),
 	PRIV_SYS(eventfd2, "the same in newer ones"),
 	PRIV_SYS(connect, "registries, name servers"),
 	PRIV_SYS(bind, "the netlink socket; Landlock keeps TCP ports from it"),

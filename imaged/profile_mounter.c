@@ -4,6 +4,7 @@
  * the capability that mounting takes: files of other users are as closed to it as to anybody.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/loop.h>
 #include <linux/nsfs.h>
 #include <sched.h>
@@ -55,6 +56,8 @@ static const struct priv_syscall syscalls[] = {
 	PRIV_SYS(fdatasync, "a layer is on disk before its mark says so"),
 	PRIV_SYS_IF(getsockopt, 2, PRIV_INT, SO_TYPE, "whether what came as a worker is a channel"),
 	PRIV_SYS(pipe2, "from the fetch worker to an unpack worker"),
+	PRIV_SYS_IF(fcntl, 1, PRIV_INT, F_SETPIPE_SZ, "a larger one"),
+	PRIV_SYS_IF(fcntl, 1, PRIV_INT, F_SETLEASE, "whether a layer's image is open for writing"),
 	PRIV_SYS_IF(clone, 0, CLONE_THREAD, CLONE_THREAD,
 		"threads that copy layers or wait for the disk; never a process"),
 	PRIV_SYS_ERRNO(

@@ -10,6 +10,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -155,7 +156,8 @@ static inline void assert_never(const struct priv_profile *p)
 		CALL(userfaultfd), CALL(setresuid), CALL(setns, -1), CALL(unshare),
 		CALL(personality), CALL(keyctl), CALL(rt_sigaction, SIGSYS),
 		CALL(mmap, 0, 4096, 4 /* PROT_EXEC */, 0x22, -1), CALL(mprotect, 0, 0, 4),
-		CALL(tgkill, 1, 1, SIGTERM), CALL(prctl, 15), CALL_END};
+		CALL(tgkill, 1, 1, SIGTERM), CALL(prctl, 15), CALL(fcntl, 0, F_SETOWN, 1),
+		CALL(fcntl, 0, F_SETSIG, SIGKILL), CALL_END};
 
 	for (const struct call *c = calls; c->nr >= 0; c++)
 		if (c->nr != __NR_mmap || !has_row(p->syscalls, c->nr)) /* there: an errno */
