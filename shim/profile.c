@@ -44,6 +44,7 @@ static const struct priv_syscall running_syscalls[] = {
 	PRIV_SYS(pidfd_send_signal, "to the workload"),
 	PRIV_SYS_IF(ioctl, 1, PRIV_INT, TIOCSWINSZ, "the size of a terminal"),
 	PRIV_SYS_IF(ioctl, 1, PRIV_INT, PIDFD_ASK, "how a workload ended that is not its child"),
+	PRIV_SYS_IF(fcntl, 1, PRIV_INT, F_SETPIPE_SZ, "room for what a slow client has not taken"),
 	PRIV_SYS_IF(socketpair, 0, PRIV_INT, AF_UNIX, "what a process says before execve"),
 	PRIV_SYS_IF(setsockopt, 2, PRIV_INT, SO_PASSCRED, "by its pid as the kernel knows it"),
 	PRIV_SYS(accept4, "the next engine, when this one has died"),
