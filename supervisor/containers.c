@@ -41,6 +41,16 @@ static void random_hex(char *out, size_t digits)
 	out[digits] = '\0';
 }
 
+/* Execs that a predecessor of this process has started run on under their numbers. */
+static uint32_t first_exec(void)
+{
+	uint32_t n;
+
+	if (getrandom(&n, sizeof(n), 0) != sizeof(n))
+		abort();
+	return 1 + (n & INT32_MAX);
+}
+
 struct ctr *ctr_new(struct engine *g)
 {
 	struct ctr *c = calloc(1, sizeof(*c));
@@ -53,7 +63,7 @@ struct ctr *ctr_new(struct engine *g)
 	c->rootfs = -1;
 	c->orphan_status = -1;
 	c->writable = -1;
-	c->next_exec = 1;
+	c->next_exec = first_exec();
 	random_hex(c->id, ID_LEN);
 	/* docker gives no id whose first twelve digits are a number: the host name would be one. */
 	while (strspn(c->id, "0123456789") >= 12)

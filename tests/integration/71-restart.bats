@@ -131,6 +131,17 @@ family()
 	run -1 ctl exec "$id" sh -c 'ps | grep "[s]leep 298"'
 }
 
+@test "an exec runs on when the supervisor dies, and those of its successor are not taken for it" {
+	id=$(ctl run -d "$bb" sleep 300)
+	ctl exec -d "$id" sleep 298
+	kill -KILL "$(ps -o pid=,args= --ppid "$ENGINE_PID" | awk '/ --serve / { print $1 }')"
+	wait_until 10 engine_answers
+	for i in 1 2 3; do
+		[ "$(ctl exec "$id" echo $i)" = $i ]
+	done
+	ctl exec "$id" sh -c 'ps | grep -q "[s]leep 298"'
+}
+
 # launch_again: what a service manager does
 launch_again()
 {
