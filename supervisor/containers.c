@@ -83,6 +83,8 @@ void ctr_free(struct ctr *c)
 		*p = c->next;
 		break;
 	}
+	watch_free(c->restart.timer);
+	follow_end(c);
 	if (c->shim)
 		shim_end(c->shim);
 	else if (c->slot)
@@ -238,18 +240,31 @@ uint64_t ctr_taken(const struct engine *g, uid_t uid, enum quota q)
 	return sum;
 }
 
+bool ctr_lost_sources(const struct ctr *c)
+{
+	const struct create *o = ctr_create(c);
+	uint32_t binds = 0;
+
+	for (uint32_t i = 0; i < o->mounts.n; i++)
+		binds += strcmp(o->mounts.v[i].kind, "bind") == 0;
+	return binds > c->n_sources || (o->rootfs && c->rootfs < 0);
+}
+
 const char *ctr_status_name(const struct ctr *c)
 {
 	switch (c->status) {
 	case CTR_CREATED:
-	case CTR_STARTING:
 		return "created";
+	case CTR_STARTING:
+		return c->restart.automatic ? "restarting" : c->finished_at ? "exited" : "created";
 	case CTR_RUNNING:
 		return "running";
 	case CTR_FINISHING:
 		return c->shim ? "running" : "exited";
 	case CTR_EXITED:
 		return "exited";
+	case CTR_RESTARTING:
+		return "restarting";
 	case CTR_REMOVING:
 		return "removing";
 	}

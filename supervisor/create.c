@@ -116,6 +116,8 @@ static int check(struct engine *g, const struct request *q, struct err *e)
 	if (o->name)
 		r = ctr_name_check(g, o->name, q->uid, e);
 	if (r == 0)
+		r = restart_check(o, e);
+	if (r == 0)
 		r = policy_check_rights(g->policy, q->uid, o, e);
 	if (r == 0)
 		r = check_quotas(g, q, e);

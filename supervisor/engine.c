@@ -40,13 +40,17 @@ static void settle(struct engine *g)
 		if (c->job || (c->shim && c->status == CTR_RUNNING))
 			continue;
 		if (c->status == CTR_RUNNING) {
+			restart_lost(c);
 			ctr_lost(c, "its shim ended while the supervisor was away");
 			continue;
 		}
 		sweep(c);
 		if (c->remove_after)
 			remove_begin(c);
+		else
+			restart_settle(c);
 	}
+	helpers_settled(g);
 }
 
 void engine_serve_if_ready(struct engine *g)

@@ -10,6 +10,7 @@
 #include "launch.h"
 #include "options.h"
 #include "policy.h"
+#include "restart.h"
 
 #define ID_LEN	 64
 #define NAME_LEN 128
@@ -20,6 +21,7 @@ enum ctr_status {
 	CTR_RUNNING,
 	CTR_FINISHING, /* the workload is gone, its network and cgroup are being removed */
 	CTR_EXITED,
+	CTR_RESTARTING, /* it has ended, and is to be started again (restart.h) */
 	CTR_REMOVING,
 };
 
@@ -39,8 +41,8 @@ struct waiter {
 	struct waiter *next;
 	struct chan *client;
 	uint32_t id;
-	uint32_t exec; /* 0: the container itself */
-	enum { WAIT_EXIT, WAIT_REMOVED, WAIT_STOP } what;
+	uint32_t exec;						     /* 0: the container itself */
+	enum { WAIT_EXIT, WAIT_LAST, WAIT_REMOVED, WAIT_STOP } what; /* LAST: for good */
 	bool plain;
 };
 
@@ -104,6 +106,7 @@ struct ctr {
 	bool remove_after;	  /* remove when it has ended */
 	bool stop_wanted;	  /* asked while it was being started: stop it as soon as it runs */
 	int64_t stop_seconds;
+	struct restart restart;
 };
 
 enum shim_state { SHIM_QUEUED, SHIM_SPAWNING, SHIM_STANDBY, SHIM_USED, SHIM_ENDING };
@@ -160,6 +163,7 @@ struct engine {
 	struct filter *filters;	  /* seccomp.c's, the last used first */
 	struct idmap *idmaps;	  /* idmaps.c: asked for */
 	uint32_t idmap_seq;
+	bool anew; /* the whole engine has started, not only this process */
 	bool adopted, serving, ending;
 	struct watch *end_timer, *accept_timer;
 	uint32_t n_clients, n_users; /* connections: of all, of users who are not root */
@@ -178,6 +182,8 @@ void engine_give_up(struct engine *g, const struct err *e);
 int helpers_open(struct engine *g, struct err *e);
 void helpers_spawn(struct engine *g, enum role role, uint32_t slot, uint32_t flags);
 void helpers_forget(struct engine *g, enum role role, uint32_t slot, int32_t pid);
+/* What starts with the engine is under way: a successor of ours need not do it again. */
+void helpers_settled(struct engine *g);
 /* Ends whatever runs under a slot's uids, its shim as well. */
 void helpers_kill(struct engine *g, uint32_t slot);
 struct chan *helper_chan(struct engine *g, unsigned int which);
@@ -222,6 +228,9 @@ struct ctr *ctr_by_id(struct engine *g, const char *id);
 /* Names are a user's own: two users may have the same. */
 int ctr_name_check(struct engine *g, const char *name, uid_t uid, struct err *e);
 void ctr_name_random(struct engine *g, uid_t uid, char name[NAME_LEN + 1]);
+/* Descriptors of bind sources live as long as the supervisor process: only their creator may open
+ * them. */
+bool ctr_lost_sources(const struct ctr *c);
 /* A sentence that is told to uid names no container that uid doesn't see. */
 void ctr_conceal(struct engine *g, uid_t uid, struct err *e);
 /* What the containers of a user have of a quota together. */
@@ -247,11 +256,13 @@ void state_record(const struct ctr *c, struct container *ret);
 /* plain: is answered with `done`, not with the exit code. */
 void wait_add(struct ctr *c, struct chan *client, uint32_t id, int what, uint32_t exec, bool plain);
 void wait_notify(struct ctr *c, int what, uint32_t exec);
+/* It has ended, for all who wait for that in one way or another. */
+void wait_ended(struct ctr *c);
 void wait_fail(struct ctr *c, int what, const struct err *e);
 void wait_forget_client(struct engine *g, struct chan *client);
 
 /* jobs */
-/* Takes over the descriptors in how, and r. */
+/* Takes over the descriptors in how, and r, which is NULL when nobody asked. */
 void start_begin(struct ctr *c, const struct container_start *how, struct relay *r);
 /* A start under way is to fail rather than to go on copying layers. */
 void start_hurry(struct ctr *c);
@@ -271,6 +282,7 @@ void orphans_heirless(struct engine *g, uint32_t slot);
 
 /* stop.c */
 void stop_begin(struct ctr *c, int64_t timeout_s); /* 0: kill at once; -1: wait for ever */
+uint32_t stop_signal(const struct ctr *c);
 /* For a container that is being started; whoever waits for it to end waits on. */
 void stop_once_started(struct ctr *c, int64_t timeout_s);
 /* Seconds: what the request says (NULL: no request), else the container, else docker's 10. */

@@ -162,7 +162,11 @@ void on_container_exec(void *self, struct chan *ch, uint32_t id, void *msg, stru
 		return;
 	MSG_DECLARE(shim_exec, x);
 	if (c->status != CTR_RUNNING || !c->shim || !c->shim->chan) {
-		err_set(&e, EINVAL, "container %s is not running", c->name);
+		err_set(&e, EINVAL,
+			c->status == CTR_RESTARTING
+				? "container %s is restarting; wait until it runs"
+				: "container %s is not running",
+			c->name);
 		chan_fail(ch, id, &e);
 		return;
 	}

@@ -72,10 +72,19 @@ void ctr_end_execs(struct ctr *c)
 	}
 }
 
+static void ended(struct ctr *c)
+{
+	follow_end(c);
+	wait_ended(c);
+	if (c->remove_after)
+		remove_begin(c);
+}
+
 static void on_finished(struct job *j, const struct err *e)
 {
 	struct engine *g = j->engine;
 	struct ctr *c = j->ctr;
+	bool again = false;
 
 	if (e)
 		log_error("container %.12s: %s", c->id, e->text);
@@ -86,12 +95,13 @@ static void on_finished(struct job *j, const struct err *e)
 	if (!c->remove_after) {
 		fd_close(&c->writable);
 		shim_end(c->shim);
+		again = restart_plan(c, c->finished_at - MIN(c->started_at, c->finished_at));
 		save(c);
 	}
-	wait_notify(c, WAIT_EXIT, 0);
-	wait_notify(c, WAIT_STOP, 0);
-	if (c->remove_after)
-		remove_begin(c); /* c may be gone after this */
+	if (again)
+		wait_notify(c, WAIT_EXIT, 0);
+	else
+		ended(c); /* c may be gone after this */
 	engine_end_if_idle(g);
 }
 
@@ -191,13 +201,11 @@ static void on_removed(struct job *j, const struct err *e)
 		shim_end(c->shim);
 		save(c);
 		wait_fail(c, WAIT_REMOVED, e);
-		wait_notify(c, WAIT_EXIT, 0);
-		wait_notify(c, WAIT_STOP, 0);
+		wait_ended(c);
 	} else {
 		state_remove(c);
 		wait_notify(c, WAIT_REMOVED, 0);
-		wait_notify(c, WAIT_EXIT, 0);
-		wait_notify(c, WAIT_STOP, 0);
+		wait_ended(c);
 		ctr_free(c);
 	}
 	shims_fill(g);

@@ -211,9 +211,10 @@ static void on_failed(struct engine *g, const struct launch_frame *f)
 }
 
 /* All that still ran has been handed over: now start what is missing. */
-static void on_adopted(struct engine *g)
+static void on_adopted(struct engine *g, bool anew)
 {
 	g->adopted = true;
+	g->anew = anew;
 	for (unsigned int i = 0; i < H_COUNT; i++)
 		if (!g->helpers[i].chan)
 			helpers_spawn(g, g->helpers[i].role, 0, 0);
@@ -259,7 +260,7 @@ static void on_launcher(void *arg, int what)
 			helper_up(h, f.pid, fd);
 		return;
 	case LAUNCH_ADOPTED:
-		on_adopted(g);
+		on_adopted(g, f.seq);
 		break;
 	case LAUNCH_IDMAPPED:
 		idmaps_answer(g, &f, fd);
@@ -274,6 +275,7 @@ static void on_launcher(void *arg, int what)
 	case LAUNCH_SPAWN:
 	case LAUNCH_FORGET:
 	case LAUNCH_IDMAP:
+	case LAUNCH_SETTLED:
 		break;
 	}
 	fd_close(&fd);
@@ -304,6 +306,13 @@ void helpers_spawn(struct engine *g, enum role role, uint32_t slot, uint32_t fla
 void helpers_forget(struct engine *g, enum role role, uint32_t slot, int32_t pid)
 {
 	const struct launch_frame f = {.op = LAUNCH_FORGET, .role = role, .slot = slot, .pid = pid};
+
+	launch_send(g->launcher, &f, -1);
+}
+
+void helpers_settled(struct engine *g)
+{
+	const struct launch_frame f = {.op = LAUNCH_SETTLED};
 
 	launch_send(g->launcher, &f, -1);
 }

@@ -18,7 +18,7 @@ enum launch_op {
 			       somebody may take its place, LAUNCH_ADOPT or _HEIRLESS follows */
 	LAUNCH_ADOPT = 5, /* to a supervisor that was restarted: a process that still runs, and its
 			     channel; at any time: who took a dead shim's place */
-	LAUNCH_ADOPTED = 6, /* no more of them */
+	LAUNCH_ADOPTED = 6, /* no more of them; seq 1: nobody has said LAUNCH_SETTLED yet */
 	LAUNCH_FORGET =
 		7, /* to the launcher: the channel of (role, slot, pid) is closed, drop the spare */
 	LAUNCH_IDMAP = 8, /* to the launcher: a user namespace that maps host ids `uid` and `gid` to
@@ -28,6 +28,7 @@ enum launch_op {
 	LAUNCH_ORPHAN = 11,   /* a process has ended whose parent, a shim, ended before it: pid and
 				 status */
 	LAUNCH_HEIRLESS = 12, /* nobody has taken the place of the slot's shim */
+	LAUNCH_SETTLED = 13,  /* to the launcher: what is to be started with the engine will be */
 };
 
 /* Flags of a shim. */

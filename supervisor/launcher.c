@@ -261,6 +261,8 @@ static void on_word(void *arg, int what)
 		on_forget(l, &f);
 	else if (f.op == LAUNCH_KILL)
 		on_kill(l, &f);
+	else if (f.op == LAUNCH_SETTLED)
+		l->settled = true;
 	else
 		distrust(l, "it says an unknown word");
 }
@@ -276,7 +278,7 @@ static void hand_over(struct launcher *l)
 			LAUNCH_ADOPT, c->role, c->slot, c->flags, 0, c->pid, 0, 0, 0};
 		launcher_tell(l, &f, c->spare);
 	}
-	f = (struct launch_frame){.op = LAUNCH_ADOPTED};
+	f = (struct launch_frame){.op = LAUNCH_ADOPTED, .seq = !l->settled};
 	launcher_tell(l, &f, -1);
 }
 

@@ -33,6 +33,7 @@ struct launcher {
 	int channel; /* to the supervisor process */
 	uint64_t backoff_ms;
 	bool orphans; /* a shim has died before its workload, once */
+	bool settled; /* a supervisor has started what starts with the engine */
 	bool ending;
 	int code; /* to exit with */
 };

@@ -57,6 +57,14 @@ static size_t row_fill(const struct ctr *c, struct arena *a, struct container_ro
 	return bytes + row->ports.n * 80;
 }
 
+/* What `ps` shows without -a: docker counts those between two runs. */
+static bool is_up(const struct ctr *c)
+{
+	const char *status = ctr_status_name(c);
+
+	return strcmp(status, "running") == 0 || strcmp(status, "restarting") == 0;
+}
+
 void on_container_list(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
 {
 	const struct container_list *m = msg;
@@ -74,7 +82,7 @@ void on_container_list(void *self, struct chan *ch, uint32_t id, void *msg, stru
 			skip = strcmp(c->id, m->after) != 0;
 			continue;
 		}
-		if (!ctr_visible(c, uid) || (!m->all && strcmp(ctr_status_name(c), "running") != 0))
+		if (!ctr_visible(c, uid) || (!m->all && !is_up(c)))
 			continue;
 		if (answer.rows.n == PAGE_ROWS || bytes > PAGE_BYTES) {
 			answer.more = true;
@@ -180,7 +188,7 @@ void on_container_logs(void *self, struct chan *ch, uint32_t id, void *msg, stru
 		return;
 	}
 	answer.dir = c->started_at ? dir : -1;
-	answer.running = c->status == CTR_RUNNING || c->status == CTR_STARTING;
+	answer.running = c->status == CTR_STARTING || is_up(c);
 	answer.tty = ctr_create(c)->tty;
 	chan_reply(ch, id, MSG_logs_opened, &answer);
 }

@@ -34,18 +34,6 @@ static void fail(struct chan *ch, uint32_t id, int code, const char *fmt, const 
 	chan_fail(ch, id, &e);
 }
 
-/* Descriptors of bind sources live as long as the supervisor process: only their creator may open
- * them. */
-static bool lost_sources(const struct ctr *c)
-{
-	const struct create *o = ctr_create(c);
-	uint32_t binds = 0;
-
-	for (uint32_t i = 0; i < o->mounts.n; i++)
-		binds += strcmp(o->mounts.v[i].kind, "bind") == 0;
-	return binds > c->n_sources || (o->rootfs && c->rootfs < 0);
-}
-
 static void on_start(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
 {
 	struct container_start *m = msg;
@@ -66,7 +54,7 @@ static void on_start(void *self, struct chan *ch, uint32_t id, void *msg, struct
 			c->name);
 		return;
 	}
-	if (lost_sources(c)) {
+	if (ctr_lost_sources(c)) {
 		fail(ch, id, ESTALE,
 			"container %s has bind mounts from before the engine was restarted; remove and run it anew",
 			c->name);
@@ -75,6 +63,7 @@ static void on_start(void *self, struct chan *ch, uint32_t id, void *msg, struct
 	m->in = frame_take_fd(f, m->in);
 	m->out = frame_take_fd(f, m->out);
 	m->err = frame_take_fd(f, m->err);
+	restart_reset(c);
 	start_begin(c, m, relay_new(self, ch, id));
 }
 
@@ -88,9 +77,9 @@ static void on_wait(void *self, struct chan *ch, uint32_t id, void *msg, struct 
 		return;
 	/* Of a container whose start failed, the end has come already; `removed` waits for rm
 	 * alone. */
-	wait_add(c, ch, id, m->removed ? WAIT_REMOVED : WAIT_EXIT, 0, false);
+	wait_add(c, ch, id, m->removed ? WAIT_REMOVED : m->last ? WAIT_LAST : WAIT_EXIT, 0, false);
 	if (!m->removed && (c->status == CTR_EXITED || (c->status == CTR_CREATED && c->error[0])))
-		wait_notify(c, WAIT_EXIT, 0);
+		wait_notify(c, m->last ? WAIT_LAST : WAIT_EXIT, 0);
 }
 
 static void on_done(void *arg, void *msg, struct frame *f, const struct err *e)
@@ -106,17 +95,23 @@ static void on_done(void *arg, void *msg, struct frame *f, const struct err *e)
 		relay_reply(r, MSG_done, &m);
 }
 
-/* The container if it runs and its shim can be asked; else the request has been answered. */
+/* Whether it runs and its shim can be asked; else the request has been answered. */
+static bool check_running(const struct ctr *c, struct chan *ch, uint32_t id)
+{
+	if (c->status == CTR_RUNNING && c->shim && c->shim->chan)
+		return true;
+	if (c->status == CTR_RESTARTING)
+		fail(ch, id, EINVAL, "container %s is restarting; wait until it runs", c->name);
+	else
+		fail(ch, id, EINVAL, "container %s is not running; start it first", c->name);
+	return false;
+}
+
 static struct ctr *running(struct engine *g, struct chan *ch, uint32_t id, const char *ref)
 {
 	struct ctr *c = session_ctr(g, ch, id, ref);
 
-	if (!c)
-		return NULL;
-	if (c->status == CTR_RUNNING && c->shim && c->shim->chan)
-		return c;
-	fail(ch, id, EINVAL, "container %s is not running; start it first", c->name);
-	return NULL;
+	return c && check_running(c, ch, id) ? c : NULL;
 }
 
 static void on_attach(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
@@ -145,10 +140,19 @@ static void on_kill(void *self, struct chan *ch, uint32_t id, void *msg, struct 
 		fail(ch, id, EINVAL, "signal 0 can't be %s", "sent");
 		return;
 	}
-	c = running(self, ch, id, m->ref);
-	if (c)
-		chan_request(c->shim->chan, MSG_shim_signal, &s, SHIM_MS, on_done,
-			relay_new(self, ch, id));
+	c = session_ctr(self, ch, id, m->ref);
+	if (!c)
+		return;
+	if (c->status == CTR_RESTARTING && restart_is_end(c, m->signal)) {
+		restart_stop(c);
+		chan_done(ch, id);
+		return;
+	}
+	if (!check_running(c, ch, id))
+		return;
+	if (restart_is_end(c, m->signal))
+		restart_stop(c);
+	chan_request(c->shim->chan, MSG_shim_signal, &s, SHIM_MS, on_done, relay_new(self, ch, id));
 }
 
 static void on_resize(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
@@ -158,9 +162,11 @@ static void on_resize(void *self, struct chan *ch, uint32_t id, void *msg, struc
 	struct ctr *c = running(self, ch, id, m->ref);
 
 	(void)f;
-	if (c)
-		chan_request(c->shim->chan, MSG_shim_resize, &s, SHIM_MS, on_done,
-			relay_new(self, ch, id));
+	if (!c)
+		return;
+	if (m->exec == 0)
+		follow_resize(c, m->rows, m->cols);
+	chan_request(c->shim->chan, MSG_shim_resize, &s, SHIM_MS, on_done, relay_new(self, ch, id));
 }
 
 static void on_stop(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
@@ -171,6 +177,8 @@ static void on_stop(void *self, struct chan *ch, uint32_t id, void *msg, struct 
 	(void)f;
 	if (!c)
 		return;
+	if (c->status != CTR_CREATED && c->status != CTR_EXITED)
+		restart_stop(c);
 	if (c->status == CTR_CREATED || c->status == CTR_EXITED) {
 		chan_done(ch, id);
 		return;
@@ -190,11 +198,16 @@ static void on_remove(void *self, struct chan *ch, uint32_t id, void *msg, struc
 	(void)f;
 	if (!c)
 		return;
-	if (!m->force && (c->status == CTR_RUNNING || c->status == CTR_STARTING)) {
-		fail(ch, id, EBUSY, "container %s is running; stop it first, or use rm -f",
+	if (!m->force && (c->status == CTR_RUNNING || c->status == CTR_STARTING ||
+				 c->status == CTR_RESTARTING)) {
+		fail(ch, id, EBUSY,
+			c->status == CTR_RESTARTING
+				? "container %s is restarting; stop it first, or use rm -f"
+				: "container %s is running; stop it first, or use rm -f",
 			c->name);
 		return;
 	}
+	restart_stop(c);
 	wait_add(c, ch, id, WAIT_REMOVED, 0, true);
 	c->remove_after = true;
 	if (c->status == CTR_STARTING)

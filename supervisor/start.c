@@ -406,7 +406,8 @@ static const struct step steps[] = {
 	{0},
 };
 
-/* What was asked meanwhile. A container that did not start has ended for all who wait for that. */
+/* What was asked meanwhile. A container that did not start has ended for all who wait for that,
+ * unless it is tried again. */
 static void after_start(struct ctr *c, bool failed)
 {
 	if (!failed && c->stop_wanted)
@@ -416,8 +417,12 @@ static void after_start(struct ctr *c, bool failed)
 	c->stop_wanted = false;
 	if (!failed)
 		return;
-	wait_notify(c, WAIT_EXIT, 0);
-	wait_notify(c, WAIT_STOP, 0);
+	if (c->status == CTR_RESTARTING) {
+		wait_notify(c, WAIT_EXIT, 0);
+		return;
+	}
+	follow_end(c);
+	wait_ended(c);
 	if (c->remove_after)
 		remove_begin(c);
 }
@@ -430,26 +435,46 @@ static void keep_failure(struct ctr *c, const struct err *e, struct err *ret)
 	memcpy(c->error, ret->text, sizeof(c->error));
 }
 
+/* One that nobody asked for may be tried again: what it lacked may come. */
+static void start_failed(struct ctr *c, struct relay *r, const struct err *e)
+{
+	struct err told;
+
+	c->status = c->finished_at ? CTR_EXITED : CTR_CREATED;
+	c->exit_code = e->code == ERR_NO_COMMAND ? 127 : e->code == ERR_NOT_EXECUTABLE ? 126 : 125;
+	keep_failure(c, e, &told);
+	if (r) {
+		relay_fail(r, &told);
+		return;
+	}
+	log_error("starting container %.12s again: %s", c->id, told.text);
+	c->finished_at = time_now_ns();
+	restart_plan(c, 0);
+}
+
+static void started(struct ctr *c, struct relay *r)
+{
+	struct container_started m = {.id = c->id, .pid = c->pid};
+
+	c->status = CTR_RUNNING;
+	c->finished_at = 0;
+	if (r)
+		relay_reply(r, MSG_container_started, &m);
+}
+
 static void on_end(struct job *j, const struct err *e)
 {
-	struct container_started m = {.id = j->ctr->id, .pid = j->ctr->pid};
 	struct engine *g = j->engine;
 	struct start *s = j->data;
 	struct ctr *c = j->ctr;
-	struct err saved = {0}, told;
+	struct err saved = {0};
 
+	c->restart.automatic = false;
 	if (e) {
-		c->status = c->finished_at ? CTR_EXITED : CTR_CREATED;
-		c->exit_code = e->code == ERR_NO_COMMAND       ? 127
-			       : e->code == ERR_NOT_EXECUTABLE ? 126
-							       : 125;
-		keep_failure(c, e, &told);
-		relay_fail(s->relay, &told);
+		start_failed(c, s->relay, e);
 	} else {
-		c->status = CTR_RUNNING;
-		c->finished_at = 0;
 		c->writable = take_fd(&s->writable);
-		relay_reply(s->relay, MSG_container_started, &m);
+		started(c, s->relay);
 	}
 	if (state_save(c, &saved) < 0)
 		log_error("%s", saved.text);
@@ -475,6 +500,8 @@ void start_begin(struct ctr *c, const struct container_start *how, struct relay 
 		.rootfs = -1,
 		.spec = -1,
 		.filter = -1};
+	if (r)
+		follow_begin(c, r->client, how);
 	c->status = CTR_STARTING;
 	c->error[0] = '\0';
 	c->exit_code = 0;

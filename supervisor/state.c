@@ -40,7 +40,11 @@ void state_record(const struct ctr *c, struct container *ret)
 		.config = c->config.obj,
 		.spec = c->spec.obj,
 		.endpoint = c->endpoint.obj,
-		.in_force = c->in_force.obj};
+		.in_force = c->in_force.obj,
+		.restart_count = c->restart.count,
+		.restart_pause = c->restart.pause_ms,
+		.stopped = c->restart.stopped,
+		.restart_again = c->restart.again};
 }
 
 int state_save(struct ctr *c, struct err *e)
@@ -149,6 +153,8 @@ static enum ctr_status parse_status(const char *s)
 {
 	if (strcmp(s, "running") == 0)
 		return CTR_RUNNING;
+	if (strcmp(s, "restarting") == 0)
+		return CTR_RESTARTING;
 	return strcmp(s, "exited") == 0 || strcmp(s, "removing") == 0 ? CTR_EXITED : CTR_CREATED;
 }
 
@@ -185,6 +191,10 @@ static int restore(struct ctr *c, const struct container *rec, struct err *e)
 	c->created_at = rec->created_at;
 	c->started_at = rec->started_at;
 	c->finished_at = rec->finished_at;
+	c->restart.count = rec->restart_count;
+	c->restart.pause_ms = rec->restart_pause;
+	c->restart.stopped = rec->stopped;
+	c->restart.again = rec->restart_again;
 	if (!rec->create)
 		return err_set(e, EBADMSG, "the record holds no options");
 	for (unsigned int i = 0; i < ARRAY_LEN(docs) && r == 0; i++)

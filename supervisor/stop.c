@@ -51,7 +51,7 @@ static uint32_t image_signal(const char *name)
 	return SIGTERM;
 }
 
-static uint32_t stop_signal(const struct ctr *c)
+uint32_t stop_signal(const struct ctr *c)
 {
 	const struct image_config *img = c->config.obj;
 

@@ -67,6 +67,13 @@ void wait_notify(struct ctr *c, int what, uint32_t exec)
 	}
 }
 
+void wait_ended(struct ctr *c)
+{
+	wait_notify(c, WAIT_EXIT, 0);
+	wait_notify(c, WAIT_LAST, 0);
+	wait_notify(c, WAIT_STOP, 0);
+}
+
 void wait_fail(struct ctr *c, int what, const struct err *e)
 {
 	struct waiter *w;

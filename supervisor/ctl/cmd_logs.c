@@ -99,7 +99,7 @@ static int take_news(struct ctl *c, const struct pollfd p[2], uint32_t wait_id, 
 
 static int follow(struct ctl *c, int dir, const char *ref, struct logs *l, struct err *e)
 {
-	const struct container_wait m = {.ref = ref};
+	const struct container_wait m = {.ref = ref, .last = true};
 	_cleanup_fd_ int changes = watch(dir);
 	uint32_t wait_id;
 	int r, ended = client_send(&c->engine, MSG_container_wait, &m, &wait_id, e);

@@ -50,7 +50,8 @@ static int check_filter(const char *s, struct err *e)
 	for (size_t i = 0; i < ARRAY_LEN(statuses); i++)
 		if (strcmp(statuses[i], s + 7) == 0)
 			return 0;
-	return err_set(e, EINVAL, "\"%.32s\" is no status: created, running or exited", s + 7);
+	return err_set(
+		e, EINVAL, "\"%.32s\" is no status: created, running, restarting or exited", s + 7);
 }
 
 #define AT(field) offsetof(struct ps_options, field)
@@ -154,9 +155,10 @@ static void status_words(const struct container_row *row, uint64_t now, char out
 	if (strcmp(row->status, "running") == 0) {
 		table_duration(now > row->started_at ? now - row->started_at : 0, span);
 		snprintf(out, 64, "Up %s", span);
-	} else if (strcmp(row->status, "exited") == 0) {
+	} else if (strcmp(row->status, "exited") == 0 || strcmp(row->status, "restarting") == 0) {
 		table_duration(now > row->finished_at ? now - row->finished_at : 0, span);
-		snprintf(out, 64, "Exited (%u) %s ago", row->exit_code, span);
+		snprintf(out, 64, "%s (%u) %s ago", *row->status == 'e' ? "Exited" : "Restarting",
+			row->exit_code, span);
 	} else {
 		snprintf(out, 64, "%c%s", row->status[0] ? row->status[0] & ~0x20 : ' ',
 			row->status[0] ? row->status + 1 : "");

@@ -178,7 +178,7 @@ static int start_detached(struct ctl *c, const char *id, struct err *e)
 static int start_attached(struct ctl *c, const struct run_options *o, const char *id,
 	struct streams *s, uint32_t *ret_wait, struct err *e)
 {
-	const struct container_wait wait = {.ref = id, .removed = o->rm};
+	const struct container_wait wait = {.ref = id, .removed = o->rm, .last = !o->rm};
 	_cleanup_incoming_ struct incoming in = {0};
 	MSG_DECLARE(container_start, m);
 	uint32_t start;

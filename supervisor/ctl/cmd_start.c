@@ -55,7 +55,7 @@ struct attachment {
 static int send_attachment(struct ctl *c, const struct attachment *a, const struct streams *s,
 	bool goes, uint32_t *ret_id, uint32_t *ret_wait, struct err *e)
 {
-	const struct container_wait wait = {.ref = a->ref};
+	const struct container_wait wait = {.ref = a->ref, .last = a->start};
 	MSG_DECLARE(container_start, start);
 	MSG_DECLARE(container_attach, attach);
 	int r = 0;

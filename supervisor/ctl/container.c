@@ -6,6 +6,9 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
+
+#include "base/util.h"
 
 void container_free(struct container_copy *k)
 {
@@ -25,6 +28,16 @@ int container_get(struct ctl *c, const char *ref, struct container_copy *ret, st
 		return r;
 	return client_document(&schema_container, in.msg.inspected.record, &ret->arena,
 		&ret->container, &ret->buf, e);
+}
+
+bool container_is_up(const char *status)
+{
+	static const char *const up[] = {"running", "restarting"};
+
+	for (size_t i = 0; i < ARRAY_LEN(up); i++)
+		if (strcmp(up[i], status) == 0)
+			return true;
+	return false;
 }
 
 int container_each(struct ctl *c, bool all, int (*fn)(void *arg, const struct container_row *row),

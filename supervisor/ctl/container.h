@@ -17,6 +17,9 @@ void container_free(struct container_copy *k);
 /* -ENOENT when there is none. Free *ret in any case. */
 int container_get(struct ctl *c, const char *ref, struct container_copy *ret, struct err *e);
 
+/* As docker counts: also while it is restarting. */
+bool container_is_up(const char *status);
+
 /* Calls fn for each row, newest first; fn returns 0 to go on. */
 int container_each(struct ctl *c, bool all, int (*fn)(void *arg, const struct container_row *row),
 	void *arg, struct err *e);

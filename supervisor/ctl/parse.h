@@ -73,6 +73,14 @@ int parse_ulimit(const char *s, struct arena *a, struct ulimit *ret, struct err 
 int parse_i64(const char *s, int64_t min, int64_t max, int64_t *ret); /* with sign */
 int parse_octal(const char *s, uint32_t max, uint32_t *ret);
 
+struct restart_words {
+	const char *name;
+	uint32_t max;
+};
+/* no, on-failure[:n], always, unless-stopped */
+int parse_restart(const char *s, struct restart_words *ret, struct err *e);
+int check_restart(const char *s, struct err *e);
+
 int check_ip(const char *s, struct err *e);
 int check_ip4(const char *s, struct err *e);
 int check_ip6(const char *s, struct err *e);

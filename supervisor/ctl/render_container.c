@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "container.h"
 #include "format.h"
 #include "parse.h"
 #include "words.h"
@@ -35,20 +36,20 @@ static void put_time(json_t *j, const char *key, uint64_t ns)
 
 static json_t *render_state(const struct container *c)
 {
-	bool running = strcmp(c->status, "running") == 0;
+	bool up = container_is_up(c->status);
 	json_t *j = json_object();
 
 	render_text(j, "Status", c->status);
-	render_bool(j, "Running", running);
+	render_bool(j, "Running", up);
 	render_bool(j, "Paused", strcmp(c->status, "paused") == 0);
-	render_bool(j, "Restarting", false);
+	render_bool(j, "Restarting", strcmp(c->status, "restarting") == 0);
 	render_bool(j, "OOMKilled", c->oom_killed);
 	render_bool(j, "Dead", false);
-	render_number(j, "Pid", running ? c->pid : 0);
+	render_number(j, "Pid", c->pid);
 	render_number(j, "ExitCode", c->exit_code);
 	render_text(j, "Error", c->error);
 	put_time(j, "StartedAt", c->started_at);
-	put_time(j, "FinishedAt", running ? 0 : c->finished_at);
+	put_time(j, "FinishedAt", c->finished_at);
 	return j;
 }
 
@@ -179,7 +180,7 @@ json_t *render_container(const struct container *c)
 	render_text(j, "Image", c->image_id);
 	render_text(j, "LogPath", c->log_path);
 	render_text(j, "Name", name);
-	render_number(j, "RestartCount", 0);
+	render_number(j, "RestartCount", c->restart_count);
 	render_text(j, "Driver", "overlay");
 	render_text(j, "Platform", "linux");
 	render_number(j, "UidBase", c->uid_base);

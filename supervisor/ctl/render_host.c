@@ -129,6 +129,15 @@ static json_t *render_security(const struct create *o)
 	return list;
 }
 
+static json_t *render_restart(const struct create *o)
+{
+	json_t *j = json_object();
+
+	render_text(j, "Name", o->restart ? o->restart : "no");
+	render_number(j, "MaximumRetryCount", o->restart_max);
+	return j;
+}
+
 json_t *render_host_config(const struct container *c)
 {
 	const struct create *o = c->create ? c->create : &no_create;
@@ -137,6 +146,7 @@ json_t *render_host_config(const struct container *c)
 	json_object_set_new(j, "Binds", render_binds(o));
 	render_text(j, "NetworkMode", o->network ? o->network : "bridge");
 	json_object_set_new(j, "PortBindings", render_ports(o->ports.v, o->ports.n));
+	json_object_set_new(j, "RestartPolicy", render_restart(o));
 	render_bool(j, "AutoRemove", o->autoremove);
 	json_object_set_new(j, "CapAdd", render_strings(&o->cap_add));
 	json_object_set_new(j, "CapDrop", render_strings(&o->cap_drop));

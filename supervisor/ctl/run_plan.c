@@ -43,6 +43,8 @@ static int check_together(const struct run_options *o, struct err *e)
 
 	if (o->detach && o->attach.n > 0)
 		return err_set(e, EINVAL, "-d and -a exclude each other");
+	if (o->rm && o->restart && strcmp(o->restart, "no") != 0)
+		return err_set(e, EINVAL, "--restart and --rm exclude each other");
 	if (no_bridge && (o->publish.n > 0 || o->publish_all))
 		return err_set(e, EINVAL, "ports can't be published with --network %s", o->network);
 	if (no_bridge && (o->ip || o->ip6 || o->mac))
@@ -295,6 +297,16 @@ static int plan_security(const struct run_options *o, struct run_plan *p, struct
 	return r;
 }
 
+static void plan_restart(const struct run_options *o, struct create *c)
+{
+	struct restart_words w;
+
+	if (!o->restart || parse_restart(o->restart, &w, NULL) < 0)
+		return;
+	c->restart = w.name;
+	c->restart_max = w.max;
+}
+
 static void plan_process(const struct run_options *o, struct create *c)
 {
 	c->name = o->name;
@@ -340,6 +352,7 @@ int run_plan(const struct run_options *o, const struct strv *operands, struct ar
 
 	*ret = (struct run_plan){.rootfs = -1, .filter = -1};
 	plan_process(o, &ret->create);
+	plan_restart(o, &ret->create);
 	r = check_together(o, e);
 	if (r == 0)
 		r = plan_security(o, ret, e);

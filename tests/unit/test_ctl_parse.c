@@ -239,6 +239,16 @@ static void test_network(void **state)
 	REFUSES(check_ip6, "1.2.3.4", "");
 }
 
+static void test_restart(void **state)
+{
+	(void)state;
+	TAKES(check_restart, "no", "always", "unless-stopped", "on-failure", "on-failure:0",
+		"on-failure:2147483647");
+	REFUSES(check_restart, "", "Always", "always:1", "no:0",
+		"unless-stopped:", "on-failure:", "on-failure:-1", "on-failure:2147483648",
+		"on-failure:1:2", "on-fail");
+}
+
 static void test_detach_keys(void **state)
 {
 	struct detach_keys k;
@@ -316,6 +326,7 @@ int main(void)
 		cmocka_unit_test(test_single_limits),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_network),
+		cmocka_unit_test(test_restart),
 		cmocka_unit_test(test_detach_keys),
 		cmocka_unit_test(test_times),
 		cmocka_unit_test(test_env_lines),

@@ -78,7 +78,8 @@ static void test_everything(void **state)
 		"-1", "--umask", "077", "-m", "64m", "--cpus", "0.5", "-v", "/etc/../etc:/e:ro",
 		"--tmpfs", "/t:size=1m", "-p", "80:80", "--cap-add", "ALL", "--security-opt",
 		"no-new-privileges=false", "--oom-score-adj", "-5", "--ulimit", "nofile=10",
-		"--shm-size", "1m", "--network", "bridge", "-l", "a=b", "--isolated-layers", "img");
+		"--shm-size", "1m", "--network", "bridge", "-l", "a=b", "--isolated-layers",
+		"--restart", "on-failure:3", "img");
 	if (x.r < 0)
 		fail_msg("%s", x.e.text);
 	assert_true(c->tty && c->stdin_open && c->detach && c->entrypoint_set && c->new_privs);
@@ -98,6 +99,8 @@ static void test_everything(void **state)
 	assert_int_equal(c->ports.n, 1);
 	assert_int_equal(c->rlimits.v[0].hard, 10);
 	assert_int_equal(c->shm_size, 1 << 20);
+	assert_string_equal(c->restart, "on-failure");
+	assert_int_equal(c->restart_max, 3);
 	assert_int_equal(c->oom_score_adj, -5);
 	result_free(&x);
 }
@@ -132,7 +135,8 @@ static void test_refused(void **state)
 	REFUSE(EINVAL, "none of seccomp=FILE", "--security-opt", "apparmor=x", "x");
 	REFUSE(EINVAL, "none of seccomp=FILE", "--security-opt", "seccomp=", "x");
 	REFUSE(ENOENT, "/none: no such file", "--security-opt", "seccomp=/none", "x");
-	REFUSE(EINVAL, "not supported yet", "--restart=always", "x");
+	REFUSE(EINVAL, "not supported yet", "--userns=host", "x");
+	REFUSE(EINVAL, "--restart and --rm", "--rm", "--restart", "always", "x");
 }
 
 static void test_rootfs(void **state)
