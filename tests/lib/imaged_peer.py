@@ -21,7 +21,7 @@ import time
 
 NUMBERS = {"failed": 1, "done": 2, "image_pull": 60, "image_pulled": 61, "image_progress": 62,
            "rootfs_open": 80, "rootfs_opened": 81, "mount_map": 82, "mount_mapped": 83,
-           "worker_ready": 87, "worker_wanted": 88, "worker_over": 89}
+           "worker_ready": 87, "worker_wanted": 88, "worker_over": 90}
 NAMES = {number: name for name, number in NUMBERS.items()}
 UID_BASE = 1879113728
 IDLE_SECONDS = 10
