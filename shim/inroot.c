@@ -211,20 +211,18 @@ static bool same_mount(int a, int b)
 	       x.stx_mask & y.stx_mask & STATX_MNT_ID && x.stx_mnt_id == y.stx_mnt_id;
 }
 
-int inroot_drop_link(int root, const char *dir, const char *name, struct err *e)
+int inroot_drop_dead_link(int root, const char *dir, const char *name, struct err *e)
 {
-	_cleanup_fd_ int fd = -1;
-	char link[2];
-	int r = inroot_dir(root, dir, &fd, e);
+	_cleanup_fd_ int fd = inroot_open(root, dir, O_PATH | O_DIRECTORY), there = -1;
+	char path[PATH_MAX], link[2];
 
-	if (r < 0)
-		return r;
-	if (!same_mount(root, fd) || readlinkat(fd, name, link, sizeof(link)) < 0)
-		return err_set(e, ELOOP, "%s/%s in the container: a link that can't be followed",
-			dir, name);
-	return unlinkat(fd, name, 0) < 0
-		       ? err_errno(e, errno, "replacing the link %s/%s", dir, name)
-		       : 0;
+	if (fd < 0 || !same_mount(root, fd) || readlinkat(fd, name, link, sizeof(link)) < 0)
+		return 0;
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	there = inroot_open(root, path, O_PATH);
+	if (there != -ENOENT && there != -ELOOP)
+		return 0;
+	return unlinkat(fd, name, 0) < 0 ? err_errno(e, errno, "replacing the link %s", path) : 0;
 }
 
 int inroot_file(int root, const char *path, int *ret, struct err *e)

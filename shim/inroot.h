@@ -24,9 +24,9 @@ int inroot_open_strict(int root, const char *path, int flags);
 int inroot_dir(int root, const char *path, int *ret, struct err *e);
 int inroot_file(int root, const char *path, int *ret, struct err *e);
 
-/* Removes the link dir/name of the root's own tree. In a mount below it, which is somebody's, that
- * is -ELOOP. */
-int inroot_drop_link(int root, const char *dir, const char *name, struct err *e);
+/* Removes the link dir/name of the root's own tree if it leads nowhere or can't be followed. One in
+ * a mount below is somebody's, and stays. */
+int inroot_drop_dead_link(int root, const char *dir, const char *name, struct err *e);
 
 /* root/name as a real directory: anything else of that name is removed first. */
 int inroot_real_dir(int root, const char *name, int *ret, struct err *e);

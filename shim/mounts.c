@@ -190,41 +190,12 @@ int phase_mounts(struct child *c, struct order *o, struct err *e)
 
 /* ---- /etc ---- */
 
-static bool asked_for(const struct spec *s, const char *name)
+static bool asked_for(const struct spec *s, const char *path)
 {
-	char path[32];
-
-	snprintf(path, sizeof(path), "/etc/%s", name);
 	for (uint32_t i = 0; i < s->mounts.n; i++)
 		if (strcmp(s->mounts.v[i].target, path) == 0)
 			return true;
 	return false;
-}
-
-static bool same_file_system(int a, int b)
-{
-	struct stat x, y;
-
-	return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_dev == y.st_dev;
-}
-
-/* Where the image has a link that can't be followed, or leads to another of our files, it gives
- * way. */
-static int open_etc(struct child *c, const char *name, int *ret, struct err *e)
-{
-	char path[32];
-	int r;
-
-	snprintf(path, sizeof(path), "/etc/%s", name);
-	r = open_target(c, path, false, ret, e);
-	if (r == 0 && same_file_system(*ret, c->work)) {
-		fd_close(ret);
-		r = -ELOOP;
-	}
-	if (r != -ELOOP)
-		return r;
-	r = inroot_drop_link(c->root, "/etc", name, e);
-	return r < 0 ? r : open_target(c, path, false, ret, e);
 }
 
 /* A file on our own tmpfs, mounted read-write even when the root is not. */
@@ -233,25 +204,29 @@ static int put_file(struct child *c, struct order *o, const char *name, const ch
 {
 	_cleanup_fd_ int dir = openat(c->work, "etc", O_PATH | O_DIRECTORY | O_CLOEXEC), fd = -1,
 			 mnt = -1, target = -1;
+	char path[32];
 	int r;
 
-	if (!text || asked_for(&o->spec, name))
+	snprintf(path, sizeof(path), "/etc/%s", name);
+	if (!text || asked_for(&o->spec, path))
 		return 0;
 	fd = openat(dir, name, O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
 	if (fd < 0)
-		return err_errno(e, errno, "making /etc/%s", name);
+		return err_errno(e, errno, "making %s", path);
 	r = fd_write_all(fd, text, strlen(text));
 	if (r == 0)
 		r = fd_write_all(fd, end, strlen(end));
 	if (r == 0)
 		r = mnt_clone(dir, name, 0, false, &mnt);
 	if (r < 0)
-		return err_errno(e, r, "writing /etc/%s", name);
-	r = open_etc(c, name, &target, e);
+		return err_errno(e, r, "writing %s", path);
+	r = inroot_drop_dead_link(c->root, "/etc", name, e);
+	if (r == 0)
+		r = open_target(c, path, false, &target, e);
 	if (r < 0)
 		return r;
 	r = mnt_put_on(mnt, target);
-	return r < 0 ? err_errno(e, r, "mounting /etc/%s", name) : 0;
+	return r < 0 ? err_errno(e, r, "mounting %s", path) : 0;
 }
 
 int phase_etc(struct child *c, struct order *o, struct err *e)

@@ -366,7 +366,7 @@ caps_are()
 @test "the cgroup namespace is private, and no hierarchy is writable, for root with every capability too" {
 	for flags in "" --privileged; do
 		# shellcheck disable=SC2086
-		run ctl run --rm $flags "$img" sh -c 'readlink /proc/self/ns/cgroup; cat /proc/self/cgroup; echo mounts:;
+		run ctl run --rm $flags "$img" sh -c 'exec 2>&1; readlink /proc/self/ns/cgroup; cat /proc/self/cgroup; echo mounts:;
 			cat /proc/self/mountinfo; echo writes:; find /sys/fs/cgroup -type d -exec mkdir {}/escape \; ;
 			for f in $(find /sys/fs/cgroup -type f); do (echo 0 >$f) && echo wrote $f; done; echo end'
 		[ "${lines[0]}" != "$(readlink /proc/self/ns/cgroup)" ]
@@ -544,7 +544,8 @@ racer()
 		run ctl run --rm -v "$ENGINE_DIR/race:/s" -v "$ENGINE_DIR/given:/s/a/t/made" -v "$ENGINE_DIR/given/mark:/s/a/file" \
 			"$img" sh -c 'cat /proc/self/mountinfo; cat /s/a/t/made/mark /s/b/t/made/mark'
 		[ "$status" != 124 ]
-		absent -F "$ENGINE_DIR/host" <<<"$output"
+		# The same name may be made inside; nothing of the host's is mounted.
+		cut -d ' ' -f 4 <<<"$output" | absent -F "$ENGINE_DIR/host"
 		started=$((started + (status == 125 ? 0 : 1)))
 	done
 	touch "$ENGINE_DIR/race/stop"

@@ -78,7 +78,7 @@ one_sentence()
 }
 
 # What is ours must be there: mounts of the right kind on real directories, files of the right text.
-look='for d in /proc:proc /sys:sysfs /dev:tmpfs /dev/pts:devpts /dev/shm:tmpfs; do
+look='exec 2>&1; for d in /proc:proc /sys:sysfs /dev:tmpfs /dev/pts:devpts /dev/shm:tmpfs; do
 		t=$(awk -v d=${d%:*} "\$5 == d { t = \$0; sub(/.* - /, \"\", t); sub(/ .*/, \"\", t) } END { print t }" /proc/self/mountinfo)
 		[ "$t" = ${d#*:} ] || echo "BAD ${d%:*} is a $t"
 		[ -d ${d%:*} ] && [ ! -L ${d%:*} ] || echo "BAD ${d%:*} is no directory"
@@ -149,11 +149,8 @@ each()
 		[ "${lines[-1]}" = inside ]
 		[[ "$output" != *"$MARK"* ]]
 	done
-	run ctl run --rm -q -h inside "$REGISTRY/paths:etc-hostname-rel" sh -c "readlink /etc/hostname; cat $HOST/file"
-	[[ "${lines[0]}" == ../../* ]]
-	[ "${lines[1]}" = inside ]
-	# What can't be followed is the only thing to give way.
-	for kind in loop ring magic-root magic-fd3; do
+	# Under the three files of /etc a link of the image's that leads nowhere gives way.
+	for kind in abs rel dangling loop ring magic-root magic-fd3; do
 		run ctl run --rm -q -h inside "$REGISTRY/paths:etc-hostname-$kind" sh -c 'readlink /etc/hostname; cat /etc/hostname'
 		[ "$output" = inside ]
 	done
@@ -259,31 +256,35 @@ each()
 		one_sentence "a circle of links"
 		same
 	done
-	# A link of its own that can't be followed is not the engine's to replace in there.
+	# One that can't be followed is not the engine's to replace in there.
 	rm "$BATS_TEST_TMPDIR/etc/hosts"
 	ln -s hosts "$BATS_TEST_TMPDIR/etc/hosts"
 	run_it "$bb" -v "$BATS_TEST_TMPDIR/etc:/etc"
-	one_sentence "/etc/hosts in the container: a link that can't be followed"
+	one_sentence "/etc/hosts in the container: a circle of links"
 	[ "$(readlink "$BATS_TEST_TMPDIR/etc/hosts")" = hosts ]
 }
 
 # ---- names that change meanwhile ----
 
-# A directory to start in or mount below, and a link to the host's in its place half of the time
+# Directories to start in and mount below, and links in their places half of the time: to the host's, and to what is
+# there in the first process's own world and can be written, before the root is the container's.
 race_dirs()
 {
-	mkdir -p "$1/a/t" "$1/c/t"
+	mkdir -p "$1/a/t" "$1/c/t" "$1/c/layers"
 	chmod -R 777 "$1"
 	ln -s "$HOST/dir" "$1/b"
-	ln -s "../../../../../../../../..$HOST/dir" "$1/d"
+	ln -s "../../../../../../../../../mnt" "$1/d"
 }
 
-# started or refused in one sentence, and saw nothing of the host; counts both
+# tally CODE PATTERN WORDS: started, in a directory of that pattern and with WORDS among its mounts, or refused with CODE
+# in one sentence; and saw nothing of the host. Counts both.
 tally()
 {
 	[[ "$output" != *"$MARK"* ]]
 	if [ "$status" = 0 ]; then
 		started=$((started + 1))
+		[[ "${lines[0]}" =~ ^$2$ ]]
+		[[ "$output" == *"$3"* ]]
 	else
 		echo "$output"
 		[ "$status" = "$1" ]
@@ -293,20 +294,25 @@ tally()
 	fi
 }
 
+seen='exec 2>&1; pwd -P; ls -A . .. ../..; cat /proc/self/mountinfo; cat /s/a/* /s/b/* /s/c/* /s/d/* 2>/dev/null; true'
+
 @test "300 containers in whose mounts a directory and a link are exchanged all the while" {
-	local started=0 refused=0
+	local started=0 refused=0 inside="(/s/[a-d]|/mnt|$HOST/dir)"
 
 	race_dirs "$race"
 	"$escape" --exchange "$race/a" "$race/b" "$stop" 3>&- & a=$!
 	"$escape" --exchange "$race/c" "$race/d" "$stop" 3>&- & b=$!
-	for i in $(seq 75); do
-		for flags in "-v $given:/s/a/t/made -v $given/mark:/s/c/file" "-w /s/a/t/w" "--tmpfs /s/c/t/tmp -w /s/c/t/tmp/w" \
-			"-v $given:/s/c/x/../t/made -v $given/mark:/s/c/../a/file -w /s/d/t"; do
-			# shellcheck disable=SC2086
-			run ctl run --rm -q -v "$race:/s" $flags "$bb" sh -c \
-				'pwd -P; ls -A . .. ../..; cat /proc/self/mountinfo /s/a/* /s/b/* /s/c/* /s/d/* 2>/dev/null; true'
-			tally 125
-		done
+	for i in $(seq 60); do
+		run ctl run --rm -q -v "$race:/s" -v "$given:/s/a/t/made" -v "$given/mark:/s/c/file" "$bb" sh -c "$seen"
+		tally 125 / "/given/mark "
+		run ctl run --rm -q -v "$race:/s" -v "$given:/s/c/layers" "$bb" sh -c "$seen"
+		tally 125 / "/given "
+		run ctl run --rm -q -v "$race:/s" -w /s/c/t/w "$bb" sh -c "$seen"
+		tally 125 "$inside/t/w" " / / "
+		run ctl run --rm -q -v "$race:/s" --tmpfs /s/c/t/tmp:size=7m -w /s/a/t "$bb" sh -c "$seen"
+		tally 125 "$inside/t" "size=7168k"
+		run ctl run --rm -q -v "$race:/s" -v "$given:/s/c/x/../t/made" -v "$given/mark:/s/c/../a/file" -w /s/d/t "$bb" sh -c "$seen"
+		tally 125 "$inside/t" "/given/mark "
 	done
 	touch "$stop"
 	wait $a $b
@@ -316,22 +322,19 @@ tally()
 }
 
 @test "execs and other containers in directories that a container exchanges for links all the while" {
-	local started=0 refused=0
+	local started=0 refused=0 img=$REGISTRY/fakes
 
-	img=$REGISTRY/fakes
 	race_dirs "$race"
-	id=$(ctl run -d -q -v "$race:/s" "$img" sh -c "mkdir -p /r/a/t /r/c/t; ln -s /proc/1/root /r/b; ln -s ../../../..$HOST/dir /r/d
+	id=$(ctl run -d -q -v "$race:/s" "$img" sh -c "mkdir -p /r/a /r/c; ln -s /proc/1/root /r/b; ln -s /proc/self/cwd /r/d
 		for p in '/s/a /s/b' '/s/c /s/d' '/r/a /r/b' '/r/c /r/d'; do /escape --exchange \$p /s/stop & done; wait")
 	wait_until 5 eval "ctl exec $id ps | grep -c exchange | grep -x [4-9]"
 	for i in $(seq 60); do
-		for dir in /s/a/t /s/c/t /r/a/t /r/c/t; do
-			run ctl exec -w "$dir" "$id" sh -c 'pwd -P; ls -A . .. ../.. ../../..; cat * ../* 2>/dev/null; true'
-			tally 1
-			[ "$status" != 0 ] || [[ "${lines[0]}" == /* ]]
+		for dir in /s/a/t /s/c/t /r/a /r/c; do
+			run ctl exec -w "$dir" "$id" sh -c 'exec 2>&1; pwd -P; ls -A . .. ../..; cat * ../* 2>/dev/null; true'
+			tally 1 "(/r/[a-d]|/s/[a-d]/t)" ""
 		done
-		run ctl run --rm -q -v "$race:/s" -v "$given:/s/a/t/made" -w /s/c/t "$img" sh -c \
-			'pwd -P; ls -A . .. ../..; cat /proc/self/mountinfo /s/a/* /s/b/* /s/c/* /s/d/* 2>/dev/null; true'
-		tally 125
+		run ctl run --rm -q -v "$race:/s" -v "$given:/s/c/layers" -w /s/a/t "$img" sh -c "$seen"
+		tally 125 "(/s/[a-d]|/mnt|$HOST/dir)/t" "/given "
 	done
 	touch "$race/stop"
 	[ "$(ctl wait "$id")" = 0 ]

@@ -8,6 +8,8 @@ bats_require_minimum_version 1.5.0
 . "$BATS_TEST_DIRNAME/../lib/engine.sh"
 
 escape=${engine_bin%/bin}/tests/hostile/escape
+group=42000
+user=42001
 
 # A node of a real block device of the host's, which holds a word: a loop device, or else none
 make_disk()
@@ -21,7 +23,7 @@ make_disk()
 
 setup_file()
 {
-	engine_prepare && engine_launch && engine_images || return 1
+	engine_prepare && engine_launch --group $group && engine_images || return 1
 	export HOST=$ENGINE_DIR/host
 	mkdir -p "$HOST"/{sub,cover} "$ENGINE_DIR/more"
 	echo "the host's own" >"$HOST/file"
@@ -60,6 +62,7 @@ setup()
 teardown()
 {
 	ctl ps -aq | xargs -r timeout 60 "$engine_bin/ctl" rm -f >/dev/null
+	awk -v at="$BATS_TEST_TMPDIR/" 'index($5, at) == 1 { print $5 }' /proc/self/mountinfo | tac | xargs -r umount
 	host_state | diff "$ENGINE_DIR/host.before" -
 }
 
@@ -78,10 +81,10 @@ inside()
 	shift 2
 	# shellcheck disable=SC2086
 	if [ "${how%% *}" = run ]; then
-		run ctl run --rm -q ${how#run} "$@" "$img" sh -c "$script; true"
+		run ctl run --rm -q ${how#run} "$@" "$img" sh -c "exec 2>&1; $script; true"
 	else
 		id=$(ctl run -d -q ${how#exec} "$@" "$img" sleep 1000)
-		run ctl exec --privileged "$id" sh -c "$script; true"
+		run ctl exec --privileged "$id" sh -c "exec 2>&1; $script; true"
 		ctl rm -f "$id" >/dev/null
 	fi
 	echo "--- $how $*: $status"
@@ -117,13 +120,13 @@ given()
 @test "it is the lock that holds them: without SYS_ADMIN from the start the default filter does" {
 	given
 	id=$(ctl run -d -q "${mounts[@]}" "$img" sleep 1000)
-	run ctl exec --privileged "$id" sh -c "$all"
+	run ctl exec --privileged "$id" sh -c "exec 2>&1; $all"
 	echo "$output"
 	[ "${lines[-1]}" = "0 successes" ]
 	run ctl exec --privileged "$id" mount -t tmpfs t /t
 	[ "$status" != 0 ]
 	# A user namespace below the container's: the kernel locks by itself there.
-	run ctl run --rm -q --security-opt seccomp=unconfined "${mounts[@]}" "$img" unshare -Urm sh -c "$all"
+	run ctl run --rm -q --security-opt seccomp=unconfined "${mounts[@]}" "$img" unshare -Urm sh -c "exec 2>&1; $all"
 	echo "$output"
 	[ "${lines[-1]}" = "0 successes" ]
 }
@@ -142,6 +145,30 @@ given()
 			/n/suid true && echo "EXECUTED /n/suid"' "${mounts[@]}"
 		[[ "$output" != *secret* && "$output" != *OPENED* && "$output" != *WROTE* && "$output" != *EXECUTED* ]]
 	done
+}
+
+@test "a user's stick that the host mounts nodev and nosuid, and a directory that it mounts read-only for him" {
+	stick=$BATS_TEST_TMPDIR/stick
+	chmod 711 "$BATS_TEST_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_SUITE_TMPDIR" "$BATS_RUN_TMPDIR"
+	install -d -o $user -g $user "$stick" "$BATS_TEST_TMPDIR/seen"
+	mknod -m 666 "$stick/null" c 1 3
+	[ -z "${LOOP:-}" ] || cp -a "$HOST/disk" "$stick/disk"
+	echo theirs >"$stick/file"
+	chown $user:$user "$stick"/*
+	mount --bind "$stick" "$stick"
+	mount -o remount,bind,nodev,nosuid "$stick"
+	mount --bind "$stick" "$BATS_TEST_TMPDIR/seen"
+	mount -o remount,bind,ro "$BATS_TEST_TMPDIR/seen"
+	cp "$engine_bin/ctl" "$ENGINE_DIR"
+	run setpriv --reuid $user --regid $user --groups $group timeout 60 "$ENGINE_DIR/ctl" run --rm -q --privileged -v "$stick:/s" \
+		-v "$BATS_TEST_TMPDIR/seen:/r" "$img" sh -c 'exec 2>&1; /escape --unlock /s /r
+		for o in dev suid rw,dev,suid; do mount -o remount,bind,$o /s; mount -o remount,bind,$o /r; done
+		for d in null disk; do head -c 40 /s/$d && echo "OPENED $d"; done; echo x >/r/file && echo WROTE; echo x >/s/file && echo own; echo done'
+	echo "$output"
+	for what in "nodev of /s" "nosuid of /s" "ro of /r"; do
+		grep -xF "tried $what" <<<"$output"
+	done
+	[[ "$output" == *"0 successes"*own*done && "$output" != *secret* && "$output" != *OPENED* && "$output" != *WROTE* ]]
 }
 
 @test "a directory as root: its flags are locked like those of a bind mount" {
@@ -206,9 +233,6 @@ given()
 	mount --bind "$ENGINE_DIR/more" "$BATS_TEST_TMPDIR/src/late"
 	run ctl exec "$id" sh -c 'grep " /s/late " /proc/self/mountinfo; /escape --unlock /s/late'
 	echo "$output"
-	umount "$BATS_TEST_TMPDIR/src/late"
-	ctl rm -f "$id"
-	umount "$BATS_TEST_TMPDIR/src"
 	[[ "${lines[0]}" == *" ro,nosuid,noexec"* ]]
 	[ "$(grep -c '^tried' <<<"$output")" = 3 ]
 	! grep CLEARED <<<"$output" || false
