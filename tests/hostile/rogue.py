@@ -273,8 +273,8 @@ def main():
         import rogue_workers
         rogue_workers.run(sys.argv[2:], result)
     elif mode == "hanging-workers":
-        import rogue_workers
-        rogue_workers.run_hangs(*sys.argv[2:], result)
+        import rogue_fetch
+        rogue_fetch.run_hangs(*sys.argv[2:], result)
     elif mode == "helpers":
         import rogue_helpers
         rogue_helpers.run(sys.argv[2:], result)

@@ -7,6 +7,7 @@
     user.py spec SOCKET MEGABYTES    container_create with options of that size
     user.py requests SOCKET N        N requests, read in time
     user.py unread SOCKET N          N requests, no answer ever read
+    user.py waits SOCKET N ID        N requests that wait for the end of a container
     user.py creations SOCKET N       N creations at once, of 64 descriptors each
     user.py log SOCKET ID            writes, renames and removes through the descriptor that `logs` gives; prints what succeeds
     user.py pry PID...               signals, ptrace, pidfd_getfd and /proc of processes: prints what succeeds
@@ -22,7 +23,7 @@ import socket
 import struct
 import sys
 
-FAILED, VERSION, CREATE, LIST, LOGS = 1, 160, 164, 174, 182
+FAILED, VERSION, CREATE, WAIT, LIST, LOGS = 1, 160, 164, 168, 174, 182
 SEALS = 0x1 | 0x2 | 0x4 | 0x8
 SYS_PIDFD_OPEN, SYS_PIDFD_GETFD = 434, 438
 PTRACE_SEIZE, PTRACE_ATTACH = 0x4206, 16
@@ -148,6 +149,19 @@ def pack_str(s):
     return b"\xd9" + bytes([len(s)]) + s
 
 
+def waits(path, n, container):
+    s = connect(path)
+    said = []
+    for i in range(int(n)):
+        send(s, frame(WAIT, i + 1, b"\x81\xa3ref" + pack_str(container.encode())))
+    try:
+        while True:
+            said.append(text_of(receive(s, 3)))
+    except TimeoutError:
+        pass
+    print(f"refused={len(said)} said={' | '.join(sorted(set(said)))}")
+
+
 def creations(path, n):
     """All of them wait for the image's description at the same time."""
     mount = lambda i: (b"\x83" + pack_str(b"kind") + pack_str(b"bind") + pack_str(b"target") + pack_str(b"/m%d" % i) +
@@ -229,5 +243,5 @@ def pry(*pids):
 
 
 if __name__ == "__main__":
-    {f.__name__: f for f in (connections, descriptors, spec, requests, unread, creations, log, pry)}[sys.argv[1]](
+    {f.__name__: f for f in (connections, descriptors, spec, requests, unread, waits, creations, log, pry)}[sys.argv[1]](
         *sys.argv[2:])

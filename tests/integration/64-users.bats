@@ -387,6 +387,13 @@ many_requests()
 	others_are_served
 }
 
+@test "64 requests of a connection wait, no more" {
+	id=$(as $alice run -d "$bb" sleep 1000)
+	run hostile waits "$BULKHEAD_SOCKET" 500 "$id"
+	[ "$output" = "refused=436 said=64 requests of this connection wait already" ]
+	others_are_served
+}
+
 @test "10^5 requests are answered, who reads no answer is not read from" {
 	many_requests
 }

@@ -366,7 +366,7 @@ caps_are()
 @test "the cgroup namespace is private, and no hierarchy is writable, for root with every capability too" {
 	for flags in "" --privileged; do
 		# shellcheck disable=SC2086
-		run ctl run --rm $flags "$img" sh -c 'exec 2>&1; readlink /proc/self/ns/cgroup; cat /proc/self/cgroup; echo mounts:;
+		run ctl run --rm $flags "$img" sh -c 'exec 2>/dev/null; readlink /proc/self/ns/cgroup; cat /proc/self/cgroup; echo mounts:;
 			cat /proc/self/mountinfo; echo writes:; find /sys/fs/cgroup -type d -exec mkdir {}/escape \; ;
 			for f in $(find /sys/fs/cgroup -type f); do (echo 0 >$f) && echo wrote $f; done; echo end'
 		[ "${lines[0]}" != "$(readlink /proc/self/ns/cgroup)" ]
@@ -406,6 +406,13 @@ engine_sockets()
 }
 
 @test "what is masked is there and holds nothing, what is read-only can't be written" {
+	# What this kernel doesn't have can't be looked at: its name is in the program that masks.
+	strings -n 2 "$engine_bin/shim" >"$ENGINE_DIR/names"
+	for name in acpi asound interrupts kallsyms kcore keys latency_stats modules sched_debug scsi timer_list timer_stats \
+		firmware kernel/debug kernel/tracing kernel/security devices/virtual/powercap \
+		devices/system/cpu/cpu%d/thermal_throttle bus fs irq sys sysrq-trigger; do
+		grep -qx "$name" "$ENGINE_DIR/names" || { echo "/$name has no row"; false; }
+	done
 	cat >"$ENGINE_DIR/host.sh" <<-'END'
 		for f in /proc/acpi /proc/asound /proc/interrupts /proc/kallsyms /proc/kcore /proc/keys /proc/latency_stats \
 			/proc/modules /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/firmware \
