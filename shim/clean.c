@@ -6,7 +6,6 @@
  */
 #include "clean.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -17,17 +16,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/dirents.h"
 #include "base/fd.h"
-
-#define BUFFER 32768
-
-struct entry { /* getdents64(2) */
-	uint64_t ino;
-	int64_t off;
-	unsigned short reclen;
-	unsigned char type;
-	char name[];
-};
 
 struct cleaner {
 	int top;
@@ -44,38 +34,27 @@ static int open_dir(int dir, const char *name)
 	return fd < 0 ? -errno : (int)fd;
 }
 
-static bool is_dot(const char *name)
+/* Calls fn for every entry, again and again until there is none left. */
+static int each(struct cleaner *c, int dir, int (*fn)(struct cleaner *c, int dir, const char *name))
 {
-	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
-}
+	_cleanup_dirents_ struct dirents *d = dirents_open(dir);
+	const char *name;
+	uint64_t n;
+	int r;
 
-/* Calls fn for every entry but "." and "..". The count of entries is added to *n. */
-static int each(struct cleaner *c, int dir, int (*fn)(struct cleaner *c, int dir, const char *name),
-	uint64_t *n)
-{
-	_cleanup_free_ char *buf = malloc(BUFFER);
-	int r = 0;
-
-	if (!buf)
+	if (!d)
 		return err_set(c->e, ENOMEM, "out of memory");
-	while (r == 0) {
-		long got = syscall(SYS_getdents64, dir, buf, BUFFER);
-
-		if (got < 0)
-			return err_errno(c->e, errno, "listing a directory");
-		if (got == 0)
-			break;
-		for (long at = 0; at < got && r == 0;) {
-			struct entry *d = (struct entry *)(void *)(buf + at);
-
-			at += d->reclen;
-			if (is_dot(d->name))
-				continue;
-			(*n)++;
-			r = fn(c, dir, d->name);
+	do {
+		r = dirents_rewind(d);
+		for (n = 0; r == 0 && (r = dirents_next(d, &name)) == 1; n++) {
+			r = fn(c, dir, name);
+			if (r < 0)
+				return r;
 		}
-	}
-	return r;
+		if (r < 0)
+			return err_errno(c->e, r, "listing a directory");
+	} while (n > 0);
+	return 0;
 }
 
 /* Below a directory: files go, directories move up. */
@@ -99,17 +78,11 @@ static int lift(struct cleaner *c, int dir, const char *name)
 static int remove_dir(struct cleaner *c, const char *name)
 {
 	_cleanup_fd_ int dir = open_dir(c->top, name);
-	uint64_t n;
 	int r;
 
 	if (dir < 0)
 		return err_errno(c->e, dir, "opening %.64s", name);
-	do {
-		n = 0;
-		if (lseek(dir, 0, SEEK_SET) < 0)
-			return err_errno(c->e, errno, "listing %.64s", name);
-		r = each(c, dir, lift, &n);
-	} while (r == 0 && n > 0);
+	r = each(c, dir, lift);
 	if (r == 0 && unlinkat(c->top, name, AT_REMOVEDIR) < 0)
 		r = err_errno(c->e, errno, "removing the directory %.64s", name);
 	return r;
@@ -128,16 +101,8 @@ int clean_directory(int dir, struct err *e)
 {
 	_cleanup_fd_ int top = open_dir(dir, ".");
 	struct cleaner c = {.top = top, .e = e};
-	uint64_t n;
-	int r;
 
 	if (top < 0)
 		return err_errno(e, top, "opening the directory to clean");
-	do {
-		n = 0;
-		if (lseek(top, 0, SEEK_SET) < 0)
-			return err_errno(e, errno, "listing the directory to clean");
-		r = each(&c, top, remove_top, &n);
-	} while (r == 0 && n > 0);
-	return r;
+	return each(&c, top, remove_top);
 }
