@@ -28,26 +28,26 @@ struct text {
 	size_t n;
 };
 
-/* Regular, at most 1 MiB, reached over no link; else as if it were not there, with the reason in
- * *why. */
-static struct text read_text(const char *path, struct err *why)
+int ids_read_file(int root, const char *path, char **ret, size_t *ret_n, struct err *e)
 {
-	_cleanup_fd_ int fd = inroot_open_strict(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-	struct text t = {NULL, 0};
+	_cleanup_fd_ int fd = inroot_open_strict(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 	struct stat st;
 	int r;
 
-	if (fd < 0) {
-		err_errno(why, fd, "%s", path);
-		return t;
-	}
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-		err_set(why, EINVAL, "%s: not a regular file", path);
-		return t;
-	}
-	r = fd_read_file(fd, FILE_MAX, &t.p, &t.n);
-	if (r < 0)
-		err_errno(why, r, "%s", path);
+	if (fd < 0)
+		return err_errno(e, fd, "%s", path);
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return err_set(e, EINVAL, "%s: not a regular file", path);
+	r = fd_read_file(fd, FILE_MAX, ret, ret_n);
+	return r < 0 ? err_errno(e, r, "%s", path) : 0;
+}
+
+/* As if it were not there when it can't be read, with the reason in *why. */
+static struct text read_text(const char *path, struct err *why)
+{
+	struct text t = {NULL, 0};
+
+	ids_read_file(AT_FDCWD, path, &t.p, &t.n, why);
 	return t;
 }
 

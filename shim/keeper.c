@@ -133,7 +133,8 @@ static void describe(const struct hold *h, const struct exec_spec *spec,
 	const int given[3] = {m->in, m->out, m->err};
 	int *streams[3] = {&p->in, &p->out, &p->err};
 
-	*p = (struct process){.argv = spec->argv,
+	*p = (struct process){.visit = spec->visit,
+		.argv = spec->argv,
 		.env = spec->env,
 		.group_add = spec->group_add,
 		.cwd = spec->cwd ? spec->cwd : h->cwd,

@@ -21,6 +21,7 @@
 #include "mnt.h"
 #include "pty.h"
 #include "reply.h"
+#include "visit.h"
 
 /* The process's own ends, and those that go to the shim: a terminal's master, or stdin if it is
  * open, stdout and stderr. */
@@ -158,13 +159,38 @@ static int announce(const struct process_tools *t, const struct streams *s, stru
 		       : 0;
 }
 
+/* Our own code instead of a program: nothing of the container says how it is to run. */
+static int run_visit(struct process *p, struct process_tools *t, struct err *e)
+{
+	static const struct process_ids root = {0};
+	struct streams s = {{-1, -1, -1}, {-1, -1, -1}, 0};
+	struct visit v;
+	int r = visit_begin(p, &v, e);
+
+	if (r == 0)
+		r = own_pipes(p, t, &root, &s, e);
+	if (r == 0)
+		r = ids_become(p, &root, e);
+	/* Privilege ends here. */
+	if (r == 0)
+		r = announce(t, &s, e);
+	if (r == 0)
+		r = take_streams(p, &s, e);
+	if (r == 0)
+		visit_run(&v);
+	return r;
+}
+
 int process_run(struct process *p, struct process_tools *t, struct err *e)
 {
 	struct process_ids ids;
 	struct sock_fprog filter, early = {0};
 	struct streams s = {{-1, -1, -1}, {-1, -1, -1}, 0};
-	int r = filter_read(p->filter, &filter, e);
+	int r;
 
+	if (p->visit)
+		return run_visit(p, t, e);
+	r = filter_read(p->filter, &filter, e);
 	/* Without no_new_privs a filter takes a capability, and what follows goes through it. */
 	if (p->new_privs) {
 		early = filter;

@@ -21,6 +21,7 @@ struct process_rlimit {
 
 /* What a process is to be; pointers are borrowed. */
 struct process {
+	const char *visit; /* NULL, or what of our own it is to do: visit.h */
 	struct strv argv, env, group_add;
 	const char *cwd, *user;
 	uint64_t caps;
@@ -60,6 +61,8 @@ struct process_ids {
 };
 int ids_resolve(const struct process *p, struct process_ids *ret, struct err *e);
 int ids_become(const struct process *p, const struct process_ids *ids, struct err *e);
+/* A regular file of at most 1 MiB, reached over no link. */
+int ids_read_file(int root, const char *path, char **ret, size_t *ret_n, struct err *e);
 
 /* execute.c: the filter, then execve, found along PATH of the environment when argv[0] has no
  * slash. Returns on failure. */

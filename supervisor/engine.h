@@ -291,6 +291,9 @@ int64_t stop_timeout(const struct ctr *c, const struct container_stop *how);
 /* exec.c */
 void on_exec_exited(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f);
 
+/* visit.c: whether there is such a visit; leaves in *x nothing that does not count for one. */
+int visit_check(struct exec_spec *x, struct err *e);
+
 /* clients.c: who may talk to us, and how much. */
 void sessions_accept(void *arg, int what);
 

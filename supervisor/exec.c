@@ -117,13 +117,15 @@ static int make_spec(const struct ctr *c, int memfd, struct err *e)
 	_cleanup_arena_ struct arena a = {0};
 	_cleanup_free_ uint8_t *buf = NULL;
 	struct doc asked = {0};
+	struct exec_spec *x;
 	size_t n;
 	int r = doc_read(&asked, &schema_exec_spec, memfd, SPEC_MAX, e);
 
+	x = asked.obj;
 	if (r == 0)
-		r = complete(c, asked.obj, &a, e);
+		r = x->visit ? visit_check(x, e) : complete(c, x, &a, e);
 	if (r == 0)
-		r = codec_encode(&schema_exec_spec, asked.obj, SPEC_MAX, NULL, &buf, &n, e);
+		r = codec_encode(&schema_exec_spec, x, SPEC_MAX, NULL, &buf, &n, e);
 	doc_free(&asked);
 	if (r < 0)
 		return r;

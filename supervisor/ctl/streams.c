@@ -21,8 +21,8 @@
 #define PIPE_SIZE  (1 << 20)
 #define SILENCE_MS 500 /* for output that is late though the workload's end is known */
 
-/* near[0] reads, near[1] writes; a larger pipe only saves turns, so failing to get one is fine. */
-static int make_pipe(int *ret_read, int *ret_write, struct err *e)
+/* A larger pipe only saves turns, so failing to get one is fine. */
+int streams_pipe(int *ret_read, int *ret_write, struct err *e)
 {
 	int p[2];
 
@@ -46,15 +46,15 @@ int streams_open(struct streams *s, const struct streams_setup *setup, struct er
 		r = parse_detach_keys(
 			setup->detach_keys ? setup->detach_keys : "", &s->detach.keys, e);
 	if (r == 0 && setup->in) {
-		r = make_pipe(&s->far_in, &s->in.to, e);
+		r = streams_pipe(&s->far_in, &s->in.to, e);
 		s->in.from = STDIN_FILENO;
 	}
 	if (r == 0 && setup->out) {
-		r = make_pipe(&s->out.from, &s->far_out, e);
+		r = streams_pipe(&s->out.from, &s->far_out, e);
 		s->out.to = STDOUT_FILENO;
 	}
 	if (r == 0 && setup->err && !setup->tty) {
-		r = make_pipe(&s->err.from, &s->far_err, e);
+		r = streams_pipe(&s->err.from, &s->far_err, e);
 		s->err.to = STDERR_FILENO;
 	}
 	/* Never for the input: it would hand the host's cached pages of a file to the other side.

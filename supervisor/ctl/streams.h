@@ -44,6 +44,9 @@ struct streams {
 		.tty = {.fd = -1},                                                                 \
 		.signals = -1})
 
+/* A pipe whose far end a process of any user in a container may have. */
+int streams_pipe(int *ret_read, int *ret_write, struct err *e);
+
 /* Makes the pipes. *s is to be freed by streams_free in any case. */
 int streams_open(struct streams *s, const struct streams_setup *setup, struct err *e);
 void streams_free(struct streams *s);
