@@ -30,6 +30,9 @@ base_src    := err log fd dirents num priv priv_ids sandbox_paths violation
 proto_src   := $(base_src:%=base/%) bpf caps messages cursor arena codec encode frame text text_print
 loop_src    := base/loop base/sandbox base/sandbox_rows chan chan_text daemon
 
+# Trees of files, for what the engine does in a container.
+tree_src    := clean
+
 supervisor_src := $(basename $(notdir $(wildcard supervisor/*.c)))
 ctl_src     := $(basename $(notdir $(wildcard supervisor/ctl/*.c)))
 netd_src    := $(basename $(notdir $(wildcard netd/*.c)))
@@ -64,6 +67,7 @@ $(LOOP_LIB): $(call objs,proto,$(loop_src))
 $(B)/lib/ctl.a: $(call objs,supervisor/ctl,$(filter-out main,$(ctl_src)))
 $(foreach p,supervisor netd imaged cgroupd shim,$(eval \
 	$(B)/lib/$(p).a: $(call objs,$(p),$(filter-out main,$($(p)_src)))))
+$(B)/lib/shim.a: $(call objs,proto,$(tree_src))
 
 $(B)/lib/%.a:
 	@mkdir -p $(@D)
@@ -157,6 +161,7 @@ $(B)/fuzz/lib/loop.a: $(call fobjs,proto,$(loop_src))
 $(B)/fuzz/lib/ctl.a: $(call fobjs,supervisor/ctl,$(filter-out main,$(ctl_src)))
 $(foreach p,supervisor netd imaged cgroupd shim,$(eval \
 	$(B)/fuzz/lib/$(p).a: $(call fobjs,$(p),$(filter-out main,$($(p)_src)))))
+$(B)/fuzz/lib/shim.a: $(call fobjs,proto,$(tree_src))
 $(B)/fuzz/lib/%.a:
 	@mkdir -p $(@D)
 	@rm -f $@

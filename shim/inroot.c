@@ -12,31 +12,18 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/fd.h"
-
-/* openat2 gives EAGAIN when something was renamed meanwhile and ".." could not be judged;
- * openat2(2). */
-#define TRIES 32
 
 /* As many as the kernel follows; path_resolution(7). */
 #define LINKS_MAX 40
 
 static int open_how(int root, const char *path, int flags, uint64_t resolve)
 {
-	struct open_how how = {.flags = (__u64)(flags | O_CLOEXEC), .resolve = resolve};
-	long fd = -1;
-
 	while (*path == '/')
 		path++;
-	for (int i = 0; i < TRIES; i++) {
-		fd = syscall(SYS_openat2, root, *path ? path : ".", &how, sizeof(how));
-		if (fd >= 0 || (errno != EAGAIN && errno != EINTR))
-			break;
-	}
-	return fd < 0 ? -errno : (int)fd;
+	return fd_openat2(root, *path ? path : ".", flags, 0, resolve);
 }
 
 int inroot_open(int root, const char *path, int flags)

@@ -7,11 +7,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+/* openat2 gives EAGAIN when something was renamed meanwhile and ".." could not be judged;
+ * openat2(2). */
+#define OPENAT2_TRIES 32
 
 void fd_close(int *fd)
 {
@@ -184,6 +190,20 @@ int fd_memfd_read(int fd, size_t max, uint8_t **ret, size_t *ret_len)
 	*ret_len = n;
 	*ret = TAKE_PTR(buf);
 	return 0;
+}
+
+int fd_openat2(int dir, const char *path, int flags, mode_t mode, uint64_t resolve)
+{
+	struct open_how how = {
+		.flags = (__u64)(flags | O_CLOEXEC), .mode = mode, .resolve = resolve};
+	long fd = -1;
+
+	for (int i = 0; i < OPENAT2_TRIES; i++) {
+		fd = syscall(SYS_openat2, dir, path, &how, sizeof(how));
+		if (fd >= 0 || (errno != EAGAIN && errno != EINTR))
+			break;
+	}
+	return fd < 0 ? -errno : (int)fd;
 }
 
 int fd_set_nonblock(int fd, bool on)
