@@ -30,8 +30,9 @@ base_src    := err log fd dirents num priv priv_ids sandbox_paths violation
 proto_src   := $(base_src:%=base/%) bpf caps messages cursor arena codec encode frame text text_print
 loop_src    := base/loop base/sandbox base/sandbox_rows chan chan_text daemon
 
-# Trees of files, for what the engine does in a container.
-tree_src    := clean
+# Trees of files as tar, for visits in a container and for ctl.
+tree_src    := clean pax_read pax_records pax_write \
+	    tree_find tree_links tree_meta tree_pack tree_stage tree_unpack
 
 supervisor_src := $(basename $(notdir $(wildcard supervisor/*.c)))
 ctl_src     := $(basename $(notdir $(wildcard supervisor/ctl/*.c)))
@@ -67,7 +68,7 @@ $(LOOP_LIB): $(call objs,proto,$(loop_src))
 $(B)/lib/ctl.a: $(call objs,supervisor/ctl,$(filter-out main,$(ctl_src)))
 $(foreach p,supervisor netd imaged cgroupd shim,$(eval \
 	$(B)/lib/$(p).a: $(call objs,$(p),$(filter-out main,$($(p)_src)))))
-$(B)/lib/shim.a: $(call objs,proto,$(tree_src))
+$(B)/lib/ctl.a $(B)/lib/shim.a: $(call objs,proto,$(tree_src))
 
 $(B)/lib/%.a:
 	@mkdir -p $(@D)
@@ -119,6 +120,7 @@ unit_key_cgroup  := cgroupd
 unit_key_net     := netd
 unit_key_shim    := shim
 unit_key_ctl     := ctl
+unit_key_tree    := ctl
 unit_key_sup     := supervisor
 unit_key_erofs   := imaged
 unit_key_layer   := imaged
@@ -149,6 +151,7 @@ unit_key_codec   :=
 unit_key_text    :=
 unit_key_frame   :=
 unit_key_passwd  := shim
+unit_key_pax     := shim
 unit_key_log     := shim
 unit_key_spec    := supervisor
 fobjs = $(patsubst %,$(B)/fuzz/obj/$(1)/%.o,$(2))
@@ -161,7 +164,7 @@ $(B)/fuzz/lib/loop.a: $(call fobjs,proto,$(loop_src))
 $(B)/fuzz/lib/ctl.a: $(call fobjs,supervisor/ctl,$(filter-out main,$(ctl_src)))
 $(foreach p,supervisor netd imaged cgroupd shim,$(eval \
 	$(B)/fuzz/lib/$(p).a: $(call fobjs,$(p),$(filter-out main,$($(p)_src)))))
-$(B)/fuzz/lib/shim.a: $(call fobjs,proto,$(tree_src))
+$(B)/fuzz/lib/ctl.a $(B)/fuzz/lib/shim.a: $(call fobjs,proto,$(tree_src))
 $(B)/fuzz/lib/%.a:
 	@mkdir -p $(@D)
 	@rm -f $@
