@@ -49,3 +49,6 @@ int visit_filter(unsigned int calls, struct err *e);
 /* visit_top.c: a line a process, tabs between uid or user, pid, ppid, C, start (seconds since
  * 1970), terminal, seconds of processor time, command. */
 int visit_top(const struct visit *v, struct err *e);
+
+/* visit_copy.c */
+int visit_export(const struct visit *v, struct err *e);

@@ -30,7 +30,16 @@ static const struct priv_syscall common[] = {
 	PRIV_SYS_END,
 };
 
+static const struct priv_syscall reading[] = {
+	PRIV_SYS(pread64, "files piece by piece, without their holes"),
+	PRIV_SYS(readlinkat, "where a link leads"),
+	PRIV_SYS(flistxattr, "what else a file has"),
+	PRIV_SYS(fgetxattr, "likewise"),
+	PRIV_SYS_END,
+};
+
 const struct visit_calls_row visit_calls[] = {
 	{VISIT_COMMON, common},
+	{VISIT_READ, reading},
 	{0},
 };

@@ -13,6 +13,7 @@ static const struct {
 	uint32_t args;
 } visits[] = {
 	{"top", 0},
+	{"export", 0},
 };
 
 int visit_check(struct exec_spec *x, struct err *e)

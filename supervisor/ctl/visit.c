@@ -168,3 +168,20 @@ int visit_run(struct ctl *c, struct visit *v, int collect, struct visit_text *re
 		*ret = (struct visit_text){TAKE_PTR(text.text.p), text.text.n};
 	return r;
 }
+
+/* What the other's failure looks like from here: a broken pipe, a cancelled wait, and to who reads,
+ * nothing to read. */
+static bool is_echo(int r)
+{
+	return r == -EPIPE || r == -ECANCELED;
+}
+
+int visit_from(struct ctl *c, struct visit *v, struct side *s, struct err *e)
+{
+	struct err mine = {0};
+	int there = visit_run(c, v, -1, NULL, e), here = side_end(s, there == 0, &mine);
+
+	if (here == 0 || (there < 0 && (!is_echo(there) || is_echo(here))))
+		return there;
+	return err_set(e, here, "%s", mine.text);
+}

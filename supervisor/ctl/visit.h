@@ -5,6 +5,7 @@
 #pragma once
 
 #include "command.h"
+#include "side.h"
 
 struct visit {
 	const char *ref, *name;
@@ -24,3 +25,6 @@ struct visit_text {
 	size_t n;
 };
 int visit_run(struct ctl *c, struct visit *v, int collect, struct visit_text *ret, struct err *e);
+
+/* With a local side (side.h), which takes what it says: whoever began to fail has the word. */
+int visit_from(struct ctl *c, struct visit *v, struct side *s, struct err *e);
