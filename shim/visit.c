@@ -37,17 +37,21 @@ static const struct visit_row *find(const char *name)
 	return NULL;
 }
 
-/* A clone of one mount has nothing mounted in it, open_tree(2). */
+static int open_root_whole(int *ret)
+{
+	*ret = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return *ret < 0 ? -errno : 0;
+}
+
+/* A clone of one mount has nothing mounted in it, open_tree(2). Mounts that lock.c has locked hide
+ * what is below from everybody inside: -EINVAL. */
 static int open_root(bool alone, int *ret, struct err *e)
 {
-	int r = 0;
+	int r = alone ? mnt_clone(AT_FDCWD, "/", 0, false, ret) : open_root_whole(ret);
 
-	if (alone)
-		r = mnt_clone(AT_FDCWD, "/", 0, false, ret);
-	else
-		*ret = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (r == 0 && *ret < 0)
-		r = -errno;
+	if (r == -EINVAL)
+		return err_set(e, ENOTSUP,
+			"its mounts are locked, since it may come to SYS_ADMIN: the root can't be seen without them while it runs");
 	return r < 0 ? err_errno(e, r, "opening the container's root") : 0;
 }
 

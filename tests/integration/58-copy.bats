@@ -92,17 +92,18 @@ sprung()
 	[ "$(sprung c | tail -n 1)" = /usr/local/bin/ps ]
 }
 
-# watched NAME CMD...: runs CMD while the system calls of the container's shim, and of all that it makes, are written to
+# watched NAME CMD...: runs CMD while the system calls of the container's keeper, and of all that it makes, are written to
 # $dir/trace: from the one that takes the visit's capabilities away.
 watched()
 {
-	local shim tracer rc=0
+	local keeper tracer rc=0
 
-	shim=$(awk '/^PPid:/ { print $2 }' "/proc/$(ctl inspect --format '{{.State.Pid}}' "$1")/status")
+	keeper=$(awk '/^PPid:/ { print $2 }' "/proc/$(ctl inspect --format '{{.State.Pid}}' "$1")/status")
+	keeper=$(ps -o pid=,args= --ppid "$keeper" | awk '$2 == "shim:" { print $1 }')
 	shift
-	strace -f -qq -o "$dir/strace" -p "$shim" 3>&- 4>&- 5>&- 6>&- &
+	strace -f -qq -o "$dir/strace" -p "$keeper" 3>&- 4>&- 5>&- 6>&- &
 	tracer=$!
-	wait_until 10 grep -q "^TracerPid:.$tracer" "/proc/$shim/status"
+	wait_until 10 grep -q "^TracerPid:.$tracer" "/proc/$keeper/status"
 	"$@" || rc=$?
 	kill -INT $tracer
 	wait $tracer || true
@@ -224,7 +225,7 @@ stuck()
 }
 
 @test "a container that may trace what is its own can't look into a visit, which it sees; nor join it" {
-	ctl run -d --name c --cap-add SYS_PTRACE --security-opt seccomp=unconfined "$debian" sleep 1000
+	ctl run -d --name c --cap-add SYS_PTRACE "$debian" sleep 1000
 	stuck c
 	run ctl exec --privileged c python3 -c '
 import ctypes, os, sys
@@ -357,4 +358,13 @@ unpacked()
 	kept_to "$reading pread64 readlinkat flistxattr fgetxattr"
 	# Everything by openat2, beneath a descriptor, over no link.
 	grep openat2 "$dir/trace" | grep -v unfinished | grep -cv 'RESOLVE_NO_MAGICLINKS|RESOLVE_NO_SYMLINKS|RESOLVE_BENEATH' | grep -qx 0
+}
+
+@test "export of a container whose mounts are locked says why it can't" {
+	ctl run -d --name c --cap-add SYS_ADMIN "$bb" sleep 1000
+	run ctl export -o "$dir/x.tar" c
+	[ "$status" = 1 ]
+	[[ "$output" == *"its mounts are locked"* ]]
+	[ ! -e "$dir/x.tar" ]
+	[[ "$(ctl top c)" == *"sleep 1000"* ]]
 }
