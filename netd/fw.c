@@ -32,6 +32,9 @@ int fw_new(const char *engine, struct fw **ret, struct err *e)
 		fw_free(f);
 		return err_set(e, ENOMEM, "libnftables can't be started");
 	}
+	/* Else libnftables asks the C library for protocols' names, which looks for files in /etc.
+	 */
+	nft_ctx_output_set_flags(f->nft, NFT_CTX_OUTPUT_NUMERIC_PROTO);
 	snprintf(f->table, sizeof(f->table), "%s", engine);
 	*ret = f;
 	return 0;
@@ -311,18 +314,18 @@ bool fw_filters_bridges(const struct fw *f)
  * [address, port]}]; see libnftables-json(5). What doesn't look so isn't ours. */
 static bool read_element(json_t *pair, bool six, bool any, struct published *p)
 {
-	const char *host = any ? (six ? "::" : "0.0.0.0") : NULL, *proto, *to, *id;
-	int host_port, to_port;
+	const char *host = any ? (six ? "::" : "0.0.0.0") : NULL, *to, *id;
+	int proto, host_port, to_port;
 	json_t *key;
 
 	if (json_unpack(pair, "[{s:{s:{s:o}, s:s}}, {s:[s, i]}]", "elem", "val", "concat", &key,
 		    "comment", &id, "concat", &to, &to_port) < 0)
 		return false;
-	if (any ? json_unpack(key, "[s, i]", &proto, &host_port)
-		: json_unpack(key, "[s, s, i]", &host, &proto, &host_port))
+	if (any ? json_unpack(key, "[i, i]", &proto, &host_port)
+		: json_unpack(key, "[s, i, i]", &host, &proto, &host_port))
 		return false;
 	*p = (struct published){.family = six ? AF_INET6 : AF_INET, .any = any, .hold = -1};
-	p->udp = strcmp(proto, "udp") == 0;
+	p->udp = proto == IPPROTO_UDP;
 	p->host_port = (uint16_t)host_port;
 	p->to_port = (uint16_t)to_port;
 	if (names_check("container", id, NULL) < 0)
@@ -361,9 +364,9 @@ static int read_map(struct fw *f, unsigned int map, struct published **rows, str
 	int r;
 
 	snprintf(text, sizeof(text), "list map inet %s %s", f->table, maps[map]);
-	nft_ctx_output_set_flags(f->nft, NFT_CTX_OUTPUT_JSON);
+	nft_ctx_output_set_flags(f->nft, NFT_CTX_OUTPUT_NUMERIC_PROTO | NFT_CTX_OUTPUT_JSON);
 	r = run(f, text, &out, e);
-	nft_ctx_output_set_flags(f->nft, 0);
+	nft_ctx_output_set_flags(f->nft, NFT_CTX_OUTPUT_NUMERIC_PROTO);
 	if (r < 0)
 		return r;
 	root = json_loads(out, 0, NULL);
