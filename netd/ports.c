@@ -247,10 +247,12 @@ int ports_resolve(const struct published *book, const struct port *want, uint32_
 	return 0;
 }
 
+/* With an address in reuse others could take the port, too: that is for where TIME_WAIT is in the
+ * way, and it is TCP's. */
 void ports_hold_again(struct published *p)
 {
-	int fd = p->hold < 0 ? bind_port(p, p->host_port, true) : -1;
-
-	if (fd >= 0)
-		p->hold = fd;
+	if (p->hold < 0)
+		p->hold = bind_port(p, p->host_port, false);
+	if (p->hold == -EADDRINUSE && !p->udp)
+		p->hold = bind_port(p, p->host_port, true);
 }

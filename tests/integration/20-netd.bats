@@ -485,6 +485,8 @@ until_says()
 	refused "$web" "container web is on network bridge already"
 	refused "$peer ip4=172.20.0.2" "address 172.20.0.2 is already in use"
 	refused "$peer $port" "port 127.0.0.1:8080/tcp is already in use by container web"
+	run timeout 2 nsenter -t "$HOST" -n "$NETNS" serve tcp 127.0.0.1 8080 thief
+	[[ $output == *"already in use"* ]]
 	refused "net_setup network=bridge subnet4=10.9.0.0/16" "containers are still on 172.20.0.0/16"
 	knock "$HOST" tcp 127.0.0.1 8080
 	[[ $output == "web "* ]]
