@@ -6,7 +6,6 @@
 #include "fw_watch.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <netinet/in.h> /* before linux/netfilter.h, which else brings its own */
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -15,34 +14,15 @@
 #include <netlink/msg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/fd.h"
-#include "batch.h"
-
-#define DATAGRAM_MAX 32768 /* the kernel packs notifications into pages, NLMSG_GOODSIZE each */
-/* Room for a load of thousands of containers, until the loop comes round. */
-#define RECEIVE_BUFFER (8 << 20)
+#include "hear.h"
 
 int fw_watch_open(struct fw_watch *w, const char *table, struct err *e)
 {
-	/* Bound, not only a member of the group: without an address nothing is delivered. */
-	struct sockaddr_nl group = {
-		.nl_family = AF_NETLINK, .nl_groups = 1U << (NFNLGRP_NFTABLES - 1)};
-	int size = RECEIVE_BUFFER, fd;
-
-	*w = (struct fw_watch){.fd = -1, .table = table};
-	fd = batch_socket(NETLINK_NETFILTER, e);
-	if (fd < 0)
-		return fd;
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
-	if (bind(fd, (struct sockaddr *)&group, sizeof(group)) < 0) {
-		err_errno(e, errno, "listening for changes of nf_tables");
-		fd_close(&fd);
-		return -e->code;
-	}
-	w->fd = fd;
-	return 0;
+	*w = (struct fw_watch){.table = table};
+	w->fd = hear_open(NETLINK_NETFILTER, 1U << (NFNLGRP_NFTABLES - 1), e);
+	return w->fd < 0 ? w->fd : 0;
 }
 
 void fw_watch_close(struct fw_watch *w)
@@ -77,8 +57,9 @@ static void note_author(struct fw_watch *w, struct nlmsghdr *h)
 }
 
 /* NEWGEN ends a transaction (nf_tables_commit); transactions follow one another. */
-static int on_event(struct fw_watch *w, struct nlmsghdr *h)
+static int on_event(void *arg, struct nlmsghdr *h)
 {
+	struct fw_watch *w = arg;
 	bool touched = w->touched;
 
 	if (h->nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES ||
@@ -96,26 +77,5 @@ static int on_event(struct fw_watch *w, struct nlmsghdr *h)
 
 int fw_watch_read(struct fw_watch *w)
 {
-	_Alignas(struct nlmsghdr) char buf[DATAGRAM_MAX];
-	struct sockaddr_nl from;
-	int n = 0, lost = 0;
-
-	for (;;) {
-		socklen_t len = sizeof(from);
-		ssize_t got = recvfrom(w->fd, buf, sizeof(buf), MSG_DONTWAIT | MSG_TRUNC,
-			(struct sockaddr *)&from, &len);
-		struct nlmsghdr *h = (struct nlmsghdr *)buf;
-		int left = (int)got;
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0 && errno != ENOBUFS)
-			return lost ? lost : n;
-		if (got < 0 || got > (ssize_t)sizeof(buf))
-			lost = -ENOBUFS;
-		if (got < 0 || got > (ssize_t)sizeof(buf) || from.nl_pid != 0)
-			continue;
-		for (; nlmsg_ok(h, left); h = nlmsg_next(h, &left))
-			n += on_event(w, h);
-	}
+	return hear_read(w->fd, on_event, w);
 }
