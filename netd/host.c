@@ -156,12 +156,17 @@ int host_free6(const struct host *h, int own, const struct cidr6 *want, struct e
 	return check(h, own, NULL, want, cidr6_format(want, text), e);
 }
 
-static bool first_addr(
-	const struct host *h, int ifindex, int family, void *ret, unsigned int *ret_len)
+/* near: 4 or 16 bytes as the kernel has them, or NULL. */
+static bool first_addr(const struct host *h, int ifindex, int family, const void *near, void *ret,
+	unsigned int *ret_len)
 {
 	static const struct cidr6 link_local = {.base = {.s6_addr = {0xfe, 0x80}}, .len = 10};
+	struct nl_addr *want =
+		near ? nl_addr_build(family, near, family == AF_INET ? 4 : 16) : NULL;
+	bool found = false;
 
-	for (struct nl_object *o = nl_cache_get_first(h->addrs); o; o = nl_cache_get_next(o)) {
+	for (struct nl_object *o = nl_cache_get_first(h->addrs); o && !found;
+		o = nl_cache_get_next(o)) {
 		struct rtnl_addr *a = (struct rtnl_addr *)o;
 		struct nl_addr *local = rtnl_addr_get_local(a);
 
@@ -170,24 +175,29 @@ static bool first_addr(
 		if (family == AF_INET6 &&
 			cidr6_contains(&link_local, nl_addr_get_binary_addr(local)))
 			continue;
+		if (want && nl_addr_cmp_prefix(local, want) != 0)
+			continue;
 		memcpy(ret, nl_addr_get_binary_addr(local), family == AF_INET ? 4 : 16);
 		*ret_len = nl_addr_get_prefixlen(local);
-		return true;
+		found = true;
 	}
-	return false;
+	nl_addr_put(want);
+	return found;
 }
 
-bool host_addr4(const struct host *h, int ifindex, uint32_t *ret, unsigned int *ret_len)
+bool host_addr4(
+	const struct host *h, int ifindex, uint32_t near, uint32_t *ret, unsigned int *ret_len)
 {
-	struct in_addr in;
+	struct in_addr in, wire = {htonl(near)};
 
-	if (!first_addr(h, ifindex, AF_INET, &in, ret_len))
+	if (!first_addr(h, ifindex, AF_INET, near ? &wire : NULL, &in, ret_len))
 		return false;
 	*ret = ntohl(in.s_addr);
 	return true;
 }
 
-bool host_addr6(const struct host *h, int ifindex, struct in6_addr *ret, unsigned int *ret_len)
+bool host_addr6(const struct host *h, int ifindex, const struct in6_addr *near,
+	struct in6_addr *ret, unsigned int *ret_len)
 {
-	return first_addr(h, ifindex, AF_INET6, ret, ret_len);
+	return first_addr(h, ifindex, AF_INET6, near, ret, ret_len);
 }

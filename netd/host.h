@@ -35,7 +35,9 @@ bool host_has_bridge(const struct host *h);
 int host_free4(const struct host *h, int own, struct cidr4 want, struct err *e);
 int host_free6(const struct host *h, int own, const struct cidr6 *want, struct err *e);
 
-/* The first address of the family on the link, and its prefix length. False when none;
- * IPv6's link-local ones don't count. */
-bool host_addr4(const struct host *h, int ifindex, uint32_t *ret, unsigned int *ret_len);
-bool host_addr6(const struct host *h, int ifindex, struct in6_addr *ret, unsigned int *ret_len);
+/* The first address of the family on the link, and its prefix length; with `near`, the first whose
+ * subnet that lies in. False when none; IPv6's link-local ones don't count. */
+bool host_addr4(
+	const struct host *h, int ifindex, uint32_t near, uint32_t *ret, unsigned int *ret_len);
+bool host_addr6(const struct host *h, int ifindex, const struct in6_addr *near,
+	struct in6_addr *ret, unsigned int *ret_len);

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "batch.h"
+#include "bridge.h"
 #include "rt.h"
 #include "subnet.h"
 
@@ -40,10 +41,28 @@ struct member *network_member(const struct network *n, const char *id)
 	return NULL;
 }
 
+/* Who is on a bridge that was found. */
+struct crowd {
+	const char *engine;
+	unsigned int n;
+	uint32_t ip4; /* of one of the containers; 0 and :: when there is none */
+	struct in6_addr ip6;
+};
+
 static void count(void *arg, struct rtnl_link *l)
 {
-	(void)l;
-	++*(unsigned int *)arg;
+	char id[NAMES_ID_MAX + 1];
+	struct crowd *c = arg;
+	struct in6_addr ip6;
+	uint8_t mac[6];
+	uint32_t ip4;
+
+	c->n++;
+	if (c->ip4 ||
+		!names_parse_link_alias(c->engine, rtnl_link_get_ifalias(l), id, &ip4, &ip6, mac))
+		return;
+	c->ip4 = ip4;
+	c->ip6 = ip6;
 }
 
 /* Ours by its alias; or without one by the address that it was made with: then a run ended in
@@ -77,50 +96,22 @@ static int find_bridge(struct network *n, const char *engine, const struct host 
 	return 0;
 }
 
-/* Deletes what addresses the bridge has instead of the wanted ones. */
-static void drop_addresses(struct network *n, const struct host *h, struct batch *b)
+/* Of a bridge that nobody is on: what an earlier run gave it. Where the wanted address is there,
+ * any other is somebody else's. */
+static int drop_addresses(const struct network *n, const struct host *h, int rtnl, struct err *e)
 {
+	_cleanup_batch_ struct batch b = {0};
 	struct in6_addr ip6, gw6 = network_gateway6(n);
+	uint32_t ip4, gw4 = pool_gateway(n->pool);
 	unsigned int len;
-	uint32_t ip4;
 
-	if (host_addr4(h, n->ifindex, &ip4, &len) &&
-		(ip4 != pool_gateway(n->pool) || len != n->net4.len))
-		batch_add(b, rt_addr4_delete(n->ifindex, ip4, len), "old address");
-	if (host_addr6(h, n->ifindex, &ip6, &len) &&
-		(memcmp(&ip6, &gw6, 16) != 0 || len != n->net6.len))
-		batch_add(b, rt_addr6_delete(n->ifindex, &ip6, len), "old address");
-}
-
-/* Not in one batch with what follows, which would go on after a failure here and change what
- * somebody else made. */
-static int make_bridge(struct network *n, const char *engine, int rtnl, struct err *e)
-{
-	uint8_t mac[6];
-	struct rt_bridge rb = {.name = n->bridge, .mac = mac, .mtu = n->mtu};
-	_cleanup_batch_ struct batch b = {0};
-
-	names_bridge_mac(engine, n->name, mac);
-	batch_add(&b, rt_bridge_add(&rb), "creating");
-	if (batch_run(&b, rtnl, NULL, NULL, e) < 0)
-		return err_prefix(e, "bridge %s", n->bridge);
-	n->ifindex = (int)if_nametoindex(n->bridge);
-	log_info("bridge %s: created", n->bridge);
-	return 0;
-}
-
-static int set_addresses(
-	struct network *n, const char *alias, const struct host *h, int rtnl, struct err *e)
-{
-	_cleanup_batch_ struct batch b = {0};
-	struct rt_bridge rb = {.name = n->bridge, .alias = alias};
-	struct in6_addr gw6 = network_gateway6(n);
-
-	drop_addresses(n, h, &b);
-	batch_add(&b, rt_addr4_add(n->ifindex, pool_gateway(n->pool), n->net4.len), "IPv4 address");
-	if (n->has6)
-		batch_add(&b, rt_addr6_add(n->ifindex, &gw6, n->net6.len), "IPv6 address");
-	batch_add(&b, rt_bridge_up(&rb), "bringing up");
+	if (host_addr4(h, n->ifindex, 0, &ip4, &len) &&
+		!(host_addr4(h, n->ifindex, gw4, &ip4, &len) && ip4 == gw4 && len == n->net4.len))
+		batch_add(&b, rt_addr4_delete(n->ifindex, ip4, len), "old address");
+	if (host_addr6(h, n->ifindex, NULL, &ip6, &len) &&
+		!(host_addr6(h, n->ifindex, &gw6, &ip6, &len) && memcmp(&ip6, &gw6, 16) == 0 &&
+			len == n->net6.len))
+		batch_add(&b, rt_addr6_delete(n->ifindex, &ip6, len), "old address");
 	if (batch_run(&b, rtnl, NULL, NULL, e) < 0)
 		return err_prefix(e, "bridge %s", n->bridge);
 	return 0;
@@ -152,17 +143,15 @@ static void adopt(void *arg, struct rtnl_link *l)
 	log_info("container %s: found on link %s", m->id, m->link);
 }
 
-static int choose(
-	struct network *n, const struct host *h, const struct network_want *want, struct err *e)
+static int choose(struct network *n, const struct host *h, const struct crowd *c,
+	const struct network_want *want, struct err *e)
 {
-	unsigned int ports = 0;
-	int r;
+	const struct subnet_now now = {
+		.ifindex = n->ifindex, .in_use = c->n > 0, .ip4 = c->ip4, .ip6 = c->ip6};
+	int r = subnet_choose4(h, &now, want->subnet4, &n->net4, e);
 
-	if (n->ifindex)
-		host_each_port(h, n->ifindex, count, &ports);
-	r = subnet_choose4(h, n->ifindex, ports > 0, want->subnet4, &n->net4, e);
 	if (r == 0 && n->has6)
-		r = subnet_choose6(h, n->ifindex, ports > 0, want->subnet6, &n->net6, e);
+		r = subnet_choose6(h, &now, want->subnet6, &n->net6, e);
 	return r < 0 ? r : pool_new(n->net4, &n->pool, e);
 }
 
@@ -171,6 +160,7 @@ static int ensure(struct network *n, const char *engine, const struct network_wa
 {
 	_cleanup_host_ struct host h = {0};
 	struct adoption a = {n, engine};
+	struct crowd c = {.engine = engine};
 	char alias[NAMES_ALIAS_MAX];
 	int r;
 
@@ -178,15 +168,19 @@ static int ensure(struct network *n, const char *engine, const struct network_wa
 	r = host_read(&h, e);
 	if (r == 0)
 		r = find_bridge(n, engine, &h, alias, e);
+	if (r == 0 && n->ifindex)
+		host_each_port(&h, n->ifindex, count, &c);
 	if (r == 0)
-		r = choose(n, &h, want, e);
+		r = choose(n, &h, &c, want, e);
 	if (r < 0)
 		return r;
 	n->made = !n->ifindex;
 	if (n->made)
-		r = make_bridge(n, engine, rtnl, e);
+		r = bridge_make(n, engine, rtnl, e);
+	else if (!c.n)
+		r = drop_addresses(n, &h, rtnl, e);
 	if (r == 0)
-		r = set_addresses(n, alias, &h, rtnl, e);
+		r = bridge_settle(n, engine, rtnl, e);
 	if (r < 0 && n->made && n->ifindex)
 		network_remove(n, rtnl, NULL);
 	if (r == 0)

@@ -41,38 +41,45 @@ static int check4(struct cidr4 c, const char *text, struct err *e)
 	return 0;
 }
 
-int subnet_choose4(const struct host *h, int ifindex, bool in_use, const char *text,
-	struct cidr4 *ret, struct err *e)
+/* The bridge's own subnet; where containers are on it, the one that they are in. */
+static bool has4(const struct host *h, const struct subnet_now *now, struct cidr4 *ret)
 {
-	char now_text[CIDR_TEXT_MAX];
-	struct cidr4 now, want;
 	unsigned int len;
 	uint32_t ip;
+
+	if (!now->ifindex || !host_addr4(h, now->ifindex, now->ip4, &ip, &len) ||
+		len < POOL_LEN_MIN || len > POOL_LEN_MAX)
+		return false;
+	*ret = cidr4_around(ip, len);
+	return true;
+}
+
+int subnet_choose4(const struct host *h, const struct subnet_now *now, const char *text,
+	struct cidr4 *ret, struct err *e)
+{
+	char has_text[CIDR_TEXT_MAX];
+	struct cidr4 is, want;
+	bool has = has4(h, now, &is);
 	int r;
 
-	bool has = ifindex && host_addr4(h, ifindex, &ip, &len) && len >= POOL_LEN_MIN &&
-		   len <= POOL_LEN_MAX;
-
-	if (has)
-		now = cidr4_around(ip, len);
 	if (text) {
 		r = cidr4_parse(text, &want, e);
 		if (r == 0)
 			r = check4(want, text, e);
 		if (r < 0)
 			return r;
-		if (has && in_use && (now.base != want.base || now.len != want.len))
+		if (has && now->in_use && (is.base != want.base || is.len != want.len))
 			return err_set(e, EBUSY, "subnet %s: containers are still on %s", text,
-				cidr4_format(now, now_text));
+				cidr4_format(is, has_text));
 		*ret = want;
-		return host_free4(h, ifindex, want, e);
+		return host_free4(h, now->ifindex, want, e);
 	}
 	if (has) {
-		*ret = now;
+		*ret = is;
 		return 0;
 	}
 	for (unsigned int i = 0; candidate(i, ret); i++)
-		if (host_free4(h, ifindex, *ret, NULL) == 0)
+		if (host_free4(h, now->ifindex, *ret, NULL) == 0)
 			return 0;
 	return err_set(e, EADDRNOTAVAIL, "no private IPv4 subnet is free on this host: name one");
 }
@@ -100,37 +107,45 @@ static int random_ula(struct cidr6 *ret, struct err *e)
 	return 0;
 }
 
-int subnet_choose6(const struct host *h, int ifindex, bool in_use, const char *text,
-	struct cidr6 *ret, struct err *e)
+static bool has6(const struct host *h, const struct subnet_now *now, struct cidr6 *ret)
 {
-	char now_text[CIDR_TEXT_MAX];
-	struct cidr6 now, want;
+	const struct in6_addr *near = IN6_IS_ADDR_UNSPECIFIED(&now->ip6) ? NULL : &now->ip6;
 	struct in6_addr ip;
 	unsigned int len;
-	bool has = ifindex && host_addr6(h, ifindex, &ip, &len) && len <= SUBNET6_LEN_MAX;
+
+	if (!now->ifindex || !host_addr6(h, now->ifindex, near, &ip, &len) || len > SUBNET6_LEN_MAX)
+		return false;
+	*ret = cidr6_around(&ip, len);
+	return true;
+}
+
+int subnet_choose6(const struct host *h, const struct subnet_now *now, const char *text,
+	struct cidr6 *ret, struct err *e)
+{
+	char has_text[CIDR_TEXT_MAX];
+	struct cidr6 is, want;
+	bool has = has6(h, now, &is);
 	int r;
 
-	if (has)
-		now = cidr6_around(&ip, len);
 	if (text) {
 		r = cidr6_parse(text, &want, e);
 		if (r == 0)
 			r = check6(&want, text, e);
 		if (r < 0)
 			return r;
-		if (has && in_use &&
-			(now.len != want.len || memcmp(&now.base, &want.base, 16) != 0))
+		if (has && now->in_use &&
+			(is.len != want.len || memcmp(&is.base, &want.base, 16) != 0))
 			return err_set(e, EBUSY, "subnet %s: containers are still on %s", text,
-				cidr6_format(&now, now_text));
+				cidr6_format(&is, has_text));
 		*ret = want;
-		return host_free6(h, ifindex, &want, e);
+		return host_free6(h, now->ifindex, &want, e);
 	}
 	if (has) {
-		*ret = now;
+		*ret = is;
 		return 0;
 	}
 	do
 		r = random_ula(ret, e);
-	while (r == 0 && host_free6(h, ifindex, ret, NULL) < 0);
+	while (r == 0 && host_free6(h, now->ifindex, ret, NULL) < 0);
 	return r;
 }
