@@ -11,29 +11,42 @@
 #include "base/log.h"
 #include "flows.h"
 #include "inside.h"
+#include "mend.h"
 #include "rules.h"
-#include "veth.h"
 
-static int make_link(struct netd *d, struct network *n, const struct net_attach *msg,
-	const struct member *m, int *ret_inside, struct err *e)
+void attach_link_want(const struct netd *d, const struct network *n, const struct member *m,
+	struct veth_want *ret, char alias[NAMES_ALIAS_MAX])
 {
-	char alias[NAMES_ALIAS_MAX];
-	struct veth_want v = {.name = m->link,
+	names_link_alias(d->engine, m->id, m->ip4, &m->ip6, m->mac, alias);
+	*ret = (struct veth_want){.name = m->link,
 		.alias = alias,
 		.bridge = n->ifindex,
 		.mtu = n->mtu,
-		.netns = msg->netns,
-		.hairpin = msg->ports.n > 0};
+		.netns = -1,
+		.hairpin = m->hairpin};
+	memcpy(ret->mac, m->mac, sizeof(ret->mac));
+}
 
-	memcpy(v.mac, m->mac, sizeof(v.mac));
-	names_link_alias(d->engine, m->id, m->ip4, &m->ip6, m->mac, alias);
+static int make_link(struct netd *d, struct network *n, int netns, struct member *m,
+	int *ret_inside, struct err *e)
+{
+	char alias[NAMES_ALIAS_MAX];
+	struct veth_want want;
+	struct rt_link made;
+
+	attach_link_want(d, n, m, &want, alias);
+	want.netns = netns;
 	/* The container starts again before its last link has gone. */
 	if (leaving_has(d, m->link)) {
 		leaving_forget(d, m->link);
 		if (veth_delete(d->rtnl, m->link, e) < 0)
 			return err_prefix(e, "link");
 	}
-	return veth_make(d->rtnl, &v, ret_inside, e);
+	if (veth_make(d->rtnl, &want, &made, e) < 0)
+		return -e->code;
+	m->ifindex = made.ifindex;
+	*ret_inside = made.peer;
+	return 0;
 }
 
 static int set_up_inside(
@@ -65,42 +78,46 @@ static int publish(struct netd *d, const struct network *n, const struct net_att
 	return r;
 }
 
-int attach(struct netd *d, struct network *n, const struct net_attach *msg,
-	struct member **ret_member, struct err *e)
+/* Link and what is inside. */
+static int connect_member(
+	struct netd *d, struct network *n, struct member *m, int netns, int rtnl, struct err *e)
 {
-	struct member_want want = {msg->container, msg->ip4, msg->ip6, msg->mac};
-	_cleanup_fd_ int entered = -1;
-	struct published *rows = NULL;
-	struct member *m;
-	int r, inside = 0, rtnl = msg->rtnl;
+	int inside = 0, r = make_link(d, n, netns, m, &inside, e);
 
-	if (rtnl < 0 && !d->enter_netns)
-		return err_set(e, EINVAL,
-			"no rtnl socket of the container: a debug run may do without with --enter-netns");
-	if (rtnl < 0)
-		rtnl = entered = inside_open(msg->netns, e);
-	r = rtnl < 0 ? rtnl : inside_check(rtnl, msg->netns, e);
-	if (r == 0)
-		r = network_join(n, d->engine, &want, &m, e);
 	if (r < 0)
 		return r;
-	r = publish(d, n, msg, m, &rows, e);
-	if (r < 0)
-		goto undo_join;
-	r = make_link(d, n, msg, m, &inside, e);
-	if (r < 0)
-		goto undo_publish;
 	r = sysctls_link(d->sysctls, m->link, e);
 	if (r == 0)
 		r = set_up_inside(n, m, rtnl, inside, e);
+	if (r < 0) {
+		veth_delete(d->rtnl, m->link, NULL);
+		m->ifindex = 0;
+	}
+	return r;
+}
+
+static int join(struct netd *d, struct network *n, const struct net_attach *msg, int rtnl,
+	struct member **ret_member, struct err *e)
+{
+	struct member_want want = {
+		.id = msg->container, .ip4 = msg->ip4, .ip6 = msg->ip6, .mac = msg->mac};
+	struct published *rows = NULL;
+	struct member *m;
+	int r = network_join(n, d->engine, &want, &m, e);
+
 	if (r < 0)
-		goto undo_link;
+		return r;
+	m->hairpin = msg->ports.n > 0;
+	r = publish(d, n, msg, m, &rows, e);
+	if (r < 0)
+		goto undo_join;
+	r = connect_member(d, n, m, msg->netns, rtnl, e);
+	if (r < 0)
+		goto undo_publish;
 	ports_append(&d->book, rows);
 	*ret_member = m;
 	return 0;
 
-undo_link:
-	veth_delete(d->rtnl, m->link, NULL);
 undo_publish:
 	rules_expel(d, m, rows, NULL);
 	ports_free(rows);
@@ -109,7 +126,45 @@ undo_join:
 	return r;
 }
 
-static void forget_flows(struct netd *d, const struct published *rows)
+/* Its addresses and ports have stayed what they were. */
+static int rejoin(
+	struct netd *d, struct network *n, struct member *m, int netns, int rtnl, struct err *e)
+{
+	if (!m->lost && if_nametoindex(m->link))
+		return err_set(
+			e, EEXIST, "container %.12s is on network %s already", m->id, n->name);
+	if (connect_member(d, n, m, netns, rtnl, e) < 0)
+		return -e->code;
+	m->gone_at = 0;
+	m->lost = false;
+	log_info("container %s: has a link %s again", m->id, m->link);
+	return 0;
+}
+
+int attach(struct netd *d, struct network *n, const struct net_attach *msg,
+	struct member **ret_member, struct err *e)
+{
+	struct member *m = network_member(n, msg->container);
+	_cleanup_fd_ int entered = -1;
+	int r, rtnl = msg->rtnl;
+
+	if (rtnl < 0 && !d->enter_netns)
+		return err_set(e, EINVAL,
+			"no rtnl socket of the container: a debug run may do without with --enter-netns");
+	if (rtnl < 0)
+		rtnl = entered = inside_open(msg->netns, e);
+	r = rtnl < 0 ? rtnl : inside_check(rtnl, msg->netns, e);
+	if (r == 0)
+		r = mend_first(d, n, e);
+	if (r < 0)
+		return r;
+	if (!m)
+		return join(d, n, msg, rtnl, ret_member, e);
+	*ret_member = m;
+	return rejoin(d, n, m, msg->netns, rtnl, e);
+}
+
+void forget_flows(struct netd *d, const struct published *rows)
 {
 	struct err e = {0};
 

@@ -23,7 +23,10 @@ static int serve(struct netd *d, const struct daemon_args *args, struct err *e)
 	if (!d->loop)
 		return err_errno(e, ENOMEM, "event loop");
 	loop_stop_on_signals(d->loop);
-	if (netd_open(d, e) < 0 || !daemon_channel(d->loop, args, &setup, e))
+	if (netd_open(d, e) < 0)
+		return -e->code;
+	d->chan = daemon_channel(d->loop, args, &setup, e);
+	if (!d->chan)
 		return -e->code;
 	places[0].fd = sysctls_dir(d->sysctls);
 	if (sandbox_enter(p, places, args->debug, e) < 0)

@@ -65,6 +65,14 @@ void names_link(const char *engine, const char *network, const char *container, 
 		names_link_hashed(engine, network, container, ret);
 }
 
+bool names_is_link(const char *name)
+{
+	size_t n = strlen(name);
+
+	return (n == 12 || n == 14) && strncmp(name, "bh", 2) == 0 &&
+	       strspn(name + 2, "0123456789abcdef") == n - 2;
+}
+
 void names_bridge_alias(const char *engine, const char *network, char ret[NAMES_ALIAS_MAX])
 {
 	snprintf(ret, NAMES_ALIAS_MAX, "bulkhead:%.64s:network:%.64s", engine, network);

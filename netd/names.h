@@ -31,6 +31,9 @@ void names_link(const char *engine, const char *network, const char *container, 
 void names_link_hashed(
 	const char *engine, const char *network, const char *container, char ret[IFNAMSIZ]);
 
+/* Could names_link or names_link_hashed have given that name? */
+bool names_is_link(const char *name);
+
 void names_bridge_alias(const char *engine, const char *network, char ret[NAMES_ALIAS_MAX]);
 void names_link_alias(const char *engine, const char *container, uint32_t ip4,
 	const struct in6_addr *ip6, const uint8_t mac[6], char ret[NAMES_ALIAS_MAX]);

@@ -16,6 +16,8 @@
 #include "flows.h"
 #include "host.h"
 #include "inside.h"
+#include "mend.h"
+#include "sync.h"
 
 #define PORT_IP_DEFAULT "127.0.0.1"
 
@@ -31,7 +33,9 @@ int netd_open(struct netd *d, struct err *e)
 		return -e->code;
 	if (fw_new(d->engine, &d->fw, e) < 0)
 		return -e->code;
-	return rules_new(d, &d->rules, e);
+	if (rules_new(d, &d->rules, e) < 0)
+		return -e->code;
+	return mender_new(d, &d->mender, e);
 }
 
 void netd_close(struct netd *d)
@@ -45,6 +49,7 @@ void netd_close(struct netd *d)
 		network_free(n);
 	}
 	ports_free(d->book);
+	mender_free(d->mender);
 	rules_free(d->rules);
 	fw_free(d->fw);
 	sysctls_free(d->sysctls);
@@ -52,7 +57,7 @@ void netd_close(struct netd *d)
 	fd_close(&d->rtnl);
 }
 
-static struct network *find(struct netd *d, const char *name)
+struct network *netd_network(const struct netd *d, const char *name)
 {
 	struct network *n = d->networks;
 
@@ -84,10 +89,20 @@ static void adopt_ports(struct netd *d, struct published *rows)
 			ports_free(rows);
 			continue;
 		}
-		ports_hold_again(rows);
+		netd_hold(d, rows);
 		ports_append(&d->book, rows);
 	}
 	d->book_read = true;
+}
+
+void netd_hold(struct netd *d, struct published *p)
+{
+	char text[PORTS_TEXT_MAX];
+
+	if (!ports_hold_again(p))
+		once_warn(&d->once,
+			"port %s: another program has taken it; what comes there goes to container %.12s",
+			ports_format(p, text), p->container);
 }
 
 /* In place of what was known of the network: the kernel has been asked anew. */
@@ -140,6 +155,12 @@ static int finish(struct netd *d, struct network *n, struct published *found, st
 
 	adopt(d, n);
 	adopt_ports(d, found);
+	for (const struct published *p = d->book; p; p = p->next) {
+		struct member *m = network_member(n, p->container);
+
+		if (m)
+			m->hairpin = true;
+	}
 	r = sysctls_bridge(d->sysctls, n->bridge, e);
 	if (r == 0)
 		r = rules_load(d, e);
@@ -266,7 +287,7 @@ static void on_net_attach(void *self, struct chan *c, uint32_t id, void *msg, st
 {
 	struct net_attach *m = msg;
 	struct netd *d = self;
-	struct network *n = find(d, m->network);
+	struct network *n = netd_network(d, m->network);
 	struct member *member;
 	struct err e = {0};
 	int r;
@@ -275,9 +296,6 @@ static void on_net_attach(void *self, struct chan *c, uint32_t id, void *msg, st
 	r = names_check("container", m->container, &e);
 	if (r == 0 && !n)
 		r = err_set(&e, ENOENT, "network %s has not been set up", m->network);
-	if (r == 0 && network_member(n, m->container))
-		r = err_set(&e, EEXIST, "container %.12s is on network %s already", m->container,
-			n->name);
 	if (r == 0)
 		r = attach(d, n, m, &member, &e);
 	if (r == 0) {
@@ -335,6 +353,8 @@ static int teardown(struct netd *d, struct err *e)
 		d->networks = n->next;
 		network_free(n);
 	}
+	if (sync_sweep(d, e) < 0)
+		return -e->code;
 	ports_free(d->book);
 	d->book = NULL;
 	if (rules_remove(d, e) < 0)
@@ -381,6 +401,7 @@ const struct handler netd_handlers[] = {
 	{MSG_net_attach, on_net_attach},
 	{MSG_net_detach, on_net_detach},
 	{MSG_net_loopback, on_net_loopback},
+	{MSG_net_sync, on_net_sync},
 	{MSG_net_teardown, on_net_teardown},
 	{MSG_facts, on_facts},
 	{0},

@@ -7,6 +7,7 @@
 #include "base/priv.h"
 #include "chan.h"
 #include "fw.h"
+#include "once.h"
 #include "rules.h"
 #include "sysctl.h"
 
@@ -22,9 +23,13 @@ struct netd {
 	int rtnl;	  /* of the host's network namespace */
 	int flows;	  /* to its connection table */
 	struct loop *loop;
+	struct chan *chan; /* to the supervisor */
 	struct fw *fw;
 	struct rules *rules;
+	struct mender *mender;
+	struct once once;
 	struct sysctls *sysctls;
+	bool sysctls_amiss; /* as the kernel told last */
 	struct network *networks;
 	struct published *book;
 	bool book_read; /* what an earlier run published has been looked for */
@@ -35,6 +40,12 @@ struct netd {
 extern const struct handler netd_handlers[];
 extern const struct priv_profile netd_profile;	     /* NET_ADMIN alone */
 extern const struct priv_profile netd_enter_profile; /* and SYS_ADMIN, for --enter-netns */
+
+/* By its name; NULL when it hasn't been set up. */
+struct network *netd_network(const struct netd *d, const char *name);
+
+/* Holds a port that was published before netd was started. */
+void netd_hold(struct netd *d, struct published *p);
 
 int netd_open(struct netd *d, struct err *e);
 void netd_close(struct netd *d);

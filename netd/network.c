@@ -126,6 +126,7 @@ static void adopt(void *arg, struct rtnl_link *l)
 {
 	struct adoption *a = arg;
 	struct member *m = calloc(1, sizeof(*m));
+	struct err e = {0};
 
 	if (!m)
 		return;
@@ -136,8 +137,13 @@ static void adopt(void *arg, struct rtnl_link *l)
 		free(m);
 		return;
 	}
+	if (pool_claim(a->n->pool, m->ip4, &e) < 0) {
+		log_warn("link %s: %s", rtnl_link_get_name(l), e.text);
+		free(m);
+		return;
+	}
 	snprintf(m->link, sizeof(m->link), "%s", rtnl_link_get_name(l));
-	pool_claim(a->n->pool, m->ip4, NULL);
+	m->ifindex = rtnl_link_get_ifindex(l);
 	m->next = a->n->members;
 	a->n->members = m;
 	log_info("container %s: found on link %s", m->id, m->link);
@@ -252,11 +258,15 @@ static int claim4(struct network *n, struct member *m, const char *text, struct 
 }
 
 /* Unless asked for, an IPv6 address is the subnet and the same number as the IPv4 address has. */
-static int claim6(struct network *n, struct member *m, const char *text, struct err *e)
+static int claim6(
+	struct network *n, struct member *m, const struct member_want *want, struct err *e)
 {
 	struct in6_addr gw = network_gateway6(n);
+	const char *text = want->ip6;
 	char net[CIDR_TEXT_MAX];
 
+	if (!text && want->as_it_was)
+		return 0;
 	if (!n->has6)
 		return text ? err_set(e, EINVAL, "address %s: the host has no IPv6", text) : 0;
 	if (!text) {
@@ -283,18 +293,18 @@ static int claim6(struct network *n, struct member *m, const char *text, struct 
 /* Where somebody asked for the IPv6 address that goes with a free IPv4 address, the next one is
  * tried. */
 static int claim_both(
-	struct network *n, struct member *m, const char *ip4, const char *ip6, struct err *e)
+	struct network *n, struct member *m, const struct member_want *want, struct err *e)
 {
 	for (uint32_t tries = 0; tries <= cidr4_last(n->net4) - n->net4.base; tries++) {
-		int r = claim4(n, m, ip4, e);
+		int r = claim4(n, m, want->ip4, e);
 
 		if (r < 0)
 			return r;
-		r = claim6(n, m, ip6, e);
+		r = claim6(n, m, want, e);
 		if (r == 0)
 			return 0;
 		pool_release(n->pool, m->ip4);
-		if (ip4 || ip6)
+		if (want->ip4 || want->ip6)
 			return r;
 	}
 	return err_set(e, EADDRNOTAVAIL, "no address is free");
@@ -346,7 +356,7 @@ int network_join(struct network *n, const char *engine, const struct member_want
 
 	if (!m)
 		return err_errno(e, ENOMEM, "network %s", n->name);
-	r = claim_both(n, m, want->ip4, want->ip6, e);
+	r = claim_both(n, m, want, e);
 	if (r == 0) {
 		r = choose_mac(n, engine, m, want->mac, e);
 		if (r < 0)

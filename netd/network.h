@@ -16,6 +16,12 @@ struct member {
 	uint32_t ip4;
 	struct in6_addr ip6; /* :: on a network without IPv6 */
 	uint8_t mac[6];	     /* of the end inside */
+	int ifindex;	     /* of the host's end; 0: not known, or gone */
+	bool hairpin;	     /* has published ports */
+	bool amiss;	     /* its link is not as it should be, as the kernel told last */
+	bool lost;	     /* its link is gone, and that has been said */
+	bool listed;	     /* sync.c's */
+	uint64_t gone_at;    /* its link was found missing then (monotonic, ns); 0: it wasn't */
 };
 
 struct network {
@@ -23,6 +29,8 @@ struct network {
 	char name[NAMES_ID_MAX + 1];
 	char bridge[IFNAMSIZ];
 	int ifindex;
+	bool amiss; /* the bridge is not as it should be, as the kernel told last */
+	bool addresses_amiss;
 	bool made;    /* the bridge wasn't there before */
 	uint32_t mtu; /* 0: the kernel's default */
 	struct cidr4 net4;
@@ -56,6 +64,7 @@ struct member *network_member(const struct network *n, const char *id);
 /* Chooses or claims addresses and adds a member; each of the wishes may be NULL. */
 struct member_want {
 	const char *id, *ip4, *ip6, *mac;
+	bool as_it_was; /* of one that runs: what it has no IPv6 address of, it doesn't get */
 };
 int network_join(struct network *n, const char *engine, const struct member_want *want,
 	struct member **ret, struct err *e);

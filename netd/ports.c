@@ -72,7 +72,17 @@ static bool same_address(const struct published *a, const struct published *b)
 	return a->family == AF_INET ? a->host4 == b->host4 : memcmp(&a->host6, &b->host6, 16) == 0;
 }
 
-static const struct published *owner(const struct published *book, const struct published *want)
+bool ports_same(const struct published *a, const struct published *b)
+{
+	if (strcmp(a->container, b->container) != 0 || a->family != b->family || a->any != b->any ||
+		a->udp != b->udp || a->host_port != b->host_port || a->to_port != b->to_port)
+		return false;
+	if (a->family == AF_INET)
+		return a->host4 == b->host4 && a->to4 == b->to4;
+	return memcmp(&a->host6, &b->host6, 16) == 0 && memcmp(&a->to6, &b->to6, 16) == 0;
+}
+
+const struct published *ports_owner(const struct published *book, const struct published *want)
 {
 	for (; book; book = book->next)
 		if (book->family == want->family && book->udp == want->udp &&
@@ -103,6 +113,8 @@ static int parse_host(const char *ip, struct published *p, struct err *e)
 static int parse(
 	const struct port *want, const char *default_ip, struct published *p, struct err *e)
 {
+	char text[PORTS_TEXT_MAX];
+
 	p->udp = strcmp(want->proto, "udp") == 0;
 	if (!p->udp && strcmp(want->proto, "tcp") != 0)
 		return err_set(
@@ -112,7 +124,12 @@ static int parse(
 		return err_set(e, EINVAL, "a published port is a number from 1 to 65535");
 	p->host_port = (uint16_t)want->host_port;
 	p->to_port = (uint16_t)want->container_port;
-	return parse_host(want->host_ip && *want->host_ip ? want->host_ip : default_ip, p, e);
+	if (parse_host(want->host_ip && *want->host_ip ? want->host_ip : default_ip, p, e) < 0)
+		return -e->code;
+	if (p->family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&p->to6))
+		return err_set(
+			e, EAFNOSUPPORT, "port %s: the network has no IPv6", ports_format(p, text));
+	return 0;
 }
 
 static int bind_port(const struct published *p, uint16_t port, bool reuse)
@@ -202,12 +219,9 @@ static int resolve_one(const struct published *book, const struct published *fre
 	const struct published *o = NULL;
 	char text[PORTS_TEXT_MAX];
 
-	if (p->family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&p->to6))
-		return err_set(
-			e, EAFNOSUPPORT, "port %s: the network has no IPv6", ports_format(p, text));
 	if (p->host_port) {
-		o = owner(book, p);
-		o = o ? o : owner(fresh, p);
+		o = ports_owner(book, p);
+		o = o ? o : ports_owner(fresh, p);
 	}
 	if (o)
 		return err_set(e, EADDRINUSE, "port %s is already in use by container %.12s",
@@ -217,24 +231,29 @@ static int resolve_one(const struct published *book, const struct published *fre
 	return hold(p, e);
 }
 
+static struct published *row_new(const struct member *m)
+{
+	struct published *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->hold = -1;
+	p->to4 = m->ip4;
+	p->to6 = m->ip6;
+	snprintf(p->container, sizeof(p->container), "%s", m->id);
+	return p;
+}
+
 int ports_resolve(const struct published *book, const struct port *want, uint32_t n,
 	const char *default_ip, const struct member *m, struct published **ret, struct err *e)
 {
 	struct published *fresh = NULL;
 
 	for (uint32_t i = 0; i < n; i++) {
-		struct published *p = calloc(1, sizeof(*p));
-		int r;
+		struct published *p = row_new(m);
+		int r = p ? parse(&want[i], default_ip, p, e)
+			  : err_errno(e, ENOMEM, "published ports");
 
-		if (!p) {
-			ports_free(fresh);
-			return err_errno(e, ENOMEM, "published ports");
-		}
-		p->hold = -1;
-		p->to4 = m->ip4;
-		p->to6 = m->ip6;
-		snprintf(p->container, sizeof(p->container), "%s", m->id);
-		r = parse(&want[i], default_ip, p, e);
 		if (r == 0)
 			r = resolve_one(book, fresh, p, e);
 		ports_append(&fresh, p);
@@ -247,12 +266,34 @@ int ports_resolve(const struct published *book, const struct port *want, uint32_
 	return 0;
 }
 
+int ports_restore(const struct port *had, uint32_t n, const struct member *m,
+	struct published **ret, struct err *e)
+{
+	struct published *fresh = NULL;
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct published *p = row_new(m);
+		int r = p ? parse(&had[i], "", p, e) : err_errno(e, ENOMEM, "published ports");
+
+		if (r == 0 && !p->host_port)
+			r = err_set(e, EINVAL, "a published port is a number from 1 to 65535");
+		ports_append(&fresh, p);
+		if (r < 0) {
+			ports_free(fresh);
+			return r;
+		}
+	}
+	*ret = fresh;
+	return 0;
+}
+
 /* With an address in reuse others could take the port, too: that is for where TIME_WAIT is in the
  * way, and it is TCP's. */
-void ports_hold_again(struct published *p)
+bool ports_hold_again(struct published *p)
 {
 	if (p->hold < 0)
 		p->hold = bind_port(p, p->host_port, false);
 	if (p->hold == -EADDRINUSE && !p->udp)
 		p->hold = bind_port(p, p->host_port, true);
+	return p->hold != -EADDRINUSE;
 }

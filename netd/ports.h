@@ -27,14 +27,25 @@ struct published {
 int ports_resolve(const struct published *book, const struct port *want, uint32_t n,
 	const char *default_ip, const struct member *m, struct published **ret, struct err *e);
 
+/* Rows as a container has them by now: nothing is chosen, nobody is asked, none is held. -EINVAL
+ * when one is not whole. */
+int ports_restore(const struct port *had, uint32_t n, const struct member *m,
+	struct published **ret, struct err *e);
+
+/* The same port to the same container. */
+bool ports_same(const struct published *a, const struct published *b);
+/* Who of the book has the port; NULL: nobody. */
+const struct published *ports_owner(const struct published *book, const struct published *want);
+
 void ports_free(struct published *rows); /* lets go of the ports, too */
 
 /* Moves all rows of a container out of the book; puts rows into it. */
 struct published *ports_take(struct published **book, const char *container);
 void ports_append(struct published **book, struct published *rows);
 
-/* Takes the port of a row that was found in the firewall, as far as that is possible. */
-void ports_hold_again(struct published *p);
+/* Takes the port of a row that was there before netd was, as far as that is possible. False:
+ * another program has taken it meanwhile, and gets nothing by it. */
+bool ports_hold_again(struct published *p);
 
 /* "127.0.0.1:8080/tcp" */
 #define PORTS_TEXT_MAX (INET6_ADDRSTRLEN + 16)

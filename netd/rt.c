@@ -56,9 +56,37 @@ struct nl_msg *rt_link_delete(const char *name)
 	return m ? finish(m, nla_put_string(m, IFLA_IFNAME, name)) : NULL;
 }
 
+struct nl_msg *rt_links_dump(void)
+{
+	struct nl_msg *m = link_start(RTM_GETLINK, NLM_F_DUMP, 0, 0);
+
+	return m ? finish(m, nla_put_u32(m, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)) : NULL;
+}
+
 struct nl_msg *rt_link_up(int ifindex)
 {
 	return link_start(RTM_NEWLINK, 0, ifindex, IFF_UP);
+}
+
+struct nl_msg *rt_link_down(int ifindex)
+{
+	struct ifinfomsg i = {.ifi_family = AF_UNSPEC, .ifi_index = ifindex, .ifi_change = IFF_UP};
+
+	return start(RTM_NEWLINK, 0, &i, sizeof(i));
+}
+
+struct nl_msg *rt_link_rename(int ifindex, const char *name)
+{
+	struct nl_msg *m = link_start(RTM_NEWLINK, 0, ifindex, 0);
+
+	return m ? finish(m, nla_put_string(m, IFLA_IFNAME, name)) : NULL;
+}
+
+struct nl_msg *rt_link_master(int ifindex, int bridge)
+{
+	struct nl_msg *m = link_start(RTM_NEWLINK, 0, ifindex, 0);
+
+	return m ? finish(m, nla_put_u32(m, IFLA_MASTER, (uint32_t)bridge)) : NULL;
 }
 
 struct nl_msg *rt_bridge_add(const struct rt_bridge *b)
@@ -219,6 +247,13 @@ static struct nl_msg *addr_start(int type, int flags, int ifindex, int family, u
 	if (family == AF_INET6)
 		a.ifa_flags = IFA_F_NODAD;
 	return start(type, flags, &a, sizeof(a));
+}
+
+struct nl_msg *rt_addrs_dump(void)
+{
+	struct ifaddrmsg a = {.ifa_family = AF_UNSPEC};
+
+	return start(RTM_GETADDR, NLM_F_DUMP, &a, sizeof(a));
 }
 
 struct nl_msg *rt_addr4_add(int ifindex, uint32_t ip, unsigned int len)

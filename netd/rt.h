@@ -15,7 +15,11 @@
 
 struct nl_msg *rt_link_get(const char *name);
 struct nl_msg *rt_link_delete(const char *name);
+struct nl_msg *rt_links_dump(void); /* without statistics, which are most of it */
 struct nl_msg *rt_link_up(int ifindex);
+struct nl_msg *rt_link_down(int ifindex);
+struct nl_msg *rt_link_rename(int ifindex, const char *name); /* before 6.2: of one that is down */
+struct nl_msg *rt_link_master(int ifindex, int bridge);
 
 struct rt_bridge {
 	const char *name, *alias;
@@ -45,6 +49,7 @@ struct nl_msg *rt_port_set(int ifindex, bool hairpin);
 /* Frames for that address go to this port, for good. */
 struct nl_msg *rt_port_owner(int ifindex, const uint8_t mac[6]);
 
+struct nl_msg *rt_addrs_dump(void);
 /* IPv6 addresses skip duplicate address detection: they are ours to give. */
 struct nl_msg *rt_addr4_add(int ifindex, uint32_t ip, unsigned int len);
 struct nl_msg *rt_addr6_add(int ifindex, const struct in6_addr *ip, unsigned int len);

@@ -27,6 +27,7 @@ struct change {
 struct sysctls {
 	int dir;
 	struct change *changes; /* the latest first */
+	unsigned int written;
 };
 
 int sysctls_dir(const struct sysctls *s)
@@ -79,11 +80,23 @@ static int get(struct sysctls *s, const char *path, char ret[VALUE_MAX])
 	return 0;
 }
 
+static struct change *change_new(const char *path, const char *before, const char *after)
+{
+	size_t n = strlen(path) + 1;
+	struct change *c = calloc(1, sizeof(*c) + n);
+
+	if (!c)
+		return NULL;
+	memcpy(c->path, path, n);
+	snprintf(c->before, sizeof(c->before), "%s", before);
+	snprintf(c->after, sizeof(c->after), "%s", after);
+	return c;
+}
+
 static int set(
 	struct sysctls *s, const char *path, const char *value, struct change **ret, struct err *e)
 {
 	char before[VALUE_MAX];
-	size_t n = strlen(path) + 1;
 	int r = get(s, path, before);
 
 	if (r == 0 && strcmp(before, value) == 0)
@@ -92,23 +105,28 @@ static int set(
 		r = fd_write_file_at(s->dir, path, value);
 	if (r < 0)
 		return err_errno(e, r, "setting net/%s to %s", path, value);
+	s->written++;
 	log_info("sysctl net/%s: %s, was %s", path, value, before);
 	if (!ret)
 		return 0;
-	*ret = calloc(1, sizeof(**ret) + n);
-	if (!*ret)
-		return err_errno(e, ENOMEM, "sysctls");
-	memcpy((*ret)->path, path, n);
-	memcpy((*ret)->before, before, sizeof(before));
-	snprintf((*ret)->after, VALUE_MAX, "%s", value);
-	return 0;
+	*ret = change_new(path, before, value);
+	return *ret ? 0 : err_errno(e, ENOMEM, "sysctls");
 }
 
-/* As set, remembered for the way back. */
+static bool is_changed(const struct sysctls *s, const char *path)
+{
+	const struct change *c = s->changes;
+
+	while (c && strcmp(c->path, path) != 0)
+		c = c->next;
+	return c;
+}
+
+/* As set, remembered for the way back: what it was when it was changed first. */
 static int change(struct sysctls *s, const char *path, const char *value, struct err *e)
 {
 	struct change *c = NULL;
-	int r = set(s, path, value, &c, e);
+	int r = set(s, path, value, is_changed(s, path) ? NULL : &c, e);
 
 	if (!c)
 		return r;
@@ -122,6 +140,11 @@ bool sysctls_have_ipv6(struct sysctls *s)
 	char value[VALUE_MAX];
 
 	return get(s, "ipv6/conf/default/disable_ipv6", value) == 0 && strcmp(value, "0") == 0;
+}
+
+unsigned int sysctls_written(const struct sysctls *s)
+{
+	return s->written;
 }
 
 /* With forwarding on, accept_ra=1 means no and 2 means yes; and the change drops learned default
@@ -165,6 +188,9 @@ int sysctls_bridge(struct sysctls *s, const char *bridge, struct err *e)
 		const char *family, *name, *value;
 	} rows[] = {
 		{"ipv4", "route_localnet", "1"},
+		/* As all links have it by sysctls_forward, until somebody says otherwise of one. */
+		{"ipv4", "forwarding", "1"},
+		{"ipv6", "forwarding", "1"},
 		/* Routes are the host's to choose, not its containers'. */
 		{"ipv4", "accept_redirects", "0"},
 		{"ipv6", "accept_redirects", "0"},

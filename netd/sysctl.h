@@ -20,13 +20,16 @@ int sysctls_dir(const struct sysctls *s);
 /* Can links of the host have IPv6 addresses? */
 bool sysctls_have_ipv6(struct sysctls *s);
 
+/* How many have been written so far: what is as it should be isn't. */
+unsigned int sysctls_written(const struct sysctls *s);
+
 /* Forwarding on, for IPv4 and IPv6. A host that learns routes from router advertisements goes on
  * doing so. */
 int sysctls_forward(struct sysctls *s, struct err *e);
 
-/* A bridge takes no router advertisements and redirects, routes 127.0.0.0/8 (published ports), and
- * doesn't probe for duplicates of its link-local address. To be called before the bridge has its
- * first port. */
+/* A bridge forwards, takes no router advertisements and redirects, routes 127.0.0.0/8 (published
+ * ports), and doesn't probe for duplicates of its link-local address. To be called before the
+ * bridge has its first port. */
 int sysctls_bridge(struct sysctls *s, const char *bridge, struct err *e);
 
 /* The host's end of a container's link takes no router advertisements. It is in a bridge, but

@@ -5,31 +5,18 @@
 #include "veth.h"
 
 #include <errno.h>
-#include <netlink/attr.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "batch.h"
 #include "rt.h"
 
-struct found {
-	int ifindex, peer, master;
-	bool veth;
-};
-
 static void on_link(void *arg, struct nlmsghdr *h)
 {
-	struct nlattr *kind[IFLA_INFO_MAX + 1], *a[IFLA_MAX + 1];
-	struct found *f = arg;
+	struct rt_link l;
 
-	if (h->nlmsg_type != RTM_NEWLINK ||
-		nlmsg_parse(h, sizeof(struct ifinfomsg), a, IFLA_MAX, NULL) < 0)
-		return;
-	f->ifindex = ((struct ifinfomsg *)nlmsg_data(h))->ifi_index;
-	f->peer = a[IFLA_LINK] ? nla_get_s32(a[IFLA_LINK]) : 0;
-	f->master = a[IFLA_MASTER] ? nla_get_s32(a[IFLA_MASTER]) : 0;
-	if (a[IFLA_LINKINFO] && nla_parse_nested(kind, IFLA_INFO_MAX, a[IFLA_LINKINFO], NULL) == 0)
-		f->veth = kind[IFLA_INFO_KIND] && nla_strcmp(kind[IFLA_INFO_KIND], "veth") == 0;
+	if (rt_link_read(h, &l))
+		*(struct rt_link *)arg = l;
 }
 
 int veth_delete(int rtnl, const char *name, struct err *e)
@@ -42,7 +29,7 @@ int veth_delete(int rtnl, const char *name, struct err *e)
 	return r == -ENODEV ? 0 : r;
 }
 
-static int create(int rtnl, const struct veth_want *want, struct found *ret, struct err *e)
+static int create(int rtnl, const struct veth_want *want, struct rt_link *ret, struct err *e)
 {
 	struct rt_veth v = {.name = want->name,
 		.bridge = want->bridge,
@@ -59,45 +46,72 @@ static int create(int rtnl, const struct veth_want *want, struct found *ret, str
 
 /* -EEXIST is also the answer to an eth0 that is already inside: then no link of the host's name was
  * found. */
-static int replace(int rtnl, const struct veth_want *want, struct found *f, struct err *e)
+static int replace(int rtnl, const struct veth_want *want, struct rt_link *l, struct err *e)
 {
-	if (!f->ifindex)
+	if (!l->ifindex)
 		return err_set(e, EEXIST,
 			"the container's network namespace already has a link " VETH_INSIDE);
-	if (!f->veth || f->master != want->bridge)
+	if (!l->veth || l->master != want->bridge)
 		return err_set(e, EEXIST, "a link of this name exists and is not this engine's");
 	log_info("link %s: a leftover, replaced", want->name);
 	if (veth_delete(rtnl, want->name, e) < 0)
 		return -e->code;
-	*f = (struct found){0};
-	return create(rtnl, want, f, e);
+	*l = (struct rt_link){0};
+	return create(rtnl, want, l, e);
 }
 
-static int bring_up(int rtnl, const struct veth_want *want, int ifindex, struct err *e)
+static void add_settings(struct batch *b, const struct veth_want *want, int ifindex)
+{
+	batch_add(b, rt_port_set(ifindex, want->hairpin), "bridge port");
+	batch_add(b, rt_port_owner(ifindex, want->mac), "bridge's address table");
+	batch_add(b, rt_veth_up(ifindex, want->alias), "bringing up");
+}
+
+int veth_make(int rtnl, const struct veth_want *want, struct rt_link *ret, struct err *e)
 {
 	_cleanup_batch_ struct batch b = {0};
-
-	batch_add(&b, rt_port_set(ifindex, want->hairpin), "bridge port");
-	batch_add(&b, rt_port_owner(ifindex, want->mac), "bridge's address table");
-	batch_add(&b, rt_veth_up(ifindex, want->alias), "bringing up");
-	return batch_run(&b, rtnl, NULL, NULL, e);
-}
-
-int veth_make(int rtnl, const struct veth_want *want, int *ret_inside, struct err *e)
-{
-	struct found f = {0};
+	struct rt_link l = {0};
 	struct err local = {0};
-	int r = create(rtnl, want, &f, &local);
+	int r = create(rtnl, want, &l, &local);
 
 	if (r == -EEXIST)
-		r = replace(rtnl, want, &f, &local);
+		r = replace(rtnl, want, &l, &local);
 	if (r < 0)
 		return err_set(e, r, "link %s: %s", want->name, local.text);
-	r = bring_up(rtnl, want, f.ifindex, e);
+	add_settings(&b, want, l.ifindex);
+	r = batch_run(&b, rtnl, NULL, NULL, e);
 	if (r < 0) {
 		veth_delete(rtnl, want->name, NULL);
 		return err_prefix(e, "link %s", want->name);
 	}
-	*ret_inside = f.peer;
+	*ret = l;
 	return 0;
+}
+
+bool veth_is_as(const struct rt_link *is, const struct veth_want *want)
+{
+	return is->up && is->master == want->bridge && !is->open && is->hairpin == want->hairpin &&
+	       strcmp(is->alias, want->alias) == 0 && strcmp(is->name, want->name) == 0;
+}
+
+int veth_mend(int rtnl, const struct veth_want *want, const struct rt_link *is, struct err *e)
+{
+	_cleanup_batch_ struct batch b = {0};
+
+	if (strcmp(is->name, want->name) != 0) {
+		batch_add(&b, rt_link_down(is->ifindex), "renaming");
+		batch_add(&b, rt_link_rename(is->ifindex, want->name), "renaming");
+	}
+	/* No change, for the kernel, where it has that master. */
+	batch_add(&b, rt_link_master(is->ifindex, want->bridge), "joining the bridge");
+	add_settings(&b, want, is->ifindex);
+	return batch_run(&b, rtnl, NULL, NULL, e) < 0 ? err_prefix(e, "link %s", is->name) : 0;
+}
+
+int veth_owner(int rtnl, int ifindex, const uint8_t mac[6], struct err *e)
+{
+	_cleanup_batch_ struct batch b = {0};
+
+	batch_add(&b, rt_port_owner(ifindex, mac), "bridge's address table");
+	return batch_run(&b, rtnl, NULL, NULL, e);
 }
