@@ -85,8 +85,9 @@ static void chan_free(struct chan *c)
 
 static void fail_pending(struct chan *c)
 {
-	static const struct err gone = {ECONNRESET, "the process that was asked is gone"};
+	struct err gone;
 
+	err_set(&gone, ECONNRESET, "the %s process is gone", role_name(c->setup.peer));
 	while (c->pending) {
 		struct pending *p = c->pending;
 

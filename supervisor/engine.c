@@ -60,6 +60,7 @@ void engine_serve_if_ready(struct engine *g)
 	if (!up(g, H_NETD) || !up(g, H_IMAGED) || !up(g, H_CGROUPD))
 		return;
 	settle(g);
+	network_sync(g);
 	g->serving = true;
 	g->listen_watch = loop_fd(g->loop, g->listen, LOOP_READ, sessions_accept, g);
 	log_info("engine %s serves on %s/ctl.sock", g->o->name, g->o->run_dir);

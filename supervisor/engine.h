@@ -105,6 +105,7 @@ struct ctr {
 	int orphan_status;	  /* waitpid's, once the launcher has reaped it; else -1 */
 	bool remove_after;	  /* remove when it has ended */
 	bool stop_wanted;	  /* asked while it was being started: stop it as soon as it runs */
+	bool attaching;		  /* netd was asked to, and has not answered */
 	int64_t stop_seconds;
 	struct restart restart;
 };
@@ -165,6 +166,8 @@ struct engine {
 	uint32_t idmap_seq;
 	bool anew; /* the whole engine has started, not only this process */
 	bool adopted, serving, ending;
+	bool network_up, syncing; /* netd has set the network up; is being told who is on it */
+	struct watch *sync_timer;
 	struct watch *end_timer, *accept_timer;
 	uint32_t n_clients, n_users; /* connections: of all, of users who are not root */
 	uint32_t teardowns;
@@ -195,6 +198,14 @@ void helper_tell(struct engine *g, unsigned int which, enum msg_type type, const
 
 /* reconcile.c: soon, and again and again */
 void reconcile(struct engine *g);
+
+/* network.c */
+extern const struct handler network_handlers[]; /* netd's words; self is its struct helper */
+void network_helper_up(struct engine *g);
+/* Tells netd who is on the network; from now on again and again. */
+void network_sync(struct engine *g);
+/* In a moment: something may have been left behind. */
+void network_sync_soon(struct engine *g);
 
 /* shims.c */
 void shims_fill(struct engine *g);

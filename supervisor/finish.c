@@ -20,11 +20,26 @@ static bool has_endpoint(const struct job *j)
 	return j->ctr->endpoint.obj != NULL;
 }
 
+/* What netd doesn't do now, since it is being started again, say, it does with the next list, which
+ * this container is not on. */
+static void on_detached(void *ref, void *msg, struct frame *f, const struct err *e)
+{
+	struct job *j = step_job(ref);
+
+	(void)msg;
+	(void)f;
+	if (e) {
+		log_warn("container %.12s: network: %s", j->ctr->id, e->text);
+		network_sync_soon(j->engine);
+	}
+	job_step_done(ref, NULL);
+}
+
 static void detach_network(struct job *j, void *ref)
 {
 	const struct net_detach m = {.container = j->ctr->id};
 
-	helper_request(j->engine, H_NETD, MSG_net_detach, &m, HELPER_MS, job_on_reply, ref);
+	helper_request(j->engine, H_NETD, MSG_net_detach, &m, HELPER_MS, on_detached, ref);
 }
 
 static void on_cgroup_state(void *ref, void *msg, struct frame *f, const struct err *e)
@@ -248,6 +263,7 @@ void ctr_exited(struct ctr *c, const struct shim_exited *how)
 {
 	if (c->status != CTR_RUNNING)
 		return;
+	c->error[0] = '\0'; /* of its network, if any, which it needs no more */
 	c->exit_code = how->exit_code;
 	c->finished_at = how->finished_at;
 	finish_begin(c);

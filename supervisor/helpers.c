@@ -13,7 +13,6 @@
 
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 5000
-#define SETUP_MS       20000
 /* Of a kind, on their way or alive; imaged asks for five, while as many may be ending. */
 #define WORKERS_MAX 16
 
@@ -105,39 +104,6 @@ static void on_helper_close(void *self, struct chan *ch)
 	log_warn("%s is gone; starting it again", role_name(h->role));
 	helpers_forget(h->engine, h->role, 0, h->pid);
 	helper_down(h);
-}
-
-static void on_net_ready(void *arg, void *msg, struct frame *f, const struct err *e)
-{
-	struct engine *g = arg;
-	struct err why = {0};
-
-	(void)f;
-	if (e) {
-		why = *e;
-		err_prefix(&why, "network");
-	} else if (doc_copy(&g->network, &schema_net_ready, msg, &why) == 0) {
-		engine_serve_if_ready(g);
-		return;
-	}
-	if (e && e->code == ECONNRESET) /* it died: the next one is asked */
-		return;
-	/* At the first start a bad subnet must be told at once; later, what runs must go on. */
-	if (!g->serving)
-		engine_give_up(g, &why);
-	else
-		log_error("%s", why.text);
-}
-
-static void netd_up(struct engine *g)
-{
-	const struct net_ready *known = g->network.obj;
-	const struct net_setup m = {.network = "bridge",
-		.subnet4 = known ? known->subnet4 : g->o->subnet4,
-		.subnet6 = known ? known->subnet6 : g->o->subnet6,
-		.port_ip = g->o->publish_ip};
-
-	helper_request(g, H_NETD, MSG_net_setup, &m, SETUP_MS, on_net_ready, g);
 }
 
 static struct helper *helper_of(struct engine *g, uint32_t role)
@@ -283,7 +249,8 @@ static void on_launcher(void *arg, int what)
 
 int helpers_open(struct engine *g, struct err *e)
 {
-	g->helpers[H_NETD] = (struct helper){.role = NETD, .on_up = netd_up};
+	g->helpers[H_NETD] = (struct helper){
+		.role = NETD, .handlers = network_handlers, .on_up = network_helper_up};
 	g->helpers[H_IMAGED] = (struct helper){.role = IMAGED, .handlers = imaged_handlers};
 	g->helpers[H_CGROUPD] = (struct helper){.role = CGROUPD, .handlers = cgroupd_handlers};
 	for (unsigned int i = 0; i < H_COUNT; i++) {

@@ -190,6 +190,7 @@ static void on_network(void *ref, void *msg, struct frame *f, const struct err *
 	struct job *j = step_job(ref);
 
 	(void)f;
+	j->ctr->attaching = false;
 	if (m)
 		doc_copy(&j->ctr->endpoint, &schema_endpoint, m->endpoint, NULL);
 	step_end(ref, e);
@@ -216,6 +217,7 @@ static void start_network(struct job *j, void *ref)
 	m.mac = o->mac;
 	m.ports.v = o->ports.v;
 	m.ports.n = o->ports.n;
+	j->ctr->attaching = true;
 	helper_request(j->engine, H_NETD, MSG_net_attach, &m, HELPER_MS, on_network, ref);
 }
 

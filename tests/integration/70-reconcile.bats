@@ -24,6 +24,7 @@ setup_file()
 
 teardown_file()
 {
+	foreign_remove 2>/dev/null
 	ip link del "${ENGINE_NAME}h"
 	ip netns del "$ENGINE_NAME-out"
 	engine_stop
@@ -144,4 +145,164 @@ link_of()
 	ctl rm -f web
 	ctl run -d --name again --ip "$ip4" -p 18192:80 "$bb" httpd -f -p 80 -h /var/www
 	wait_until 5 get 127.0.0.1 18192
+}
+
+@test "killed while containers come and go: each starts or fails with a sentence, and nothing is left of any" {
+	(
+		while :; do
+			kill -KILL "$(pid_of netd)" 2>/dev/null
+			sleep 0.3
+		done
+	) 3>&- &
+	HELD+=($!)
+	started=0
+	for i in $(seq 30); do
+		run --separate-stderr ctl run -d -p $((18200 + i)):80 "$bb" sleep 60
+		if [ "$status" = 0 ]; then
+			started=$((started + 1))
+			[ $((i % 3)) != 0 ] || ctl rm -f "$output" >/dev/null
+		else
+			[ "$status" = 125 ]
+			[ "${#stderr_lines[@]}" = 1 ]
+			[[ $stderr == "ctl: run: network: "* ]]
+		fi
+	done
+	kill "${HELD[@]}"
+	HELD=()
+	wait_until 20 answers
+	echo "$started of 30 started"
+	ids=$(ctl ps -q)
+	# shellcheck disable=SC2086
+	[ "$(for id in $ids; do address "$id"; done | sort | uniq -d)" = "" ]
+	for id in $ids; do
+		link=$(link_of "$id")
+		[ -n "$link" ]
+		[[ $(ip -o link show "$link") == *" master ${ENGINE_NAME}0 "*"state UP"* ]]
+	done
+	[ "$(ip -o link show master "${ENGINE_NAME}0" | wc -l)" = "$(wc -w <<<"$ids")" ]
+}
+
+@test "without netd: a start is one sentence and leaves nothing, an end is one all the same" {
+	ctl run -d --name web -p 18193:80 "$bb" httpd -f -p 80 -h /var/www
+	ctl run -d --name kept -p 18194:80 "$bb" sleep 60
+	id=$(ctl run -d --rm --name brief -p 18195:80 "$bb" sleep 60)
+	run without_netd ctl run --name never "$bb" true
+	[ "$status" = 125 ]
+	[[ $output =~ ^"ctl: run never: network: "(netd\ is\ not\ running;\ try\ again\ in\ a\ moment|the\ netd\ process\ is\ gone)$ ]]
+	[ "$(ctl inspect --format '{{.State.Status}}' never)" = created ]
+	ctl start never
+	run without_netd ctl rm -f web
+	[ "$status" = 0 ]
+	without_netd ctl stop -t 0 kept
+	without_netd ctl kill brief
+	wait_until 10 eval "! ctl inspect $id"
+	[ "$(ctl wait kept)" = 137 ]
+	[ -z "$(ip -o link show master "${ENGINE_NAME}0")" ]
+	# Their ports are free, and one that starts again is as good as new.
+	ctl run -d --name other -p 18193:80 -p 18195:80 "$bb" httpd -f -p 80 -h /var/www
+	wait_until 5 get 127.0.0.1 18193
+	ctl start kept
+	[[ $(nft list table inet "$ENGINE_NAME") == *" 18194 "*"$(address kept) . 80"* ]]
+}
+
+@test "supervisor and netd killed: the next ones know who is on the network, from the records alone" {
+	talker one -p 0.0.0.0:18196:7
+	start "$ENGINE_DIR/in" ip netns exec "$ENGINE_NAME-out" "$TALK" talk $OUT.1 18196
+	six=$(ctl inspect --format '{{.NetworkSettings.GlobalIPv6Address}}' one)
+	kill -STOP "$(pid_of "supervisor --serve")"
+	netd=$(pid_of netd)
+	kill -KILL "$(pid_of "supervisor --serve")" "$netd"
+	# Somebody takes all away meanwhile.
+	ip link del "${ENGINE_NAME}0"
+	nft delete table inet "$ENGINE_NAME"
+	wait_until 10 ctl version
+	goes_on "$ENGINE_DIR/in"
+	[[ $(ip -6 -o addr show dev "${ENGINE_NAME}0") == *"${six%::*}::1/64"* ]]
+	ping -c 1 -W 5 "$six"
+	run ctl run --rm -p 18196:80 "$bb" true
+	[ "$status" = 125 ]
+	[[ $output == *"in use by container"* ]]
+	run ctl run --rm --ip "$(address one)" "$bb" true
+	[ "$status" = 125 ]
+	# Its descriptors went down with the supervisor: a link that is gone now stays so, and that is said.
+	link=$(link_of one)
+	ip link del "$link"
+	wait_until 5 eval "[[ \$(ctl inspect --format '{{.State.Error}}' one) == *'network link is gone'*'restart the container'* ]]"
+	[ "$(grep -c 'container .* its network link is gone, and can.t be made again' "$ENGINE_LOG")" = 1 ]
+	[ "$(ctl inspect --format '{{.State.Running}}' one)" = true ]
+	ctl stop -t 0 one
+	ctl start one
+	[ -z "$(ctl inspect --format '{{.State.Error}}' one)" ]
+	"$TALK" talk 127.0.0.1 18196 | head -n 1
+}
+
+# Bridge, link, table and address that look much like the engine's, and aren't.
+foreign()
+{
+	ip link add "${ENGINE_NAME}f" type bridge
+	ip link set "${ENGINE_NAME}f" alias "bulkhead:${ENGINE_NAME}f:network:bridge" addrgenmode none
+	ip addr add 198.51.100.1/24 dev "${ENGINE_NAME}f"
+	ip link add "${ENGINE_NAME}g" type veth peer name "${ENGINE_NAME}i"
+	ip link set "${ENGINE_NAME}g" master "${ENGINE_NAME}f" alias "bulkhead:${ENGINE_NAME}f:web:198.51.100.2:0242c6336402:::"
+	nft "add table inet ${ENGINE_NAME}f; add map inet ${ENGINE_NAME}f published4 { type inet_service : ipv4_addr; elements = { 80 : 198.51.100.2 }; }"
+}
+
+foreign_remove()
+{
+	nft delete table inet "${ENGINE_NAME}f"
+	ip link del "${ENGINE_NAME}f"
+	ip link del "${ENGINE_NAME}g"
+}
+
+foreign_is()
+{
+	ip -d -o link show "${ENGINE_NAME}f"
+	ip -d -o link show "${ENGINE_NAME}g"
+	ip -o addr show dev "${ENGINE_NAME}f"
+	nft list table inet "${ENGINE_NAME}f"
+	grep -rs . "/proc/sys/net/ipv4/conf/${ENGINE_NAME}f" "/proc/sys/net/ipv4/conf/${ENGINE_NAME}g"
+}
+
+@test "whatever is done to bridge, links and tables is mended, connections go on, and others' are left alone" {
+	foreign
+	before=$(foreign_is)
+	talker one -p 0.0.0.0:18197:7
+	start "$ENGINE_DIR/in" ip netns exec "$ENGINE_NAME-out" "$TALK" talk $OUT.1 18197
+	start "$ENGINE_DIR/outside" ip netns exec "$ENGINE_NAME-out" "$TALK" echo $OUT.2 7
+	start "$ENGINE_DIR/out" ctl exec one python3 -c "$(cat "$TALK")" talk $OUT.2 7
+	link=$(link_of one)
+	bridge=${ENGINE_NAME}0
+	gateway=$(ctl inspect --format '{{.NetworkSettings.Gateway}}' one)
+	while read -r fault; do
+		echo "$fault"
+		eval "$fault"
+		goes_on "$ENGINE_DIR/in"
+		goes_on "$ENGINE_DIR/out"
+		"$TALK" talk 127.0.0.1 18197 | head -n 1
+	done <<-'FAULTS'
+		ip link set $link down
+		ip link set $link nomaster
+		ip link set $link master ${ENGINE_NAME}f
+		ip link set $link down name ${ENGINE_NAME}k
+		ip addr del $gateway/16 dev $bridge
+		ip link set $bridge down
+		ip link del $bridge
+		ip link del $link
+		nft delete table inet $ENGINE_NAME
+		nft delete table bridge $ENGINE_NAME
+		nft flush chain inet $ENGINE_NAME publish
+		echo 0 >/proc/sys/net/ipv4/conf/$bridge/forwarding
+		kill -KILL "$(pid_of netd)"; ip link del $bridge; nft delete table inet $ENGINE_NAME
+	FAULTS
+	[[ $(ctl exec one python3 -c 'print(open("/sys/class/net/eth0/address").read())') == "$(ctl inspect --format '{{.NetworkSettings.MacAddress}}' one)" ]]
+	diff <(foreign_is) <(echo "$before")
+	foreign_remove
+}
+
+@test "what the kernel doesn't tell of is mended in half a minute" {
+	ctl run -d --name web -p 18198:80 "$bb" httpd -f -p 80 -h /var/www
+	wait_until 5 get 127.0.0.1 18198
+	echo 0 >"/proc/sys/net/ipv4/conf/${ENGINE_NAME}0/route_localnet"
+	run ! get 127.0.0.1 18198
+	wait_until 45 get 127.0.0.1 18198
 }
