@@ -76,31 +76,50 @@ void engine_give_up(struct engine *g, const struct err *e)
 
 /* ---- the end ---- */
 
+/* Who has made something on the host that outlives processes. */
+static const struct {
+	unsigned int helper;
+	enum msg_type word;
+} teardowns[] = {{H_NETD, MSG_net_teardown}, {H_CGROUPD, MSG_cgroup_teardown}};
+
+/* A helper that dies meanwhile is started again, and asked again once it is up. */
 static void on_torn_down(void *arg, void *msg, struct frame *f, const struct err *e)
 {
-	struct engine *g = arg;
+	struct helper *h = arg;
 
 	(void)msg;
 	(void)f;
+	h->teardown = TEARDOWN_DONE;
 	if (e)
 		log_warn("taking down: %s", e->text);
-	if (--g->teardowns == 0)
-		loop_stop(g->loop, 0);
+	if (e && e->code == ECONNRESET)
+		h->teardown = TEARDOWN_DUE;
+	else
+		engine_end_if_idle(h->engine);
 }
 
 void engine_end_if_idle(struct engine *g)
 {
-	const struct net_teardown net = {0};
-	const struct cgroup_teardown cgroup = {0};
+	const struct done nothing = {0};
+	bool done = true;
 
-	if (!g->ending || g->teardowns > 0 || g->shims)
+	if (!g->ending || g->shims)
 		return;
 	for (const struct ctr *c = g->ctrs; c; c = c->next)
 		if (c->job || c->status == CTR_RUNNING)
 			return;
-	g->teardowns = 2;
-	helper_request(g, H_NETD, MSG_net_teardown, &net, END_GRACE_MS, on_torn_down, g);
-	helper_request(g, H_CGROUPD, MSG_cgroup_teardown, &cgroup, END_GRACE_MS, on_torn_down, g);
+	for (unsigned int i = 0; i < ARRAY_LEN(teardowns); i++) {
+		struct helper *h = &g->helpers[teardowns[i].helper];
+
+		done &= h->teardown == TEARDOWN_DONE;
+		if (h->teardown != TEARDOWN_DUE || !h->chan)
+			continue;
+		h->teardown = TEARDOWN_ASKED;
+		helper_request(g, teardowns[i].helper, teardowns[i].word, &nothing, END_GRACE_MS,
+			on_torn_down, h);
+	}
+	if (done)
+		loop_stop(g->loop, 0);
 }
 
 static void on_end_timeout(void *arg)

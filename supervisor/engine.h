@@ -140,6 +140,7 @@ struct helper {
 	int32_t pid;
 	struct watch *again;
 	uint64_t backoff_ms;
+	enum { TEARDOWN_DUE, TEARDOWN_ASKED, TEARDOWN_DONE } teardown;
 };
 enum { H_NETD, H_IMAGED, H_CGROUPD, H_COUNT };
 
@@ -170,7 +171,6 @@ struct engine {
 	struct watch *sync_timer;
 	struct watch *end_timer, *accept_timer;
 	uint32_t n_clients, n_users; /* connections: of all, of users who are not root */
-	uint32_t teardowns;
 	uint64_t started_at;
 };
 

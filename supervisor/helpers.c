@@ -89,8 +89,6 @@ static void helper_down(struct helper *h)
 	struct engine *g = h->engine;
 
 	h->chan = NULL;
-	if (g->ending)
-		return;
 	watch_free(h->again);
 	h->again = loop_timer(g->loop, h->backoff_ms, spawn_again, h);
 	h->backoff_ms = MIN(h->backoff_ms * 2, (uint64_t)BACKOFF_MAX_MS);
@@ -137,6 +135,7 @@ static void helper_up(struct helper *h, int32_t pid, int channel)
 		h->on_up(h->engine);
 	engine_serve_if_ready(h->engine);
 	reconcile(h->engine);
+	engine_end_if_idle(h->engine);
 }
 
 static void worker_up(struct engine *g, uint32_t role, int32_t pid, int channel)

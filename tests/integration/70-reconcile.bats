@@ -306,3 +306,22 @@ foreign_is()
 	run ! get 127.0.0.1 18198
 	wait_until 45 get 127.0.0.1 18198
 }
+
+# With an engine of its own, in a subshell: the file's is looked at afterwards.
+ends_without_netd()
+(
+	engine_start || exit 1
+	ctl pull -q "$bb"
+	ctl run -d -p 18199:80 "$bb" sleep 60
+	supervisor=$(pid_of "supervisor --serve")
+	kill -STOP "$supervisor"
+	kill -KILL "$(pid_of netd)"
+	kill -TERM "$ENGINE_PID"
+	sleep 0.2
+	kill -CONT "$supervisor"
+	engine_stop
+)
+
+@test "an engine that ends while netd is dead takes all down, too" {
+	ends_without_netd
+}
