@@ -181,6 +181,8 @@ static int setup(struct netd *d, const struct net_setup *m, struct network **ret
 
 	if (names_check("network", m->network, e) < 0 || check_port_ip(port_ip, e) < 0)
 		return -e->code;
+	if (sysctls_recall(d->sysctls, &m->sysctls, e) < 0)
+		return -e->code;
 	if (!d->book_read)
 		r = fw_read(d->fw, &found, e);
 	if (r == 0)
@@ -202,18 +204,21 @@ static int setup(struct netd *d, const struct net_setup *m, struct network **ret
 static void on_net_setup(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
 {
 	char gw4[INET_ADDRSTRLEN], gw6[INET6_ADDRSTRLEN], net4[CIDR_TEXT_MAX], net6[CIDR_TEXT_MAX];
+	_cleanup_arena_ struct arena a = {0};
 	struct netd *d = self;
 	struct in6_addr gateway6;
 	struct network *n = NULL;
+	struct strv changed = {0};
 	struct err e = {0};
 
 	(void)f;
-	if (setup(d, msg, &n, &e) < 0) {
+	if (setup(d, msg, &n, &e) < 0 || sysctls_changed(d->sysctls, &a, &changed, &e) < 0) {
 		fail(c, id, &e);
 		return;
 	}
 	gateway6 = network_gateway6(n);
 	struct net_ready ready = {
+		.sysctls = changed,
 		.bridge = n->bridge,
 		.subnet4 = cidr4_format(n->net4, net4),
 		.gateway4 = ip4_format(pool_gateway(n->pool), gw4),

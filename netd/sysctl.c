@@ -17,6 +17,7 @@
 #include "base/log.h"
 
 #define VALUE_MAX 16
+#define TOLD_MAX  1024 /* messages.def */
 
 struct change {
 	struct change *next;
@@ -234,4 +235,75 @@ void sysctls_restore(struct sysctls *s)
 			log_info("sysctl net/%s: %s again", c->path, c->before);
 	}
 	forget(s);
+}
+
+int sysctls_changed(const struct sysctls *s, struct arena *a, struct strv *ret, struct err *e)
+{
+	uint32_t n = 0;
+
+	for (const struct change *c = s->changes; c && n < TOLD_MAX; c = c->next)
+		n++;
+	if (!n)
+		return 0;
+	ret->v = arena_alloc(a, n * sizeof(*ret->v));
+	for (const struct change *c = s->changes; ret->n < n && ret->v; c = c->next) {
+		char text[NAME_MAX + VALUE_MAX + 32];
+
+		snprintf(text, sizeof(text), "%s=%s", c->path, c->before);
+		ret->v[ret->n] = arena_strdup(a, text);
+		if (!ret->v[ret->n])
+			ret->v = NULL;
+		ret->n++;
+	}
+	return ret->v ? 0 : err_errno(e, ENOMEM, "sysctls");
+}
+
+/* What sysctls_forward writes there; NULL for what it doesn't touch. */
+static const char *written_to(const char *path)
+{
+	static const char conf[] = "ipv6/conf/", accept_ra[] = "/accept_ra";
+	size_t n = strlen(path), head = sizeof(conf) - 1, tail = sizeof(accept_ra) - 1;
+	const char *link = path + head;
+
+	if (strcmp(path, "ipv4/ip_forward") == 0 || strcmp(path, "ipv6/conf/all/forwarding") == 0)
+		return "1";
+	if (n <= head + tail || strncmp(path, conf, head) != 0 ||
+		strcmp(path + n - tail, accept_ra) != 0 || link[0] == '.')
+		return NULL;
+	return strchr(link, '/') == path + n - tail ? "2" : NULL;
+}
+
+static int recall(struct sysctls *s, const char *text, struct change ***at, struct err *e)
+{
+	_cleanup_free_ char *path = strdup(text);
+	char *before = path ? strchr(path, '=') : NULL;
+	const char *after;
+
+	if (!path)
+		return err_errno(e, ENOMEM, "sysctls");
+	if (before)
+		*before++ = '\0';
+	after = before ? written_to(path) : NULL;
+	if (!after || strlen(path) > NAME_MAX || strlen(before) >= VALUE_MAX ||
+		strspn(before, "0123456789-") != strlen(before))
+		return err_set(e, EINVAL, "sysctl %s: not one that netd changes", text);
+	if (is_changed(s, path))
+		return 0;
+	**at = change_new(path, before, after);
+	if (!**at)
+		return err_errno(e, ENOMEM, "sysctls");
+	*at = &(**at)->next;
+	return 0;
+}
+
+int sysctls_recall(struct sysctls *s, const struct strv *changed, struct err *e)
+{
+	struct change **at = &s->changes;
+	int r = 0;
+
+	while (*at)
+		at = &(*at)->next;
+	for (uint32_t i = 0; i < changed->n && r == 0; i++)
+		r = recall(s, changed->v[i], &at, e);
+	return r;
 }

@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "base/err.h"
+#include "codec.h"
 
 struct sysctls;
 
@@ -36,6 +36,11 @@ int sysctls_bridge(struct sysctls *s, const char *bridge, struct err *e);
  * frames to 01:80:c2:00:00:0x are not bridged (br_handle_frame). */
 int sysctls_link(struct sysctls *s, const char *link, struct err *e);
 
-/* Puts back what sysctls_forward changed since this process started, where it still has the value
- * that was written. */
+/* Puts back what sysctls_forward changed, in this process or as sysctls_recall says, where it still
+ * has the value that was written. */
 void sysctls_restore(struct sysctls *s);
+
+/* What that would be, as "path=value" with the value from before, the latest change first. */
+int sysctls_changed(const struct sysctls *s, struct arena *a, struct strv *ret, struct err *e);
+/* Takes that over from a process that has died. -EINVAL when one is none that netd changes. */
+int sysctls_recall(struct sysctls *s, const struct strv *changed, struct err *e);

@@ -78,6 +78,7 @@ static void set_up(struct engine *g)
 	if (known) {
 		m.subnet4 = known->subnet4;
 		m.subnet6 = known->subnet6;
+		m.sysctls = known->sysctls;
 	} else if (ep && ep->gateway4) {
 		m.subnet4 = subnet_of(ep->gateway4, ep->prefix4, net4);
 		m.subnet6 = subnet_of(ep->gateway6, ep->prefix6, net6);

@@ -408,3 +408,27 @@ wait_for()
 	[ "$(links)" = "$links" ]
 	[ -z "$(in_ns "$HOST" nft list tables)" ]
 }
+
+@test "sysctls are put back at the end as they were before the first of several netds" {
+	sysctls=$(sysctls)
+	set_up
+	changed=$(sed -E 's/.*gateway6=[^ ]*//' <<<"$REPLY")
+	[[ $changed == *"sysctls=ipv4/ip_forward=0"* ]]
+	for _ in 1 2; do
+		kill -KILL "$NETD"
+		exec {TO}>&- {FROM}<&-
+		wait "$NETD" || true
+		netd_start tnet
+		# shellcheck disable=SC2086
+		set_up $changed
+		[[ $REPLY == *"$changed" ]]
+	done
+	say net_teardown
+	[ "$REPLY" = "done" ]
+	diff <(sysctls) <(echo "$sysctls")
+	for bad in ipv4/tcp_syncookies=0 ipv4/ip_forward ipv4/ip_forward=x ipv6/conf/../accept_ra=1 ipv6/conf/a/b/accept_ra=1 \
+		ipv6/conf//accept_ra=1 ipv6/conf/accept_ra=1 ../kernel/panic=1; do
+		refused "net_setup network=bridge sysctls=$bad" "sysctl $bad: not one that netd changes"
+	done
+	diff <(sysctls) <(echo "$sysctls")
+}
