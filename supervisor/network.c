@@ -32,6 +32,8 @@ static void on_net_ready(void *arg, void *msg, struct frame *f, const struct err
 		engine_serve_if_ready(g);
 		return;
 	}
+	if (e && e->code == ECONNRESET) /* it died: the next one is asked */
+		return;
 	/* At the first start a bad subnet must be told at once; later, what runs must go on. */
 	if (!g->serving)
 		engine_give_up(g, &why);
