@@ -29,6 +29,7 @@ static void sweep(struct ctr *c)
 
 	helper_tell(c->engine, H_CGROUPD, MSG_cgroup_remove, &cgroup);
 	helper_tell(c->engine, H_NETD, MSG_net_detach, &net);
+	start_hurry(c);
 }
 
 /* What an earlier life left half done: starts, ends that nobody collected, removals. Not before the

@@ -327,6 +327,22 @@ its_end()
 	[ "$(ctl inspect --format '{{.State.Running}}' slow)" = true ]
 }
 
+@test "the supervisor is killed while imaged copies: the copy is called off, and nothing is left" {
+	before=$(used)
+	slow_copy
+	id=$(ctl inspect --format '{{.Id}}' slow)
+	kill -KILL "$(pgrep -P "$ENGINE_PID" -f '^supervisor --serve')"
+	wait "$runner" || true
+	wait_until 20 engine_answers
+	wait_until 10 no_copies
+	[ ! -e "$ENGINE_STATE/rootfs/$id" ]
+	kill "$tracer"
+	wait "$tracer" || true
+	ctl start slow
+	ctl rm -f slow
+	[ ! -e "$ENGINE_STATE/rootfs/$id" ]
+}
+
 @test "a container with private copies outlives supervisor and imaged, and its copy goes with it" {
 	before=$(used)
 	sleeper own --isolated-layers
