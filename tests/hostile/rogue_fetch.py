@@ -59,8 +59,9 @@ def answers_twice(self, ident, body, out):
 
 
 def chatters(self, ident, body, out):
+    """Each word says a little more, of a layer that is said to be as large."""
     for i in range(rogue.FLOOD):
-        self.say("fetch_progress", ident + i % 2, bytes=i % (len(self.stage.layer.blob) + 2))
+        self.say("fetch_progress", ident + i % 2, bytes=i + 1)
     Fetch.blob(self, ident, body, out)
 
 
@@ -97,7 +98,7 @@ def lies(stage, result):
         ("half the bytes", fetched(60), "truncated gzip|content does not match"),
         ("bytes behind the blob", fetched(4096), "image_pulled"),
         ("one answer a thousand times", variant(Fetch, blob=answers_twice), "image_pulled"),
-        (f"{rogue.FLOOD} words of progress", variant(Fetch, blob=chatters), "image_pulled"),
+        (f"{rogue.FLOOD} words of progress", variant(with_layer(size=rogue.FLOOD), blob=chatters), "image_pulled"),
         ("dies when asked", variant(Fetch, resolve=dies(0)), "the fetch worker has ended unexpectedly"),
         ("dies with the pipe empty", variant(Fetch, blob=dies(0)), r"\S"),
         ("dies half-way", variant(Fetch, blob=dies(60)), r"\S"),
