@@ -48,10 +48,10 @@ int store_open_layer(const struct store *s, const char *digest, struct err *e);
  * -errno. */
 int store_layer_begin(
 	struct store *s, const char *digest, char name[STORE_TMP_NAME], struct err *e);
-/* Takes it in as layer *l, whose diff_id, opaque and implied are what unpacking found, as is that it
- * has so many bytes. Refused is what isn't such an image, or can still be written to. */
-int store_layer_commit(struct store *s, const char *name, uint64_t bytes, const struct layer *l,
-	struct err *e);
+/* Takes it in as layer *l, whose diff_id, opaque and implied are what unpacking found, as is that
+ * it has so many bytes. Refused is what isn't such an image, or can still be written to. */
+int store_layer_commit(
+	struct store *s, const char *name, uint64_t bytes, const struct layer *l, struct err *e);
 void store_layer_abort(struct store *s, const char *name);
 /* Removes a layer unless a record names it. */
 void store_layer_release(struct store *s, const char *digest);

@@ -163,8 +163,8 @@ static int commit_file(struct store *s, const struct commit *c, struct err *e)
 }
 
 /* The serial in a mark tells it from that of an earlier file of this name. */
-int store_layer_commit(struct store *s, const char *name, uint64_t bytes, const struct layer *l,
-	struct err *e)
+int store_layer_commit(
+	struct store *s, const char *name, uint64_t bytes, const struct layer *l, struct err *e)
 {
 	char mark[MARK_NAME_MAX];
 	int r;

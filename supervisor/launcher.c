@@ -349,7 +349,8 @@ static void supervisor_gone(struct launcher *l, int status)
 	l->backoff_ms = MIN(l->backoff_ms * 2, (uint64_t)BACKOFF_MAX_MS);
 }
 
-/* Those of an imaged that is gone: one that reads from another's pipe doesn't see its channel close. */
+/* Those of an imaged that is gone: one that reads from another's pipe doesn't see its channel
+ * close. */
 static void end_workers(struct launcher *l)
 {
 	for (struct child *c = l->children; c; c = c->next)
