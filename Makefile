@@ -42,7 +42,9 @@ cgroupd_src := $(basename $(notdir $(wildcard cgroupd/*.c)))
 shim_src    := $(filter-out mkfilter,$(basename $(notdir $(wildcard shim/*.c))))
 
 supervisor_libs := -levent_core -lcap -lseccomp
-ctl_libs    := -ljansson -lcap -lseccomp
+# libarchive is for cp alone, and static: with all that the shared one needs every ctl would start later.
+ctl_libs    := -Wl,--wrap=iconv_open -l:libarchive.a -l:libz.a -l:libbz2.a -l:liblzma.a -l:libzstd.a \
+	    -ljansson -lcap -lseccomp
 netd_libs   := -levent_core -lcap -lseccomp -lnl-route-3 -lnl-3 -lnftables -ljansson
 imaged_libs := -levent_core -lcap -lseccomp -lcurl -ljansson -larchive -lisal -lzstd -lcrypto
 cgroupd_libs := -levent_core -lcap -lseccomp -lm

@@ -23,10 +23,17 @@
 /* Whose files they are doesn't matter to who reads them all. */
 #define CAP_BIT(name) (1ULL << CAP_##name)
 #define READ_CAPS     CAP_BIT(DAC_READ_SEARCH)
+/* Nor to who writes; what he gives away he still sets the mode, the times and the capabilities of.
+ */
+#define WRITE_CAPS                                                                                 \
+	(CAP_BIT(DAC_OVERRIDE) | CAP_BIT(CHOWN) | CAP_BIT(FOWNER) | CAP_BIT(FSETID) |              \
+		CAP_BIT(SETFCAP))
 
 static const struct visit_row rows[] = {
 	{"top", 0, 0, 0, false, visit_top},
 	{"export", 0, READ_CAPS, VISIT_READ, true, visit_export},
+	{"copy-out", 2, READ_CAPS, VISIT_READ, false, visit_copy_out},
+	{"copy-in", 4, WRITE_CAPS, VISIT_WRITE, false, visit_copy_in},
 };
 
 static const struct visit_row *find(const char *name)

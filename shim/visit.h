@@ -52,3 +52,5 @@ int visit_top(const struct visit *v, struct err *e);
 
 /* visit_copy.c */
 int visit_export(const struct visit *v, struct err *e);
+int visit_copy_out(const struct visit *v, struct err *e);
+int visit_copy_in(const struct visit *v, struct err *e);

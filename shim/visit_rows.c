@@ -5,6 +5,7 @@
  */
 #include <linux/fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "base/priv.h"
 #include "visit.h"
@@ -38,8 +39,30 @@ static const struct priv_syscall reading[] = {
 	PRIV_SYS_END,
 };
 
+static const struct priv_syscall writing[] = {
+	PRIV_SYS(readlinkat, "where the target leads, if it is a link"),
+	PRIV_SYS(mkdirat, "directories"),
+	PRIV_SYS(symlinkat, "links"),
+	PRIV_SYS(linkat, "second names of files"),
+	PRIV_SYS_IF(mknodat, 2, S_IFMT, S_IFIFO, "FIFOs, and no devices"),
+	PRIV_SYS(renameat, "what is whole takes its place"),
+	PRIV_SYS(renameat2, "likewise, where nothing may be yet"),
+	PRIV_SYS(unlinkat, "what is not whole goes"),
+	PRIV_SYS(faccessat, "clean-up: whether a directory has moved"),
+	PRIV_SYS(faccessat2, "the same of newer C libraries"),
+	PRIV_SYS(ftruncate, "holes at the end of sparse files"),
+	PRIV_SYS(fsetxattr, "what else a file has"),
+	PRIV_SYS(fchown, "whom files and directories belong to"),
+	PRIV_SYS(fchownat, "likewise links, which can't be opened"),
+	PRIV_SYS(fchmod, "modes"),
+	PRIV_SYS(utimensat, "times"),
+	PRIV_SYS(getrandom, "names that nobody uses"),
+	PRIV_SYS_END,
+};
+
 const struct visit_calls_row visit_calls[] = {
 	{VISIT_COMMON, common},
 	{VISIT_READ, reading},
+	{VISIT_WRITE, writing},
 	{0},
 };

@@ -14,6 +14,8 @@ static const struct {
 } visits[] = {
 	{"top", 0},
 	{"export", 0},
+	{"copy-out", 2},
+	{"copy-in", 4},
 };
 
 int visit_check(struct exec_spec *x, struct err *e)

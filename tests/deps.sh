@@ -20,7 +20,10 @@ libnl-route-3-dev         build                     netd: links, addresses, rout
 libcap-dev                build                     privilege profiles
 libmsgpack-dev            build                     the packer of proto's codec
 libcurl4-openssl-dev      build                     imaged --fetch: HTTP and TLS
-libarchive-dev            build                     imaged --unpack: tar
+libarchive-dev            build                     imaged --unpack: tar; ctl cp: tar archives of others
+zlib1g-dev                build                     ctl cp: those that are compressed
+libbz2-dev                build                     likewise
+liblzma-dev               build                     likewise
 libseccomp-dev            build                     syscall filters
 libjansson-dev            build                     JSON
 libnftables-dev           build                     netd: the ruleset as nft text
@@ -42,7 +45,9 @@ bats                      check                     integration tests
 libcmocka-dev             check                     unit tests
 umoci                     check,bench               reference unpacker; repacks the Debian image's layers
 mmdebstrap                check,bench               the multi-layer Debian image
-zstd                      check                     the image with zstd layers
+zstd                      check                     the image with zstd layers; a compressed archive for cp
+bzip2                     check                     likewise
+xz-utils                  check                     likewise
 erofs-utils               check                     fsck.erofs judges every layer we write
 e2fsprogs                 check,bench               mkfs.ext4: small loop filesystems as state directory
 xfsprogs                  check                     mkfs.xfs: a file system whose files can share blocks

@@ -51,6 +51,7 @@ enum priv_access {
 	PRIV_MAKE = 4,	  /* make, rename and remove files and directories */
 	PRIV_RMDIR = 8,	  /* remove directories, no more */
 	PRIV_DEVICE = 16, /* ioctl on device files */
+	PRIV_LINK = 32,	  /* make symbolic links and FIFOs */
 };
 struct priv_path {
 	const char *path;    /* with all below it; ":name" is a place (sandbox.h) */

@@ -39,7 +39,8 @@ struct rule {
 #define MAKE_CHAR   (1U << 6)
 #define MAKE_DIR    (1U << 7)
 #define MAKE_REG    (1U << 8)
-#define MAKE_OTHERS (0xfU << 9) /* socket, fifo, block device, symbolic link */
+#define MAKE_FIFO   (1U << 10) /* 9: sockets, 11: block devices */
+#define MAKE_SYM    (1U << 12)
 #define REFER	    (1U << 13)
 #define TRUNCATE    (1U << 14)
 #define IOCTL_DEV   (1U << 15)
@@ -75,6 +76,7 @@ static const struct {
 	{PRIV_MAKE, MAKE_REG | MAKE_DIR | REMOVE_FILE | REMOVE_DIR | REFER},
 	{PRIV_RMDIR, REMOVE_DIR},
 	{PRIV_DEVICE, IOCTL_DEV},
+	{PRIV_LINK, MAKE_SYM | MAKE_FIFO},
 };
 
 static uint64_t rights_of(unsigned int access)
@@ -157,13 +159,27 @@ static int add_rows(int ruleset, const struct priv_path *p, const struct sandbox
 	return 0;
 }
 
+/* Where a user copies to may be just that. */
+static bool is_root_given(const struct sandbox_place *places)
+{
+	struct stat root, st;
+
+	if (stat("/", &root) < 0)
+		return false;
+	for (; places && places->name; places++)
+		if (places->fd >= 0 && fstat(places->fd, &st) == 0 && st.st_dev == root.st_dev &&
+			st.st_ino == root.st_ino)
+			return true;
+	return false;
+}
+
 /* What must fail by now: the root directory is no profile's, and binding few ones'. */
-static int prove(const struct ruleset *rules, struct err *e)
+static int prove(const struct ruleset *rules, const struct sandbox_place *places, struct err *e)
 {
 	struct sockaddr_in any = {.sin_family = AF_INET};
 	_cleanup_fd_ int dir = -1, sock = -1;
 
-	if (rules->files) {
+	if (rules->files && !is_root_given(places)) {
 		dir = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (dir >= 0 || errno != EACCES)
 			return err_set(e, EPERM, "Landlock: the root directory can be listed");
@@ -250,7 +266,7 @@ int sandbox_paths(
 	if (*missing)
 		log_info("this kernel's Landlock (version %d) can't bound: %s", abi, missing);
 	if (r == 0)
-		r = prove(&rules, e);
+		r = prove(&rules, places, e);
 	if (r < 0)
 		return r;
 	log_debug("Landlock version %d bounds files %lx, TCP %lx, scope %lx, proved", abi,

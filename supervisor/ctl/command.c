@@ -49,6 +49,14 @@ void ctl_complain(const struct ctl *c, const struct err *e)
 		text);
 }
 
+void ctl_warn(const struct ctl *c, const char *warning)
+{
+	char text[4 * ERR_TEXT_MAX + 1];
+
+	table_visible(warning, text, sizeof(text));
+	fprintf(stderr, "ctl: %s: warning: %s\n", c->command, text);
+}
+
 int ctl_for_each(struct ctl *c, const struct strv *operands, void *options,
 	int (*fn)(struct ctl *c, void *options, const char *ref, struct err *e))
 {

@@ -37,8 +37,8 @@ struct command {
 
 extern const struct command command_run, command_create, command_start, command_attach,
 	command_exec, command_stop, command_restart, command_kill, command_rm, command_wait,
-	command_ps, command_top, command_export, command_logs, command_inspect, command_pull,
-	command_images, command_rmi, command_info, command_doctor, command_version;
+	command_ps, command_top, command_export, command_cp, command_logs, command_inspect,
+	command_pull, command_images, command_rmi, command_info, command_doctor, command_version;
 
 /* Connects, then drops every capability for good: what is read from now on comes from containers.
  * Open before it what the caller's own rights are needed for. */
@@ -49,6 +49,9 @@ int ctl_exit_code(const struct err *e, int other);
 
 /* One error of one object of several, on stderr: `ctl: kill: no such container: x`. */
 void ctl_complain(const struct ctl *c, const struct err *e);
+
+/* `ctl: cp: warning: …` on stderr. */
+void ctl_warn(const struct ctl *c, const char *text);
 
 /* Runs fn for each operand, complains of each failure and goes on. Returns 0 or EXIT_OBJECT. */
 int ctl_for_each(struct ctl *c, const struct strv *operands, void *options,

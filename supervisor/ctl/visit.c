@@ -162,6 +162,8 @@ int visit_run(struct ctl *c, struct visit *v, int collect, struct visit_text *re
 		r = attend(c, wait_id, &said, &text, &code, e);
 	if (r == 0)
 		r = judge(code, &said, e);
+	if (r == 0 && said.text.n > 0)
+		ctl_warn(c, said.text.p);
 	if (r == 0 && text.over)
 		r = err_set(e, E2BIG, "it says more than %zu bytes", text.max);
 	if (r == 0 && ret)
@@ -182,6 +184,16 @@ int visit_from(struct ctl *c, struct visit *v, struct side *s, struct err *e)
 	int there = visit_run(c, v, -1, NULL, e), here = side_end(s, there == 0, &mine);
 
 	if (here == 0 || (there < 0 && (!is_echo(there) || is_echo(here))))
+		return there;
+	return err_set(e, here, "%s", mine.text);
+}
+
+int visit_to(struct ctl *c, struct visit *v, struct side *s, struct err *e)
+{
+	struct err mine = {0};
+	int there = visit_run(c, v, -1, NULL, e), here = side_end(s, there == 0, &mine);
+
+	if (here == 0 || is_echo(here))
 		return there;
 	return err_set(e, here, "%s", mine.text);
 }

@@ -26,5 +26,7 @@ struct visit_text {
 };
 int visit_run(struct ctl *c, struct visit *v, int collect, struct visit_text *ret, struct err *e);
 
-/* With a local side (side.h), which takes what it says: whoever began to fail has the word. */
+/* With a local side (side.h), which takes what it says, or gives what it reads: whoever began to
+ * fail has the word. */
 int visit_from(struct ctl *c, struct visit *v, struct side *s, struct err *e);
+int visit_to(struct ctl *c, struct visit *v, struct side *s, struct err *e);

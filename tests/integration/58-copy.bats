@@ -368,3 +368,603 @@ unpacked()
 	[ ! -e "$dir/x.tar" ]
 	[[ "$(ctl top c)" == *"sleep 1000"* ]]
 }
+
+# ---- cp: docker's table ----
+
+# What SRC is, where it goes, and what is there afterwards (names, ':' and the contents of files), or = and words of the
+# error. The same holds both ways: the tree that is copied from has f, d (with g and s/h), lf -> f, ld -> d; the one that is
+# copied to has F, D (with f, a file) and E (with d, a directory that holds old), LF -> F, LD -> D, LN -> N.
+table='
+f       N          N:f
+f       N/         =does not exist
+f       M/N        =does not exist
+f       F          F:f
+f       D          D/f:f
+f       D/         D/f:f
+f       D/.        D/f:f
+f       LF         F:f LF->F
+f       LD         D/f:f LD->D
+f       LN         N:f LN->N
+f       F/         =ot a directory
+f/      N          =ot a directory
+f/.     N          =ot a directory
+none    N          =no such file
+d       N          N/g:g N/s/h:h
+d       N/         N/g:g N/s/h:h
+d       M/N        =does not exist
+d       F          =a directory can.t be copied to a file
+d       D          D/d/g:g D/d/s/h:h D/f:old
+d/      D          D/d/g:g D/d/s/h:h D/f:old
+d/.     D          D/f:old D/g:g D/s/h:h
+d/.     N          N/g:g N/s/h:h
+d/.     F          =a directory can.t be copied to a file
+d       E          E/d/g:g E/d/old:old E/d/s/h:h
+d       LD         D/d/g:g D/d/s/h:h D/f:old LD->D
+d/f     N          =no such file
+d/g     E/d        E/d/g:g E/d/old:old
+lf      N          N->f
+lf      D          D/f:old D/lf->f
+-L&lf   N          N:f
+-L&lf   D          D/f:old D/lf:f
+ld      N          N->d
+ld/     N          N/g:g N/s/h:h
+ld/     D          D/f:old D/ld/g:g D/ld/s/h:h
+-L&ld   D          D/f:old D/ld/g:g D/ld/s/h:h
+ld/.    D          D/f:old D/g:g D/s/h:h
+d/../f  N          N:f
+d/s/..  N          N/g:g N/s/h:h
+f       E/d/old/x  =ot a directory
+x:y     N          N:colon
+'
+make_from='mkdir from; cd from; printf f >f; mkdir -p d/s; printf g >d/g; printf h >d/s/h; ln -s f lf; ln -s d ld; printf colon >x:y'
+make_to='rm -rf to; mkdir to; cd to; printf F >F; mkdir -p D E/d; printf old >D/f; printf old >E/d/old; ln -s F LF; ln -s D LD; ln -s N LN'
+# What it looks like now, of what a copy may have changed.
+look='cd to; find . ! -type d | sed s,^./,, | sort | while read -r n; do
+	if [ -L "$n" ]; then echo "$n->$(readlink "$n")"; else echo "$n:$(cat "$n")"; fi; done'
+
+# expected WANTED: of a line of the table, with what is there anyway
+expected()
+{
+	local w names=" $1 "
+
+	for w in $1; do echo "$w"; done
+	for w in F:F D/f:old E/d/old:old "LF->F" "LD->D" "LN->N"; do
+		# What the copy wrote to or replaced has another line.
+		[[ "$names" == *" ${w%%[:-]*}"[:-]* ]] || echo "$w"
+	done
+}
+
+# table_line FROM-PREFIX TO-PREFIX: one line, in $src $dst $want; LOOK and RESET are commands
+table_line()
+{
+	local flags=() got=0
+
+	if [[ "$src" == *"&"* ]]; then
+		flags=("${src%&*}")
+		src=${src#*&}
+	fi
+	$RESET
+	run ctl cp "${flags[@]}" "$1$src" "$2$dst"
+	if [[ "$want" == =* ]]; then
+		[ "$status" = 1 ] && [ "${#lines[@]}" = 1 ] && grep -q "${want#=}" <<<"$output" || got=1
+		want=
+	else
+		[ "$status" = 0 ] && [ "$output" = "" ] || got=1
+	fi
+	expected "$want" | sort >"$dir/want"
+	$LOOK >"$dir/got"
+	if [ $got = 1 ] || ! diff "$dir/want" "$dir/got"; then
+		echo "cp ${flags[*]} $1$src $2$dst: $status $output"
+		return 1
+	fi
+}
+
+every_line()
+{
+	local failed=0 src dst want
+
+	while read -r src dst want; do
+		[ -z "$src" ] || table_line "$@" || failed=1
+	done <<<"$table"
+	return $failed
+}
+
+reset_here() { (eval "$make_to"); }
+look_here() { (eval "$look"); }
+reset_there() { ctl exec c sh -c "cd /w; $make_to"; }
+look_there() { ctl exec c sh -c "cd /w; $look"; }
+
+@test "cp out of a container: docker's table, line by line" {
+	ctl run -d --name c "$bb" sleep 1000
+	ctl exec c sh -c "mkdir /w; cd /w; $make_from"
+	RESET=reset_here LOOK=look_here
+	every_line c:/w/from/ "$PWD/to/"
+	every_line c:w/from/ to/
+}
+
+@test "cp into a container: docker's table, line by line" {
+	ctl run -d --name c "$bb" sleep 1000
+	ctl exec c mkdir /w
+	(eval "$make_from")
+	RESET=reset_there LOOK=look_there
+	every_line ./from/ c:/w/to/
+	every_line "$PWD/from/" c:w/to/
+}
+
+@test "cp: what is where in a word" {
+	ctl run -d --name c "$bb" sleep 1000
+	printf x >a:b
+	ctl cp ./a:b c:/x
+	ctl cp "$PWD/a:b" c:/y
+	ctl cp c:/x ./c:d
+	[ "$(cat c:d)" = x ]
+	refused "no such container: a" ctl cp a:b .
+	refused "between containers" ctl cp c:/x c:/z
+	refused "must be in a container" ctl cp x y
+	refused "must be in a container" ctl cp - -
+	refused "an empty path" ctl cp "" c:/x
+	refused "is not CONTAINER:PATH" ctl cp c: x
+	refused "is not CONTAINER:PATH" ctl cp :/x x
+	refused "needs CONTAINER:SRC" ctl cp c:/x
+	refused "unknown flag" ctl cp --nothing c:/x x
+	# The id, and a beginning of it, name it too. The place it starts from is /, whatever WORKDIR says.
+	id=$(ctl run -d -w /tmp "$bb" sleep 1000)
+	ctl cp a:b "${id:0:12}:q" 2>/dev/null && false
+	ctl cp ./a:b "${id:0:12}:q"
+	ctl exec "$id" cat /q
+	ctl cp "$id:/q" - | tar t | grep -qx q
+	# . is what it holds, .. the directory above by its name.
+	mkdir sub
+	cd sub
+	ctl cp . c:/tmp
+	ctl cp .. c:/tmp
+	[ "$(ctl exec c ls /tmp)" = w ]
+	ctl cp c:/tmp/w/a:b .
+	ctl cp c:/tmp/w ..
+	[ "$(cat ../w/a:b)" = x ]
+}
+
+# ---- what a file has ----
+
+@test "cp keeps modes, times, links, holes, attributes; owners with -a alone" {
+	ctl run -d --name c "$debian" sleep 1000
+	ctl exec c bash -c 'mkdir -p /t/d /t/locked; cd /t; echo x >f; ln f d/hard; ln -s /etc/passwd abs; ln -s ../nowhere rel; mkfifo -m 640 fifo
+		truncate -s 5G sparse; printf end | dd of=sparse bs=1 seek=5000000000 conv=notrunc status=none; echo in >locked/in
+		python3 -c "
+import os, socket
+socket.socket(socket.AF_UNIX).bind(\"sock\")
+os.setxattr(\"f\", \"user.a\", b\"\\x00\\xff=\\n\")
+os.setxattr(\"d\", \"user.dir\", b\"v\")
+os.mkdir(b\"\\xff\\n\")
+os.utime(\"f\", ns=(0, -1250000000))
+"
+		chmod 4711 f; chmod 1777 d; chmod 2755 /t; chown 5:6 f; chown -h 7:8 abs; chown 65534:65535 d; chmod 500 locked
+		touch -d @1000000000.123456789 d locked .'
+	ctl cp c:/t .
+	[ "$(stat -c '%u:%g' t t/f t/d t/abs | sort -u)" = "$(id -u):$(id -g)" ]
+	# No set-user-id bit comes out of a container.
+	[ "$(stat -c '%a %A' t/f t/d t t/locked t/fifo | tr '\n' ' ')" = "711 -rwx--x--x 1777 drwxrwxrwt 755 drwxr-xr-x 500 dr-x------ 640 prw-r----- " ]
+	[ "$(stat -c %y t t/d t/locked | sort -u | cut -d. -f2 | cut -c1-9)" = 123456789 ]
+	[ "$(stat -c %Y t/f)" = -2 ]
+	[ "$(stat -c %i t/f)" = "$(stat -c %i t/d/hard)" ]
+	[ "$(readlink t/abs) $(readlink t/rel)" = "/etc/passwd ../nowhere" ]
+	[ "$(stat -c %s t/sparse)" = $((5 << 30)) ]
+	[ "$(du -s t/sparse | cut -f1)" -lt 1024 ]
+	[ "$(tail -c +5000000001 t/sparse | head -c 3)" = end ]
+	[ ! -e t/sock ]
+	[ -d t/$'\xff\n' ]
+	python3 -c 'import os; assert os.getxattr("t/f", "user.a") == b"\0\xff=\n"; assert os.getxattr("t/d", "user.dir") == b"v"'
+	# And back: the set-user-id bit is not there any more, all else is as it was.
+	chmod 4711 t/f
+	ctl cp -a c:/t keep
+	[ "$(stat -c '%u:%g' keep/f keep/d keep | tr '\n' ' ')" = "5:6 65534:65535 0:0 " ]
+	ctl cp t c:/back
+	ctl exec c bash -c 'cd /back; stat -c "%n %a %u:%g %s %Y" f d . locked fifo abs; test f -ef d/hard; du -s sparse; cat locked/in
+		python3 -c "import os; print(os.getxattr(\"f\", \"user.a\"), os.lstat(\"f\").st_mtime_ns)"; find . -uid +0' >there
+	cat there
+	grep -qx "f 4711 0:0 2 -2" there
+	grep -qx "d 1777 0:0 4096 1000000000" there
+	grep -qx "locked 500 0:0 4096 1000000000" there
+	grep -qx "fifo 640 0:0 0 [0-9]*" there
+	grep -qE '^[0-9]{1,3}	sparse$' there
+	grep -qx in there
+	grep -qF "b'\\x00\\xff=\\n' -1250000000" there
+	! grep -q '^./' there
+	# -a into it: numbers as they are outside, if they exist inside.
+	chown 1000:1001 keep/f
+	ctl cp -a keep c:/kept
+	[ "$(ctl exec c stat -c '%u:%g' /kept/f /kept/d | tr '\n' ' ')" = "1000:1001 65534:65535 " ]
+	chown 70000 keep/f
+	refused "its owner 70000:1001 doesn't exist there" ctl cp -a keep c:/kept2
+	[ "$(ctl exec c ls / | grep -c kept2)" = 0 ]
+	rm -rf t keep
+}
+
+@test "cp: file capabilities go in, not out" {
+	ctl run -d --name c "$debian" sleep 1000
+	cp /bin/true prog
+	setcap cap_net_raw+ep prog
+	ctl cp prog c:/prog
+	[ -n "$(ctl exec c python3 -c 'import os; print(os.getxattr("/prog", "security.capability").hex())')" ]
+	ctl cp c:/prog out
+	[ -z "$(getcap out)" ]
+}
+
+@test "cp: devices and sockets" {
+	ctl run -d --name c "$debian" sleep 1000
+	refused "null: a device can't be copied" ctl cp c:/dev/null .
+	refused "null: a device can't be copied" ctl cp /dev/null c:/tmp/null
+	refused "neither a directory nor a regular file" ctl cp /etc/passwd c:/dev/null
+	mkfifo fifo
+	refused "neither a directory nor a regular file" ctl cp c:/etc/passwd fifo
+	run ctl cp c:/dev d
+	[ "$status" = 0 ]
+	[[ "$output" == "ctl: cp: warning: "*" devices left out" ]]
+	[ -L d/stdout ]
+	[ ! -e d/null ]
+	mknod null c 1 3
+	mknod passwd c 1 3
+	tar c null fifo | ctl cp - c:/tmp 2>said
+	grep -q "warning: 1 devices left out: a container can't have them made" said
+	ctl exec c bash -c 'test -p /tmp/fifo && ! test -e /tmp/null'
+	ctl exec c python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("/tmp/sock")'
+	refused "a socket can't be copied" ctl cp c:/tmp/sock .
+	refused "what the kernel makes up as it is read" ctl cp c:/proc/self/status .
+	# What is there is replaced, whatever it is; a mount isn't.
+	ctl cp c:/etc/passwd .
+	[ -f passwd ]
+	refused "something is mounted on it" ctl cp passwd c:/etc/hosts
+	# /proc and the like are no files.
+	ctl cp c:/ whole
+	[ -z "$(find whole/proc whole/sys -mindepth 1)" ]
+	[ -s whole/etc/hosts ]
+	rm -rf whole
+}
+
+# ---- - ----
+
+@test "cp - out: a tar archive, as docker names things" {
+	ctl run -d --name c "$bb" sleep 1000
+	ctl exec c sh -c "mkdir /w; cd /w; $make_from"
+	[ "$(ctl cp c:/w/from/f - | tar t)" = f ]
+	[ "$(ctl cp c:/w/from/d - | tar t | sort | tr '\n' ' ')" = "d/ d/g d/s/ d/s/h " ]
+	[ "$(ctl cp c:/w/from/d/. - | tar t | sort | tr '\n' ' ')" = "./ ./g ./s/ ./s/h " ]
+	[ "$(ctl cp c:/w/from/lf - | tar tv | sed 's/.*lf/lf/')" = "lf -> f" ]
+	[ "$(ctl cp -L c:/w/from/lf - | tar t)" = lf ]
+	run "$BATS_TEST_DIRNAME/../lib/terminal.py" wait:redirect -- "$engine_bin/ctl" cp c:/w -
+	[[ "$output" == *"an archive is nothing for a terminal"*exit=1* ]]
+	refused "no such file" ctl cp c:/w/none -
+}
+
+@test "cp - in: any tar archive, compressed or not" {
+	ctl run -d --name c "$debian" sleep 1000
+	mkdir -p t/"$(printf 'n%.0s' {1..120})" t/é
+	echo x >t/f
+	ln t/f t/hard
+	ln -s f t/link
+	echo long >t/"$(printf 'n%.0s' {1..120})"/"$(printf 'm%.0s' {1..120})"
+	truncate -s 10M t/sparse
+	echo mid | dd of=t/sparse bs=1 seek=5M conv=notrunc status=none
+	chown 1000:1000 t/f
+	n=0
+	for how in "--format=gnu" "--format=pax" "--format=v7" "--format=ustar" "--format=gnu -S" "--format=pax -S" \
+			"--format=oldgnu -S" -z -j -J --zstd; do
+		n=$((n + 1))
+		ctl exec c mkdir "/to$n"
+		# shellcheck disable=SC2086
+		tar $how -c t 2>/dev/null | ctl cp - "c:/to$n"
+		ctl exec c bash -c "cd /to$n/t && stat -c '%u %a' f && test f -ef hard && readlink link && md5sum sparse && cat n*/m* ; ls" >"got$n" || true
+		# Older formats have no room for such names.
+		case $how in
+		*v7*|*ustar*) grep -q sparse "got$n" ;;
+		*) diff got1 "got$n" ;;
+		esac
+	done
+	grep -qx "0 644" got1
+	grep -qx "$(md5sum <t/sparse | cut -c1-32)  sparse" got1
+	grep -qx é got1
+	tar c t | ctl cp -a - c:/opt
+	[ "$(ctl exec c stat -c %u:%g /opt/t/f)" = 1000:1000 ]
+	# What is there already stays, directories that it leaves out are made.
+	tar c t/é | ctl cp - c:/opt
+	[ "$(ctl exec c cat /opt/t/f)" = x ]
+	printf '' | refused "no tar archive" ctl cp - c:/opt
+	head -c 100000 /dev/urandom | refused "no tar archive" ctl cp - c:/opt
+	tar c t | head -c 20000 | refused "" ctl cp - c:/opt
+	tar c t | refused "/none: no such file" ctl cp - c:/none
+	tar c t | refused "/etc/passwd: not a directory" ctl cp - c:/etc/passwd
+}
+
+@test "cp - in: names that lead out are refused, and nothing outside of the directory is touched" {
+	ctl run -d --name c "$debian" bash -c 'mkdir -p /a/dest /a/outside; echo secret >/a/outside/file; exec sleep 1000'
+	wait_until 10 ctl exec c test -e /a/outside/file
+	for case in dotdot absolute link abslink hard hardlink abshard; do
+		python3 - "$hostile" $case >stream <<-'END'
+			import sys
+			sys.path.insert(0, sys.argv[1])
+			import lying_engine
+			sys.stdout.buffer.write(lying_engine.build(sys.argv[2], "/a/outside"))
+		END
+		refused "" ctl cp - c:/a/dest <stream
+		echo "$case: $output"
+		[ "$(ctl exec c sh -c 'cat /a/outside/*; ls /a /a/outside; stat -c %h /a/outside/file')" = \
+			"$(printf '%s\n' secret /a: dest outside '' /a/outside: file 1)" ]
+	done
+}
+
+# ---- what must not be touched ----
+
+# as_engine CASE [CODE] CMD...: runs ctl against an engine whose containers send that
+as_engine()
+{
+	local case=$1 code=0 sock=$dir/lying.sock
+
+	shift
+	if [[ "$1" =~ ^[0-9]+$ ]]; then
+		code=$1
+		shift
+	fi
+	rm -f "$sock"
+	OUTSIDE=$dir/w/outside python3 "$hostile/lying_engine.py" "$sock" "$case" "$code" 3>&- &
+	lying=$!
+	wait_until 10 test -S "$sock"
+	BULKHEAD_SOCKET=$sock "$@"
+}
+
+@test "cp out of a container that sends what it likes: refused in a sentence, and nothing outside is touched" {
+	mkdir outside dest
+	echo secret >outside/file
+	ln -s ../outside dest/mine
+	cp -a outside before
+	as_engine good ctl cp c:/t dest/t
+	[ "$(cat dest/t/file)" = good ]
+	rm -rf dest/t
+	for case in dotdot absolute link abslink toplink hard hardlink abshard elsewhere existing garbage nothing; do
+		for to in dest/new dest; do
+			run as_engine $case ctl cp c:/t "$to"
+			echo "$case to $to: $output"
+			[ "$status" = 1 ] || [ $case = existing ]
+			[ "$status" != 1 ] || [ "${#lines[@]}" = 1 ]
+			"$BATS_TEST_DIRNAME/treecmp" before outside
+			[ -L dest/mine ]
+			# What was new is gone with the failure.
+			[ "$status" = 0 ] || [ "$(ls -A dest)" = mine ]
+			rm -rf dest/new dest/t
+		done
+		run as_engine $case ctl cp c:/t/. dest
+		[ "$status" = 1 ]
+		[ -L dest/mine ]
+		"$BATS_TEST_DIRNAME/treecmp" before outside
+		find dest -mindepth 1 ! -name mine -delete
+	done
+	as_engine setuid ctl cp c:/t dest/t
+	[ "$(stat -c %a dest/t/file)" = 755 ]
+	run as_engine device ctl cp c:/t dest/t2
+	[[ "$output" == *"1 devices left out" ]]
+	[ "$(ls dest/t2)" = file ]
+	# A stream that is whole, of a visit that failed.
+	run as_engine good 137 ctl cp c:/t dest/t3
+	[ "$status" = 1 ]
+	[ ! -e dest/t3 ]
+}
+
+# unpacker: pid of the process that reads what comes out of the container
+unpacker()
+{
+	for pid in $(pgrep -P "$(pgrep -P "$1" | tr '\n' , | sed 's/,$//')" 2>/dev/null); do
+		echo "$pid"
+	done
+}
+
+# held NAME CMD...: a copy out of the container whose visit stands still; sets copy, below and visit
+held()
+{
+	local name=$1
+
+	shift
+	"$@" 3>&- &
+	copy=$!
+	wait_until 10 eval "[ -n \"\$(visits $name)\" ]"
+	visit=$(visits "$name")
+	kill -STOP "$visit"
+	wait_until 10 eval "[ -n \"\$(unpacker $copy)\" ] && grep -q '^Seccomp:.2' /proc/\$(unpacker $copy)/status"
+	below=$(unpacker "$copy")
+}
+
+@test "what reads a container's bytes has no capability, and reaches its own directory alone" {
+	ctl run -d --name c "$debian" sleep 1000
+	ctl exec c dd if=/dev/zero of=/big bs=1M count=300 status=none
+	held c "$engine_bin/ctl" cp c:/big big
+	for set in CapPrm CapEff CapBnd CapInh CapAmb; do
+		[ "$(awk "/^$set:/ { print \$2 }" "/proc/$below/status")" = 0000000000000000 ]
+	done
+	grep -q '^NoNewPrivs:.1$' "/proc/$below/status"
+	grep -q '^Seccomp:.2$' "/proc/$below/status"
+	[ ! -e big ]
+	kill -CONT "$visit"
+	wait $copy
+	[ "$(stat -c %s big)" = $((300 << 20)) ]
+	rm big
+	held c "$engine_bin/ctl" cp -a c:/big big
+	[ "$(awk '/^CapEff:/ { print $2 }' "/proc/$below/status")" = 0000000000000009 ]
+	kill -CONT "$visit"
+	wait $copy
+	[ "$(ls)" = big ]
+	# Its calls: files by openat2 below the directory; no exec, no socket, no name of chmod, chown or time.
+	strace -f -qq -o "$dir/strace" "$engine_bin/ctl" cp c:/etc out
+	awk '/ctl-unpack|seccomp\(SECCOMP_SET_MODE_FILTER/ { in_it[$1] = 1 } in_it[$1]' "$dir/strace" >"$dir/trace"
+	grep -q openat2 "$dir/trace"
+	! grep -E '^[0-9]+ +(openat|open|execve|socket|connect|chmod|fchmodat|fchownat|chown|lchown|setxattr|mount)\(' "$dir/trace"
+	! grep -E 'utimensat\([0-9]+, "' "$dir/trace"
+}
+
+@test "interrupted, killed, or out of room: what was there is as it was" {
+	ctl run -d --name c "$debian" sleep 1000
+	ctl exec c bash -c 'dd if=/dev/zero of=/big bs=1M count=300 status=none; mkdir /d; cp /big /d'
+	for signal in INT TERM KILL; do
+		echo old >big
+		held c env --default-signal=INT "$engine_bin/ctl" cp c:/big big
+		kill -$signal $copy
+		kill -CONT "$visit"
+		wait $copy || true
+		wait_until 10 eval "[ \"\$(ls -A)\" = big ]"
+		[ "$(cat big)" = old ]
+		wait_until 10 eval "[ -z \"\$(visits c)\" ]"
+	done
+	# The visit killed, as by an out-of-memory killer.
+	held c "$engine_bin/ctl" cp c:/d d 2>"$dir/said"
+	kill -KILL "$visit"
+	wait $copy && false
+	grep -q "killed: the container has ended, or its memory limit" "$dir/said"
+	[ "$(ls -A)" = big ]
+	# The process that unpacks killed.
+	held c "$engine_bin/ctl" cp c:/d d 2>"$dir/said"
+	kill -KILL "$below"
+	kill -CONT "$visit"
+	wait $copy && false
+	grep -q "the process that unpacks died" "$dir/said"
+	[ "$(ls -A)" = big ]
+	mkdir small
+	mount -t tmpfs -o size=2m tmpfs small
+	echo old >small/big
+	run ctl cp c:/big small/big
+	echo "$output"
+	kept=$(cat small/big)
+	left=$(ls -A small)
+	run ctl cp c:/d small
+	left="$left $(ls -A small)"
+	umount small
+	[ "$status" = 1 ]
+	[[ "$output" == *"no space left on device"* ]]
+	[ "$kept" = old ]
+	[ "$left" = "big big" ]
+	# The other way.
+	ctl run -d --name s --tmpfs /small:size=2m "$bb" sleep 1000
+	ctl exec s sh -c 'echo old >/small/big'
+	truncate -s 300M big
+	tr '\0' x <big >full
+	refused "no space left on device" ctl cp full s:/small/big
+	mkdir dir
+	mv full dir
+	refused "no space left on device" ctl cp dir s:/small
+	[ "$(ctl exec s sh -c 'ls -A /small; cat /small/big')" = "$(printf 'big\nold')" ]
+	# A source that can't be read to its end.
+	mkdir dir2
+	echo x >dir2/a
+	mkdir -m 0 dir2/closed
+	refused "ermission denied" setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all --groups 0 "$engine_bin/ctl" cp dir2 c:/x || true
+	[ "$(ctl exec c sh -c 'ls / | grep -c "^x$"')" = 0 ]
+}
+
+@test "root copies to others' directories what is new; what is there it fills without its capabilities" {
+	ctl run -d --name c "$bb" sh -c 'mkdir /d; echo x >/d/f; sleep 1000'
+	wait_until 10 ctl exec c test -e /d/f
+	install -d -o 1000 -g 1000 -m 755 theirs theirs/d open
+	ctl cp c:/d/f theirs
+	ctl cp c:/d theirs/new
+	[ "$(cat theirs/f theirs/new/f)" = "$(printf 'x\nx')" ]
+	for to in theirs theirs/d; do
+		run ctl cp c:/d/. $to
+		[ "$status" = 1 ]
+		[[ "$output" == "ctl: cp c: $to belongs to user 1000, and what comes out of a container is written without root's capabilities: "* ]]
+	done
+	refused "belongs to user 1000" ctl cp c:/d theirs
+	[ -z "$(ls theirs/d)" ]
+	chmod 777 open
+	ctl cp c:/d/. open
+	[ "$(cat open/f)" = x ]
+}
+
+@test "links in a container resolve in the container" {
+	ctl run -d --name c "$debian" bash -c 'mkdir -p /l/real; cd /l; echo inside >/l/real/marker
+		mkdir -p "/inside/$0"; echo inside >"/inside/$0/marker"; ln -s "/inside/$0" abs; ln -s "../../../../../../inside/$0" up; ln -s /proc/1/root magic
+		ln -s /proc/self/root/l/real self; ln -s loop loop; exec sleep 1000' "$dir/w"
+	wait_until 10 ctl exec c test -L /l/loop
+	echo outside >marker
+	for path in abs up; do
+		ctl cp "c:/l/$path/marker" got
+		[ "$(cat got)" = inside ]
+		echo new >new
+		ctl cp new "c:/l/$path"
+		[ "$(ctl exec c cat "/inside/$dir/w/new")" = new ]
+		rm got
+	done
+	for path in magic self; do
+		refused "" ctl cp "c:/l/$path/marker" got
+		refused "" ctl cp marker "c:/l/$path/x"
+		refused "" ctl cp marker "c:/l/$path"
+	done
+	refused "oo many levels of symbolic links" ctl cp c:/l/loop/x got
+	refused "oo many levels of symbolic links" ctl cp marker c:/l/loop
+	[ "$(cat marker)" = outside ]
+	[ "$(ls)" = "$(printf 'marker\nnew')" ]
+}
+
+@test "a process that exchanges directories and links during cp is no way out, nor to what its user can't reach" {
+	ctl run -d --name c "$debian" bash -c 'mkdir -p /home/u/t/x /root/private; echo theirs >/home/u/t/x/f; echo private >/root/private/f
+		chmod 700 /root /root/private; ln -s /root/private /home/u/t/y; chown -hR 1000 /home/u; exec sleep 1000'
+	wait_until 10 ctl exec c test -e /home/u/t/y
+	ctl exec -d -u 1000 c python3 -c '
+import ctypes, os
+libc = ctypes.CDLL(None)
+while not os.path.exists("/tmp/stop"):
+    for _ in range(100):
+        libc.renameat2(-100, b"/home/u/t/x", -100, b"/home/u/t/y", 2)  # RENAME_EXCHANGE
+'
+	wait_until 20 ctl exec c test -L /home/u/t/x
+	mkdir -p t/x
+	echo written >t/x/g
+	for i in $(seq 60); do
+		rm -rf out
+		ctl cp c:/home/u/t out || true
+		! grep -rq private out
+		ctl cp t c:/home/u >/dev/null 2>&1 || true
+		ctl cp t/. c:/home/u/t >/dev/null 2>&1 || true
+	done
+	ctl exec c touch /tmp/stop
+	[ "$(ctl exec c ls /root/private)" = f ]
+	[ "$(ctl exec c cat /root/private/f)" = private ]
+	# Some of it got through, or this has shown nothing.
+	ctl exec c sh -c 'test -e /home/u/t/x/g || test -e /home/u/t/y/g'
+}
+
+@test "cp springs no trap, and executes nothing inside" {
+	trapped c
+	mkdir t
+	echo x >t/f
+	watched c ctl cp c:/usr/lib/x86_64-linux-gnu/gconv out
+	[ -e out/TRAP.so ]
+	kept_to "$reading pread64 readlinkat flistxattr fgetxattr"
+	[ "$(sprung c)" = "" ]
+}
+
+@test "cp into it springs no trap either" {
+	trapped c
+	mkdir t
+	echo x >t/f
+	ln -s f t/l
+	watched c ctl cp t c:/new
+	[ "$(sprung c)" = "" ]
+	kept_to "$reading readlinkat mkdirat symlinkat linkat mknodat renameat renameat2 unlinkat faccessat faccessat2 ftruncate fsetxattr
+		fchown fchownat fchmod utimensat getrandom"
+	untouched
+	[ "$(ctl exec c /usr/bin/cat /new/l)" = x ]
+}
+
+@test "100,000 files out of a container and back" {
+	ctl run -d --name c "$debian" bash -c 'mkdir /many; cd /many; python3 -c "
+import os
+for i in range(100):
+    os.mkdir(str(i))
+    for k in range(1000):
+        open(f\"{i}/{k}\", \"w\").write(str(k))
+"; touch /ready; exec sleep 1000'
+	wait_until 60 ctl exec c test -e /ready
+	CTL_TIMEOUT=200 ctl cp c:/many .
+	[ "$(find many -type f | wc -l)" = 100000 ]
+	[ "$(cat many/42/777)" = 777 ]
+	CTL_TIMEOUT=200 ctl cp many c:/back
+	[ "$(ctl exec c sh -c 'find /back -type f | wc -l; diff -r /many /back && echo same')" = "$(printf '100000\nsame')" ]
+	rm -rf many
+	CTL_TIMEOUT=300 ctl rm -f c
+}

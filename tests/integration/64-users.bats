@@ -102,7 +102,8 @@ refused()
 	id=$(as $alice run -d --name web "$bb" sleep 1000)
 	for ref in web "$id" "${id:0:12}" "${id:0:1}"; do
 		for command in "inspect R" "exec R true" "logs R" "logs -f R" "kill R" "stop R" "restart R" "start R" \
-				"start -a R" "attach R" "wait R" "rm R"; do
+				"start -a R" "attach R" "wait R" "rm R" "top R" "export R" "cp R:/etc -" \
+				"cp /etc/passwd R:/tmp"; do
 			# shellcheck disable=SC2086
 			run as $bob ${command//R/$ref}
 			theirs=$output status_theirs=$status
@@ -126,6 +127,43 @@ refused()
 	refused "2 users have a container of the name web" ctl stop web
 	ctl rm -f "$other"
 	[ "$(ctl inspect --format '{{.Id}}' web)" = "$id" ]
+}
+
+@test "cp, export and top: of one's own containers, with one's own rights outside" {
+	as $alice run -d --name c "$bb" sh -c 'mkdir /d; echo x >/d/f; chown -R 7:8 /d; chmod 600 /d/f; sleep 1000'
+	wait_until 10 as $alice exec c test -e /d/f
+	cd "$home"
+	as $alice cp c:/d d
+	[ "$(stat -c %u:%g d d/f | sort -u)" = $alice:$alice ]
+	as $alice export -o all.tar c
+	[ "$(stat -c %u all.tar)" = $alice ]
+	tar tf all.tar | grep -qx d/f
+	[[ "$(as $alice top c)" == *"sleep 1000"* ]]
+	# What the user can't read can't be copied in, nor can it be written where he may not write.
+	echo secret >secret
+	chmod 600 secret
+	refused "ermission denied" as $alice cp secret c:/
+	refused "ermission denied" as $alice cp . c:/all
+	refused "ermission denied" as $alice cp c:/d/f /root/f
+	refused "ermission denied" as $alice cp c:/d/f /etc/f
+	run as $alice exec c sh -c 'ls / | grep -E "all|secret"'
+	[ "$status" = 1 ]
+	# What goes in is the container's root's; the container's own user, to whom it is given, is none outside.
+	as $alice cp d/f c:/mine
+	[ "$(as $alice exec c stat -c %u:%g /mine)" = 0:0 ]
+	install -o 0 -g 0 -m 644 /dev/null roots
+	as $alice cp roots c:/roots
+	[ "$(as $alice exec c stat -c %u:%g /roots)" = 0:0 ]
+	refused "giving it to 7:8: operation not permitted" as $alice cp -a c:/d d2
+	[ ! -e d2 ]
+	# A bind mount is written as the user, whatever root of the container does.
+	mkdir bound
+	chown $alice:$alice bound
+	as $alice run -d --name b -v "$home/bound:/b" "$bb" sleep 1000
+	as $alice cp d b:/b
+	[ "$(stat -c %u:%g bound/d bound/d/f | sort -u)" = $alice:$alice ]
+	as $alice cp b:/b/d d3
+	diff -r d d3
 }
 
 @test "an error names no container of another" {
