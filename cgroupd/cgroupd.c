@@ -12,23 +12,12 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "freeze.h"
 #include "group.h"
+#include "pending.h"
 
 #define REMOVE_DEADLINE_MS 1000
-#define REMOVE_FIRST_MS	   1
-#define REMOVE_STEP_MAX_MS 32
 #define LIST_MAX	   256U /* as messages.def has it */
-
-/* A cgroup_remove whose group still holds a process. */
-struct removal {
-	struct removal *next;
-	struct cgroupd *d;
-	uint32_t request;
-	char container[65];
-	uint64_t deadline, step_ms;
-	struct watch *timer;
-	struct cgroup_state last;
-};
 
 static void on_cgroup_create(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
 {
@@ -76,101 +65,48 @@ static void on_cgroup_read(void *self, struct chan *c, uint32_t id, void *msg, s
 		return;
 	}
 	group_read_usage(&d->tree, m->container, &reply);
+	freeze_get(&d->tree, m->container, &reply.frozen, NULL);
 	chan_reply(c, id, MSG_cgroup_state, &reply);
-}
-
-static void removal_free(struct removal *r)
-{
-	struct removal **p = &r->d->removals;
-
-	while (*p && *p != r)
-		p = &(*p)->next;
-	if (*p)
-		*p = r->next;
-	watch_free(r->timer);
-	free(r);
 }
 
 /* 0 when the group is gone, -EBUSY to be asked again. The numbers are read before the directories
  * go: of a group that was half removed, what is left is read and the rest stays as it was. */
-static int removal_try(struct removal *r, struct err *e)
+static int removal_try(struct pending *p, struct err *e)
 {
-	struct cgroupd *d = r->d;
-	int k;
+	struct cgroupd *d = p->d;
+	int r;
 
-	if (group_read_usage(&d->tree, r->container, &r->last))
-		oom_count(d->oom, r->container, r->last.oom_kills);
-	k = group_remove(&d->tree, r->container, e);
-	if (k == 0)
-		oom_forget(d->oom, r->container);
-	return k;
-}
-
-static void removal_run(void *arg);
-
-static bool removal_later(struct removal *r)
-{
-	if (time_mono_ns() >= r->deadline)
-		return false;
-	if (r->timer)
-		timer_again(r->timer, r->step_ms);
-	else
-		r->timer = loop_timer(r->d->loop, r->step_ms, removal_run, r);
-	r->step_ms = MIN(r->step_ms * 2, (uint64_t)REMOVE_STEP_MAX_MS);
-	return r->timer != NULL;
-}
-
-static void removal_run(void *arg)
-{
-	struct removal *r = arg;
-	struct chan *c = r->d->chan;
-	struct err e = {0};
-	int k = removal_try(r, &e);
-
-	if (k == -EBUSY && removal_later(r))
-		return;
-	if (k == -EBUSY)
-		err_set(&e, EBUSY, "cgroup of container %s: a process is still in it after %d ms",
-			r->container, REMOVE_DEADLINE_MS);
-	if (k < 0)
-		chan_fail(c, r->request, &e);
-	else
-		chan_reply(c, r->request, MSG_cgroup_state, &r->last);
-	removal_free(r);
-}
-
-static struct removal *removal_new(struct cgroupd *d, uint32_t request, const char *container)
-{
-	struct removal *r = calloc(1, sizeof(*r));
-
-	if (!r)
-		return NULL;
-	r->d = d;
-	r->request = request;
-	snprintf(r->container, sizeof(r->container), "%.64s", container);
-	r->deadline = time_mono_ns() + REMOVE_DEADLINE_MS * 1000000ULL;
-	r->step_ms = REMOVE_FIRST_MS;
-	r->next = d->removals;
-	d->removals = r;
+	if (group_read_usage(&d->tree, p->container, &p->last))
+		oom_count(d->oom, p->container, p->last.oom_kills);
+	r = group_remove(&d->tree, p->container, e);
+	if (r == 0)
+		oom_forget(d->oom, p->container);
+	if (r == -EBUSY) /* what is frozen never leaves */
+		freeze_set(&d->tree, p->container, false, NULL);
 	return r;
 }
+
+static void removal_give_up(struct pending *p, struct err *e)
+{
+	err_set(e, EBUSY, "cgroup of container %s: a process is still in it after %d ms",
+		p->container, REMOVE_DEADLINE_MS);
+}
+
+static void removal_answer(struct pending *p)
+{
+	chan_reply(p->d->chan, p->request, MSG_cgroup_state, &p->last);
+}
+
+static const struct pending_kind removal = {
+	REMOVE_DEADLINE_MS, removal_try, removal_give_up, removal_answer};
 
 static void on_cgroup_remove(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
 {
 	const struct cgroup_remove *m = msg;
-	struct err e = {0};
-	struct removal *r;
 
+	(void)c;
 	(void)f;
-	if (group_check_id(m->container, &e) < 0) {
-		chan_fail(c, id, &e);
-		return;
-	}
-	r = removal_new(self, id, m->container);
-	if (r)
-		removal_run(r);
-	else
-		chan_fail(c, id, &(struct err){ENOMEM, "out of memory"});
+	pending_begin(self, &removal, id, m->container, false);
 }
 
 static void on_cgroup_list(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
@@ -263,8 +199,7 @@ static void on_close(void *self, struct chan *c)
 
 	(void)c;
 	d->chan = NULL;
-	while (d->removals)
-		removal_free(d->removals);
+	pending_free_all(d);
 	loop_stop(d->loop, 0);
 }
 
@@ -282,8 +217,7 @@ int cgroupd_start(struct cgroupd *d, struct err *e)
 
 void cgroupd_stop(struct cgroupd *d)
 {
-	while (d->removals)
-		removal_free(d->removals);
+	pending_free_all(d);
 	oom_free(d->oom);
 	tree_teardown(&d->tree, NULL); /* unless containers live on */
 	tree_close(&d->tree);
@@ -296,6 +230,7 @@ struct chan_setup cgroupd_setup(struct cgroupd *d)
 		{MSG_cgroup_read, on_cgroup_read},
 		{MSG_cgroup_remove, on_cgroup_remove},
 		{MSG_cgroup_list, on_cgroup_list},
+		{MSG_cgroup_freeze, on_cgroup_freeze},
 		{MSG_cgroup_teardown, on_cgroup_teardown},
 		{MSG_facts, on_facts},
 		{0},

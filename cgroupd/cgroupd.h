@@ -8,14 +8,14 @@
 #include "oom.h"
 #include "tree.h"
 
-struct removal;
+struct pending;
 
 struct cgroupd {
 	struct loop *loop;
 	struct tree tree;
 	struct oom *oom;
 	struct chan *chan;
-	struct removal *removals; /* waiting for last processes */
+	struct pending *pending; /* requests that wait for the kernel (pending.h) */
 };
 
 /* Starts watching; the tree is prepared. */

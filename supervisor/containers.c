@@ -258,7 +258,7 @@ const char *ctr_status_name(const struct ctr *c)
 	case CTR_STARTING:
 		return c->restart.automatic ? "restarting" : c->finished_at ? "exited" : "created";
 	case CTR_RUNNING:
-		return "running";
+		return c->paused ? "paused" : "running";
 	case CTR_FINISHING:
 		return c->shim ? "running" : "exited";
 	case CTR_EXITED:

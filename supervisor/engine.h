@@ -108,6 +108,8 @@ struct ctr {
 	bool attaching;		  /* netd was asked to, and has not answered */
 	int64_t stop_seconds;
 	struct restart restart;
+	bool paused, pausing; /* all of it is frozen; cgroupd has been asked for it, or for the
+				 other */
 };
 
 enum shim_state { SHIM_QUEUED, SHIM_SPAWNING, SHIM_STANDBY, SHIM_USED, SHIM_ENDING };
@@ -299,6 +301,12 @@ void stop_once_started(struct ctr *c, int64_t timeout_s);
 /* Seconds: what the request says (NULL: no request), else the container, else docker's 10. */
 int64_t stop_timeout(const struct ctr *c, const struct container_stop *how);
 
+/* pause.c */
+/* Before its end it must move again, or no signal reaches it. */
+void pause_thaw(struct ctr *c);
+/* Asks cgroupd which containers stand still. */
+void pause_learn(struct engine *g);
+
 /* exec.c */
 void on_exec_exited(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f);
 
@@ -322,6 +330,7 @@ SESSION_HANDLER(on_image_inspect);
 SESSION_HANDLER(on_image_remove);
 SESSION_HANDLER(on_container_exec);
 SESSION_HANDLER(on_exec_wait);
+SESSION_HANDLER(on_container_pause);
 SESSION_HANDLER(on_container_list);
 SESSION_HANDLER(on_container_inspect);
 SESSION_HANDLER(on_container_logs);
@@ -335,5 +344,7 @@ gid_t session_gid(struct chan *ch);
 /* A request of this client will be answered later, or has been. */
 void session_owes(struct chan *ch);
 void session_paid(struct chan *ch);
+/* Whether it runs and its shim can be asked; else the request has been answered. */
+bool session_check_running(const struct ctr *c, struct chan *ch, uint32_t id);
 /* Finds the container a request names or answers the request with the error: then NULL. */
 struct ctr *session_ctr(struct engine *g, struct chan *ch, uint32_t id, const char *ref);

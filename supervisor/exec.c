@@ -172,6 +172,11 @@ void on_container_exec(void *self, struct chan *ch, uint32_t id, void *msg, stru
 		chan_fail(ch, id, &e);
 		return;
 	}
+	if (c->paused) {
+		err_set(&e, EINVAL, "container %s is paused; unpause it first", c->name);
+		chan_fail(ch, id, &e);
+		return;
+	}
 	spec = make_spec(c, m->spec, &e);
 	if (spec < 0) {
 		chan_fail(ch, id, &e);

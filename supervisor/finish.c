@@ -250,6 +250,7 @@ void finish_begin(struct ctr *c)
 	watch_free(c->heir_timer);
 	c->heir_timer = NULL;
 	c->orphan_status = -1;
+	c->paused = false;
 	c->status = CTR_FINISHING;
 	if (c->remove_after && c->shim && (c->writable >= 0 || !c->rootfs_made)) {
 		ctr_end_execs(c);

@@ -251,7 +251,8 @@ int helpers_open(struct engine *g, struct err *e)
 	g->helpers[H_NETD] = (struct helper){
 		.role = NETD, .handlers = network_handlers, .on_up = network_helper_up};
 	g->helpers[H_IMAGED] = (struct helper){.role = IMAGED, .handlers = imaged_handlers};
-	g->helpers[H_CGROUPD] = (struct helper){.role = CGROUPD, .handlers = cgroupd_handlers};
+	g->helpers[H_CGROUPD] = (struct helper){
+		.role = CGROUPD, .handlers = cgroupd_handlers, .on_up = pause_learn};
 	for (unsigned int i = 0; i < H_COUNT; i++) {
 		g->helpers[i].engine = g;
 		g->helpers[i].backoff_ms = BACKOFF_MIN_MS;

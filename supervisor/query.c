@@ -62,7 +62,8 @@ static bool is_up(const struct ctr *c)
 {
 	const char *status = ctr_status_name(c);
 
-	return strcmp(status, "running") == 0 || strcmp(status, "restarting") == 0;
+	return strcmp(status, "running") == 0 || strcmp(status, "paused") == 0 ||
+	       strcmp(status, "restarting") == 0;
 }
 
 void on_container_list(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
@@ -136,6 +137,8 @@ static void on_limits(void *arg, void *msg, struct frame *f, const struct err *e
 	if (c) {
 		if (m && m->in_force)
 			doc_copy(&c->in_force, &schema_limits, m->in_force, NULL);
+		if (m && c->status == CTR_RUNNING)
+			c->paused = m->frozen;
 		client = relay_take_client(r);
 		if (client)
 			send_record(c, client, r->id);
@@ -228,15 +231,17 @@ static void row(struct rows *r, const char *fmt, ...)
 
 static void count_containers(const struct engine *g, uid_t uid, struct rows *r)
 {
-	unsigned int total = 0, running = 0;
+	unsigned int total = 0, running = 0, paused = 0;
 
 	for (const struct ctr *c = g->ctrs; c; c = c->next) {
 		total += ctr_visible(c, uid);
-		running += ctr_visible(c, uid) && c->status == CTR_RUNNING;
+		running += ctr_visible(c, uid) && c->status == CTR_RUNNING && !c->paused;
+		paused += ctr_visible(c, uid) && c->paused;
 	}
 	row(r, "Containers=%u", total);
 	row(r, "Running=%u", running);
-	row(r, "Stopped=%u", total - running);
+	row(r, "Paused=%u", paused);
+	row(r, "Stopped=%u", total - running - paused);
 }
 
 static void tell_quotas(const struct engine *g, uid_t uid, struct rows *r)

@@ -42,7 +42,10 @@ static void on_start(void *self, struct chan *ch, uint32_t id, void *msg, struct
 	if (!c)
 		return;
 	if (c->status == CTR_RUNNING || c->status == CTR_STARTING) {
-		fail(ch, id, EALREADY, "container %s is already running", c->name);
+		fail(ch, id, EALREADY,
+			c->paused ? "container %s is paused; unpause it"
+				  : "container %s is already running",
+			c->name);
 		return;
 	}
 	if (c->job) {
@@ -95,8 +98,7 @@ static void on_done(void *arg, void *msg, struct frame *f, const struct err *e)
 		relay_reply(r, MSG_done, &m);
 }
 
-/* Whether it runs and its shim can be asked; else the request has been answered. */
-static bool check_running(const struct ctr *c, struct chan *ch, uint32_t id)
+bool session_check_running(const struct ctr *c, struct chan *ch, uint32_t id)
 {
 	if (c->status == CTR_RUNNING && c->shim && c->shim->chan)
 		return true;
@@ -111,7 +113,7 @@ static struct ctr *running(struct engine *g, struct chan *ch, uint32_t id, const
 {
 	struct ctr *c = session_ctr(g, ch, id, ref);
 
-	return c && check_running(c, ch, id) ? c : NULL;
+	return c && session_check_running(c, ch, id) ? c : NULL;
 }
 
 static void on_attach(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
@@ -122,6 +124,10 @@ static void on_attach(void *self, struct chan *ch, uint32_t id, void *msg, struc
 	(void)f;
 	if (!c)
 		return;
+	if (c->paused) {
+		fail(ch, id, EINVAL, "container %s is paused; unpause it first", c->name);
+		return;
+	}
 	MSG_DECLARE(shim_attach, a);
 	a.in = m->in;
 	a.out = m->out;
@@ -148,11 +154,13 @@ static void on_kill(void *self, struct chan *ch, uint32_t id, void *msg, struct 
 		chan_done(ch, id);
 		return;
 	}
-	if (!check_running(c, ch, id))
+	if (!session_check_running(c, ch, id))
 		return;
 	if (restart_is_end(c, m->signal))
 		restart_stop(c);
 	chan_request(c->shim->chan, MSG_shim_signal, &s, SHIM_MS, on_done, relay_new(self, ch, id));
+	if (restart_is_end(c, m->signal))
+		pause_thaw(c);
 }
 
 static void on_resize(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
@@ -234,6 +242,7 @@ const struct handler session_handlers[] = {
 	{MSG_container_exec, on_container_exec},
 	{MSG_exec_wait, on_exec_wait},
 	{MSG_container_resize, on_resize},
+	{MSG_container_pause, on_container_pause},
 	{MSG_container_logs, on_container_logs},
 	{MSG_image_pull, on_image_pull},
 	{MSG_image_list, on_image_list},

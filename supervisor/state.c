@@ -151,7 +151,7 @@ int state_open_log_for_shim(const struct ctr *c, struct err *e)
 
 static enum ctr_status parse_status(const char *s)
 {
-	if (strcmp(s, "running") == 0)
+	if (strcmp(s, "running") == 0 || strcmp(s, "paused") == 0)
 		return CTR_RUNNING;
 	if (strcmp(s, "restarting") == 0)
 		return CTR_RESTARTING;
@@ -185,6 +185,7 @@ static int restore(struct ctr *c, const struct container *rec, struct err *e)
 	c->slot = rec->slot <= SLOT_MAX ? rec->slot : 0;
 	c->rootfs_made = c->slot != 0;
 	c->status = parse_status(rec->status);
+	c->paused = strcmp(rec->status, "paused") == 0;
 	c->pid = rec->pid;
 	c->exit_code = rec->exit_code;
 	c->oom_killed = rec->oom_killed;

@@ -27,6 +27,7 @@ static void send_signal(struct ctr *c, uint32_t signo)
 
 	if (c->shim && c->shim->chan)
 		chan_request(c->shim->chan, MSG_shim_signal, &m, 0, ignore_reply, c);
+	pause_thaw(c);
 }
 
 static void on_deadline(void *arg)

@@ -50,8 +50,8 @@ static int check_filter(const char *s, struct err *e)
 	for (size_t i = 0; i < ARRAY_LEN(statuses); i++)
 		if (strcmp(statuses[i], s + 7) == 0)
 			return 0;
-	return err_set(
-		e, EINVAL, "\"%.32s\" is no status: created, running, restarting or exited", s + 7);
+	return err_set(e, EINVAL,
+		"\"%.32s\" is no status: created, running, paused, restarting or exited", s + 7);
 }
 
 #define AT(field) offsetof(struct ps_options, field)
@@ -152,9 +152,11 @@ static void status_words(const struct container_row *row, uint64_t now, char out
 {
 	char span[32];
 
-	if (strcmp(row->status, "running") == 0) {
+	bool paused = strcmp(row->status, "paused") == 0;
+
+	if (paused || strcmp(row->status, "running") == 0) {
 		table_duration(now > row->started_at ? now - row->started_at : 0, span);
-		snprintf(out, 64, "Up %s", span);
+		snprintf(out, 64, "Up %s%s", span, paused ? " (Paused)" : "");
 	} else if (strcmp(row->status, "exited") == 0 || strcmp(row->status, "restarting") == 0) {
 		table_duration(now > row->finished_at ? now - row->finished_at : 0, span);
 		snprintf(out, 64, "%s (%u) %s ago", *row->status == 'e' ? "Exited" : "Restarting",
@@ -204,7 +206,7 @@ static json_t *row_json(const struct container_row *row, const struct listing *l
 	json_object_set_new(j, "Names", json_text(row->name));
 	json_object_set_new(j, "Networks", json_text(row->network ? row->network : ""));
 	json_object_set_new(
-		j, "Ports", json_text(strcmp(row->status, "running") == 0 && ports ? ports : ""));
+		j, "Ports", json_text(container_is_up(row->status) && ports ? ports : ""));
 	json_object_set_new(j, "RunningFor", json_text(ago));
 	json_object_set_new(j, "Size", json_text("0B"));
 	json_object_set_new(j, "State", json_text(row->status));

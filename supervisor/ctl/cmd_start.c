@@ -91,7 +91,7 @@ static int attach_run(struct ctl *c, const struct attachment *a, struct err *e)
 	r = container_get(c, a->ref, &k, e);
 	if (r < 0)
 		return r;
-	if (!a->start && strcmp(k.container.status, "running") != 0)
+	if (!a->start && !container_is_up(k.container.status))
 		return err_set(
 			e, EINVAL, "container %.128s is not running: start it first", a->ref);
 	setup.in = a->stdin_too && k.container.create && k.container.create->stdin_open;

@@ -32,7 +32,7 @@ int container_get(struct ctl *c, const char *ref, struct container_copy *ret, st
 
 bool container_is_up(const char *status)
 {
-	static const char *const up[] = {"running", "restarting"};
+	static const char *const up[] = {"running", "paused", "restarting"};
 
 	for (size_t i = 0; i < ARRAY_LEN(up); i++)
 		if (strcmp(up[i], status) == 0)

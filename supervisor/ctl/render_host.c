@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "container.h"
 #include "format.h"
 
 static const struct create no_create;
@@ -184,7 +185,7 @@ static void put_endpoint(json_t *j, const struct endpoint *ep)
 json_t *render_network(const struct container *c)
 {
 	const struct create *o = c->create ? c->create : &no_create;
-	bool running = strcmp(c->status, "running") == 0;
+	bool running = container_is_up(c->status);
 	const struct endpoint *ep = c->endpoint && running ? c->endpoint : &no_endpoint;
 	json_t *j = json_object(), *networks = json_object(), *own = json_object();
 

@@ -21,6 +21,7 @@ teardown()
 	local pid d
 
 	[ -n "${name:-}" ] || return 0
+	thaw
 	for pid in "${pids[@]}"; do
 		kill -KILL "$pid" 2>/dev/null || true
 		wait "$pid" 2>/dev/null || true
@@ -32,6 +33,16 @@ teardown()
 	done
 	[ -z "$left" ] || { echo "left behind: $left"; return 1; }
 	[ "$roots_before" = "$(roots)" ] || { echo "a root changed: $(roots)"; return 1; }
+}
+
+# So that what a failed test has left frozen can be ended.
+thaw()
+{
+	local f
+
+	for f in $(find /sys/fs/cgroup -path "*/$name/*/freezer.state" -o -path "*/$name/*/cgroup.freeze"); do
+		case $f in *.state) echo THAWED ;; *) echo 0 ;; esac >"$f"
+	done
 }
 
 # Modes and owners of the hierarchies' roots.
@@ -235,6 +246,42 @@ swap_accounting()
 	[[ $reply =~ cpu_ns=([0-9]+) ]]
 	[ "${BASH_REMATCH[1]}" -lt 350000000 ]
 	[ "${BASH_REMATCH[1]}" -gt 20000000 ]
+}
+
+ticks()
+{
+	awk '{ print $14 + $15 }' "/proc/$1/stat"
+}
+
+@test "a frozen group stands still until it is thawed, also by a later cgroupd, or by its removal" {
+	ask "cgroup_create container=c1"
+	inside c1 sh -c 'while :; do :; done' 3>&- &
+	pids+=($!)
+	ask "cgroup_freeze container=c1 frozen=true"
+	expect "done"
+	before=$(ticks "${pids[0]}")
+	sleep 0.3
+	[ "$(ticks "${pids[0]}")" = "$before" ]
+	ask "cgroup_read container=c1"
+	expect frozen=true
+	daemon_stop
+	daemon_start
+	ask "cgroup_read container=c1"
+	expect frozen=true
+	ask "cgroup_freeze container=c1"
+	expect "done"
+	ask "cgroup_read container=c1"
+	[[ "$reply" != *frozen* ]]
+	sleep 0.3
+	[ "$(ticks "${pids[0]}")" -gt "$before" ]
+	ask "cgroup_freeze container=c2 frozen=true"
+	expect failed
+	ask "cgroup_freeze container=c1 frozen=true"
+	expect "done"
+	kill -KILL "${pids[0]}"
+	ask "cgroup_remove container=c1"
+	expect cgroup_state
+	[ -z "$(group_dirs c1)" ]
 }
 
 @test "removal waits for the last process, fails after a second, and can be repeated" {

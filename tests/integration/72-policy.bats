@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 #
-# What becomes of containers: restart policies.
+# What becomes of containers: restart policies, pauses.
 
 bats_require_minimum_version 1.5.0
 
@@ -203,6 +203,183 @@ paused_long()
 bridge_ip()
 {
 	ctl info | sed -nE 's/.*Subnets: ?([0-9]+\.[0-9]+)\..*/\1/p' | head -n 1 | sed "s/\$/.7.$1/"
+}
+
+# ---- pause ----
+
+# A container that counts in its log, ten a second
+counter()
+{
+	# shellcheck disable=SC2016
+	ctl run -d "$@" "$bb" sh -c 'i=0; while :; do echo $i; i=$((i+1)); sleep 0.1; done'
+}
+
+stands_still()
+{
+	local n
+
+	n=$(ctl logs "$1" | wc -l)
+	sleep 0.5
+	[ "$(ctl logs "$1" | wc -l)" = "$n" ]
+}
+
+moves()
+{
+	local n
+
+	n=$(ctl logs "$1" | wc -l)
+	wait_until 3 eval "[ \$(ctl logs $1 | wc -l) -gt $((n + 1)) ]"
+}
+
+@test "pause and unpause: all of it stands still, and goes on where it was" {
+	id=$(counter --name waits)
+	counter --name other >/dev/null
+	moves waits
+	[ "$(ctl pause waits)" = waits ]
+	stands_still waits
+	moves other
+	[ "$(state waits State.Status State.Paused State.Running | xargs)" = "paused true true" ]
+	[ "$(state waits State.Pid)" -gt 1 ]
+	run ctl ps --format '{{.Names}} {{.Status}}'
+	[[ "${lines[0]}" == "other Up "* && "${lines[0]}" != *Paused* ]]
+	[[ "${lines[1]}" == "waits Up "*" (Paused)" ]]
+	[ "$(ctl ps -q --no-trunc -f status=paused)" = "$id" ]
+	[[ "$(ctl ps -f status=running --format '{{.Names}}')" == other ]]
+	[ "$(ctl info | sed -nE 's/^ *Paused: ?//p')" = 1 ]
+	[ "$(ctl unpause waits)" = waits ]
+	moves waits
+	ctl logs waits >"$ENGINE_DIR/counted"
+	cmp "$ENGINE_DIR/counted" <(seq 0 $(($(wc -l <"$ENGINE_DIR/counted") - 1)))
+	[ "$(state waits State.Status State.Paused | xargs)" = "running false" ]
+}
+
+@test "what can't be done with a paused container, or to one that is none, is refused in one line" {
+	counter --name waits >/dev/null
+	run -1 --separate-stderr ctl unpause waits
+	[ "$stderr" = "ctl: unpause: container waits is not paused" ]
+	ctl pause waits
+	run -1 --separate-stderr ctl pause waits
+	[ "$stderr" = "ctl: pause: container waits is already paused" ]
+	for verb in exec attach; do
+		run -1 --separate-stderr ctl $verb waits $([ $verb = attach ] || echo true) </dev/null
+		[ "$stderr" = "ctl: $verb: container waits is paused; unpause it first" ]
+	done
+	run -125 --separate-stderr ctl start waits
+	[[ "$stderr" == *"is paused; unpause it" ]]
+	run -1 ctl rm waits
+	stands_still waits
+	run -1 ctl pause nobody
+	[[ "$output" == *"no such container: nobody"* ]]
+	ctl create --name made "$bb" true
+	run -1 ctl pause made
+	[[ "$output" == *"container made is not running"* ]]
+	run -1 --separate-stderr ctl pause made other
+	[ "${#stderr_lines[@]}" = 2 ]
+}
+
+@test "a paused container is stopped, killed, restarted and removed as any other" {
+	trapped='trap "exit 5" TERM; while :; do sleep 0.05; done'
+	ctl run -d --name waits "$bb" sh -c "$trapped"
+	ctl exec -d waits sleep 300
+	sleep 0.3
+	ctl pause waits
+	CTL_TIMEOUT=5 ctl stop waits
+	[ "$(ctl wait waits)" = 5 ]
+	ctl start waits
+	sleep 0.3
+	ctl pause waits
+	CTL_TIMEOUT=5 ctl kill waits
+	[ "$(CTL_TIMEOUT=5 ctl wait waits)" = 137 ]
+	ctl start waits
+	ctl pause waits
+	CTL_TIMEOUT=5 ctl restart -t 0 waits
+	[ "$(state waits State.Status)" = running ]
+	ctl pause waits
+	# a word waits until it moves again
+	ctl kill -s USR1 waits
+	is waits State.Status paused
+	CTL_TIMEOUT=5 ctl rm -f waits
+	run -1 ctl inspect waits
+}
+
+helper_pid()
+{
+	ps -o pid=,args= --ppid "$ENGINE_PID" | awk -v p="$1" '$2 == p { print $1 }'
+}
+
+# shows CONTAINER STATUS: by ps, which asks nobody
+shows()
+{
+	ctl ps -a -f "name=$1" -f "status=$2" --format '{{.Names}}' | grep -qx "$1"
+}
+
+@test "a pause outlives cgroupd and the supervisor, and is what the kernel says" {
+	id=$(counter --name waits)
+	moves waits
+	ctl pause waits
+	for who in "$(helper_pid cgroupd)" "$(supervisor_pid)"; do
+		kill -KILL "$who"
+		wait_until 10 engine_answers
+		wait_until 10 eval '[ "$(ctl info | grep -c down)" = 0 ]'
+		shows waits paused
+		stands_still waits
+		run -1 ctl pause waits
+		[[ "$output" == *"already paused"* ]]
+	done
+	ctl unpause waits
+	moves waits
+	# changed behind the supervisor's back, while there is none to see it
+	ctl pause waits
+	freezer THAWED "$id"
+	kill -KILL "$(supervisor_pid)"
+	wait_until 10 engine_answers
+	wait_until 10 shows waits running
+	ctl pause waits
+	CTL_TIMEOUT=5 ctl stop -t 0 waits
+	[ "$(ctl wait waits)" = 137 ]
+}
+
+# freezer WORD CONTAINER: as root may do by hand
+freezer()
+{
+	local dir
+
+	dir=$(find /sys/fs/cgroup -path "*/$ENGINE_NAME/$2" -type d | grep -m 1 freezer ||
+		find /sys/fs/cgroup -path "*/$ENGINE_NAME/$2" -type d)
+	if [ -e "$dir/freezer.state" ]; then
+		echo "$1" >"$dir/freezer.state"
+	else
+		case $1 in FROZEN) echo 1 ;; *) echo 0 ;; esac >"$dir/cgroup.freeze"
+	fi
+}
+
+# shim_of CONTAINER: the process that has its shim's words and lives in no user namespace of its own
+shim_of()
+{
+	local base pid
+
+	base=$(awk '{ print $2 }' "/proc/$(state "$1" State.Pid)/uid_map")
+	for pid in $(pgrep -f -- "^shim --uid [0-9]+ --uid-base $base "); do
+		[ "$(readlink "/proc/$pid/ns/user")" != "$(readlink /proc/self/ns/user)" ] || echo "$pid"
+	done
+}
+
+@test "the shim of a paused container dies, then its keeper as well: it is not left standing there" {
+	id=$(counter --name waits)
+	pid=$(state waits State.Pid)
+	ctl pause waits
+	shim=$(shim_of waits)
+	kill -KILL "$shim"
+	wait_until 5 eval "[ -n \"\$(shim_of waits)\" ] && [ \"\$(shim_of waits)\" != $shim ]"
+	stands_still waits
+	is waits State.Status paused
+	wait_until 5 ctl unpause waits
+	moves waits
+	ctl pause waits
+	shim=$(shim_of waits)
+	kill -KILL $(ps -o pid=,args= --ppid "$shim" | awk '$2 == "shim:" { print $1 }') "$shim"
+	[ "$(CTL_TIMEOUT=20 ctl wait waits)" = 255 ]
+	wait_until 5 engine_gone "$pid"
 }
 
 # ---- engines that go away: each in a subshell, with an engine of its own ----
