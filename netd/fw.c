@@ -6,12 +6,12 @@
 #include "fw.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <nftables/libnftables.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "fw_json.h"
 
 struct fw {
 	char table[NAMES_ID_MAX + 1];
@@ -310,71 +310,19 @@ bool fw_filters_bridges(const struct fw *f)
 	return !f->no_bridges;
 }
 
-/* An element is [{"elem": {"val": {"concat": [address,] proto, port}, "comment": id}}, {"concat":
- * [address, port]}]; see libnftables-json(5). What doesn't look so isn't ours. */
-static bool read_element(json_t *pair, bool six, bool any, struct published *p)
-{
-	const char *host = any ? (six ? "::" : "0.0.0.0") : NULL, *to, *id;
-	int proto, host_port, to_port;
-	json_t *key;
-
-	if (json_unpack(pair, "[{s:{s:{s:o}, s:s}}, {s:[s, i]}]", "elem", "val", "concat", &key,
-		    "comment", &id, "concat", &to, &to_port) < 0)
-		return false;
-	if (any ? json_unpack(key, "[i, i]", &proto, &host_port)
-		: json_unpack(key, "[s, i, i]", &host, &proto, &host_port))
-		return false;
-	*p = (struct published){.family = six ? AF_INET6 : AF_INET, .any = any, .hold = -1};
-	p->udp = proto == IPPROTO_UDP;
-	p->host_port = (uint16_t)host_port;
-	p->to_port = (uint16_t)to_port;
-	if (names_check("container", id, NULL) < 0)
-		return false;
-	snprintf(p->container, sizeof(p->container), "%s", id);
-	if (six)
-		return ip6_parse(host, &p->host6, NULL) == 0 && ip6_parse(to, &p->to6, NULL) == 0;
-	return ip4_parse(host, &p->host4, NULL) == 0 && ip4_parse(to, &p->to4, NULL) == 0;
-}
-
-static void read_elements(json_t *root, bool six, bool any, struct published **rows)
-{
-	json_t *objects = json_object_get(root, "nftables"), *object, *pair;
-	size_t i, k;
-
-	json_array_foreach(objects, i, object)
-	{
-		json_array_foreach(json_object_get(json_object_get(object, "map"), "elem"), k, pair)
-		{
-			struct published p, *fresh;
-
-			if (!read_element(pair, six, any, &p) || !(fresh = malloc(sizeof(*fresh))))
-				continue;
-			*fresh = p;
-			fresh->next = *rows;
-			*rows = fresh;
-		}
-	}
-}
-
 static int read_map(struct fw *f, unsigned int map, struct published **rows, struct err *e)
 {
 	const char *out;
 	char text[256];
-	json_t *root;
 	int r;
 
 	snprintf(text, sizeof(text), "list map inet %s %s", f->table, maps[map]);
 	nft_ctx_output_set_flags(f->nft, NFT_CTX_OUTPUT_NUMERIC_PROTO | NFT_CTX_OUTPUT_JSON);
 	r = run(f, text, &out, e);
 	nft_ctx_output_set_flags(f->nft, NFT_CTX_OUTPUT_NUMERIC_PROTO);
-	if (r < 0)
-		return r;
-	root = json_loads(out, 0, NULL);
-	if (!root)
-		return err_set(e, EBADMSG, "nft table inet %s: its listing is not JSON", f->table);
-	read_elements(root, map >= 2, map % 2, rows);
-	json_decref(root);
-	return 0;
+	if (r == 0)
+		r = fw_json_read(out, map >= 2, map % 2, rows, e);
+	return r < 0 ? err_prefix(e, "nft table inet %s", f->table) : 0;
 }
 
 int fw_read(struct fw *f, struct published **ret, struct err *e)
