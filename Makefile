@@ -148,7 +148,8 @@ $(B)/obj/tests/unit/test_net%.o: ALL_CFLAGS += $(netd_inc)
 FUZZ := $(basename $(notdir $(wildcard tests/fuzz/fuzz_*.c)))
 FUZZ_CC := clang
 FUZZ_CFLAGS = -std=gnu17 -D_GNU_SOURCE -DBULKHEAD_VERSION='"$(VERSION)"' -DBULKHEAD_SANITIZED -Iproto -I. \
-	-g -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -Wno-everything
+	-g -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
+	-fno-sanitize-recover=undefined -Wno-everything
 unit_key_codec   :=
 unit_key_text    :=
 unit_key_frame   :=
@@ -156,6 +157,13 @@ unit_key_passwd  := shim
 unit_key_pax     := shim
 unit_key_log     := shim
 unit_key_spec    := supervisor
+# More objects of one fuzzer.
+fuzz_with_fuzz_sup_requests := world world_clients world_judge world_peers message_lines
+fuzz_with_fuzz_text         := message_lines
+fuzz_with_fuzz_layer        := layer_input tar_mutator message_lines
+fuzz_with_fuzz_manifest     := json_mutator message_lines
+fuzz_with_fuzz_ctl_seccomp  := json_mutator message_lines
+fuzz_with_fuzz_net_answers  := json_mutator message_lines
 fobjs = $(patsubst %,$(B)/fuzz/obj/$(1)/%.o,$(2))
 
 $(B)/fuzz/obj/%.o: %.c
@@ -173,12 +181,21 @@ $(B)/fuzz/lib/%.a:
 	ar rcs $@ $^
 
 define fuzzer
-$(B)/tests/fuzz/$(1): $(B)/fuzz/obj/tests/fuzz/$(1).o $(if $(call unit_lib,$(1)),$(B)/fuzz/lib/$(call unit_lib,$(1)).a) \
+$(B)/tests/fuzz/$(1): $(call fobjs,tests/fuzz,$(1) $(fuzz_with_$(1))) $(if $(call unit_lib,$(1)),$(B)/fuzz/lib/$(call unit_lib,$(1)).a) \
 		$(B)/fuzz/lib/loop.a $(B)/fuzz/lib/proto.a
 	@mkdir -p $$(@D)
 	$$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -o $$@ $$^ -levent_core -lcap -lseccomp $$($(call unit_lib,$(1))_libs)
 endef
 $(foreach t,$(FUZZ),$(eval $(call fuzzer,$(t))))
+
+# What makes seeds for fuzzers and looks at what they leave.
+FUZZ_TOOLS := seed_layer seed_messages judge_layers
+$(B)/tests/fuzz-tools/seed_layer: $(call objs,tests/fuzz,seed_layer) $(PROTO_LIB)
+$(B)/tests/fuzz-tools/seed_messages: $(call objs,tests/fuzz,seed_messages message_lines) $(PROTO_LIB)
+$(B)/tests/fuzz-tools/judge_layers: $(call objs,tests/fuzz,judge_layers layer_input) $(B)/lib/imaged.a $(PROTO_LIB)
+$(FUZZ_TOOLS:%=$(B)/tests/fuzz-tools/%):
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ -lcap -lseccomp -larchive -lisal -lzstd -lcrypto
 
 # The bench's control: static, as small as a start can be.
 $(B)/tests/bench/least: $(call objs,tests/bench,least least_net)
@@ -193,16 +210,25 @@ $(HOSTILE): $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/hostile/escape*.c))
 
 # ---- the two commands, and their kin -------------------------------------------------------------
 
-.PHONY: unit fuzz hostile deps check demo chaos bench install clean
+.PHONY: unit fuzz fuzz-build hostile deps check demo chaos bench install clean
 unit: $(UNIT:%=$(B)/tests/unit/%)
-fuzz: $(FUZZ:%=$(B)/tests/fuzz/%)
+fuzz-build: $(FUZZ:%=$(B)/tests/fuzz/%) $(FUZZ_TOOLS:%=$(B)/tests/fuzz-tools/%)
 hostile: $(HOSTILE)
 
 # Packages first, in a make of its own: what is missing may be what the build needs.
 check:
 	tests/deps.sh build check
-	+$(MAKE) all unit fuzz hostile
+	+$(MAKE) all unit fuzz-build hostile
 	tests/run.sh
+
+# An hour in all, shared out; FUZZ_SECONDS is what each gets instead. KEEP=1 takes what was found into
+# the corpora.
+FUZZ_TOTAL ?= 3600
+fuzz:
+	tests/deps.sh build check
+	+$(MAKE) fuzz-build
+	FUZZ_TOTAL=$(if $(FUZZ_SECONDS),,$(FUZZ_TOTAL)) FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_KEEP=$(KEEP) \
+		tests/run.sh fuzz
 
 demo:
 	tests/deps.sh build demo

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# Runs every test that has been built: unit tests, a short turn of each fuzzer, and the bats files,
+# Runs every test that has been built: unit tests, the bats files, and a short turn of each fuzzer,
 # or only those named: run.sh [unit|fuzz|integration|hostile|FILE...]. Prints each result, the output of what failed, the reason of
 # what was skipped, and ends with the sum. 1 when something failed or when nothing ran.
 set -u
@@ -10,10 +10,15 @@ cd "$(dirname "$0")/.." || exit 1
 build=${BUILD:-build}
 unit_limit=${UNIT_LIMIT:-120}
 bats_limit=${BATS_LIMIT:-600}
-fuzz_seconds=${FUZZ_SECONDS:-5}
+fuzz_seconds=${FUZZ_SECONDS:-5} # each
+fuzz_total=${FUZZ_TOTAL:-}      # of all together, instead
+fuzz_jobs=${FUZZ_JOBS:-$(nproc)}
+fuzz_keep=${FUZZ_KEEP:-}
 passed=0
 failed=0
 skipped=0
+# As in builds whose undefined behaviour ends the process anyway.
+export UBSAN_OPTIONS=${UBSAN_OPTIONS:-halt_on_error=1:print_stacktrace=1}
 output=$(mktemp)
 trap 'rm -f "$output"' EXIT
 
@@ -110,33 +115,131 @@ run_bats()
 	run_tap "${1#tests/}" "$bats_limit" bats --formatter tap "$1"
 }
 
-run_fuzz()
-{
-	local name=${1##*/} work
+# ---- fuzzers: several at a time, each with a corpus of its own in a directory of its own ----
 
-	work=$(mktemp -d)
-	mkdir "$work/corpus"
-	[ ! -d "tests/fuzz/corpus/$name" ] || cp -r "tests/fuzz/corpus/$name/." "$work/corpus/"
-	if timeout -k 10 $((fuzz_seconds * 3 + 60)) "$1" -seed=1 -max_total_time="$fuzz_seconds" \
-			-timeout=10 -rss_limit_mb=2048 -artifact_prefix="$work/" "$work/corpus" \
-			</dev/null >"$output" 2>&1; then
-		result ok "fuzz $name: $(grep -aoE 'Done [0-9]+ runs in [0-9]+ second' "$output" |
-			tail -n 1)s"
-	else
-		result fail "fuzz $name"
-		tail -n 60 "$output"
-		for f in "$work"/crash-* "$work"/leak-* "$work"/timeout-* "$work"/oom-*; do
-			[ ! -e "$f" ] || { echo "input:"; od -A x -t x1z "$f" | head -n 20; }
-		done
+# fuzz_seeds NAME DIR: the kept corpus, and what the tables of today make of it.
+fuzz_seeds()
+{
+	local tools=$build/tests/fuzz-tools
+
+	[ ! -d "tests/fuzz/corpus/$1" ] || cp -r "tests/fuzz/corpus/$1/." "$2/"
+	case $1 in
+	fuzz_layer) "$tools/seed_layer" "$2" ;;
+	fuzz_codec|fuzz_frame|fuzz_spec|fuzz_text) "$tools/seed_messages" "$1" "$2" ;;
+	esac
+}
+
+# fuzz_keep FUZZER WORK: what covers the same code with the fewest bytes becomes the kept corpus;
+# inputs that once found something, and those written by hand, stay.
+fuzz_keep()
+{
+	local name=${1##*/} kept f
+
+	kept=tests/fuzz/corpus/$name
+	mkdir -p "$2/fresh" "$kept"
+	"$1" -merge=1 -use_counters=0 "$2/fresh" "$2/corpus" >>"$2/log" 2>&1 || return
+	find "$kept" -type f ! -name 'fixed-*' ! -name 'by-hand-*' -delete
+	for f in "$2"/fresh/*; do
+		cp "$f" "$kept/$(sha1sum "$f" | cut -c 1-16)"
+	done
+}
+
+# fuzz_one FUZZER WORK: leaves its output in WORK/log and its exit code in WORK/rc.
+fuzz_one()
+{
+	local name=${1##*/} rc
+
+	mkdir "$2/corpus"
+	fuzz_seeds "$name" "$2/corpus" >"$2/log" 2>&1
+	timeout -k 10 $((fuzz_seconds * 3 + 60)) "$1" -seed=$((RANDOM + 1)) \
+		-max_total_time="$fuzz_seconds" -timeout=20 -rss_limit_mb=2048 \
+		-artifact_prefix="$2/" "$2/corpus" </dev/null >>"$2/log" 2>&1
+	rc=$?
+	if [ $rc = 0 ] && [ "$name" = fuzz_layer ]; then
+		mkdir "$2/image"
+		"$build/tests/fuzz-tools/judge_layers" "$2/image" "$2"/corpus/* >"$2/judged" 2>&1
+		echo $? >"$2/judged.rc"
 	fi
-	rm -rf "$work"
+	if [ $rc = 0 ] && [ -n "$fuzz_keep" ]; then
+		fuzz_keep "$1" "$2" || rc=1
+	fi
+	echo $rc >"$2/rc"
+}
+
+# What was found is kept beside the build, to be run again.
+fuzz_failed()
+{
+	local name=$1 work=$2 f found=$build/tests/fuzz-found
+
+	result fail "fuzz $name"
+	tail -n 60 "$work/log"
+	for f in "$work"/crash-* "$work"/leak-* "$work"/timeout-* "$work"/oom-*; do
+		[ -e "$f" ] || continue
+		mkdir -p "$found"
+		cp "$f" "$found/$name-${f##*/}"
+		echo "input: $found/$name-${f##*/}"
+		od -A x -t x1z "$f" | head -n 256
+	done
+}
+
+fuzz_judged()
+{
+	case $(cat "$1/judged.rc") in
+	0) result ok "fuzz layers: fsck.erofs, the kernel and our reader agree: $(cat "$1/judged")" ;;
+	77) result skip "fuzz layers: $(cat "$1/judged")" ;;
+	*) result fail "fuzz layers: $(tail -n 1 "$1/judged")" ;;
+	esac
+}
+
+fuzz_result()
+{
+	local name=${1##*/}
+
+	if [ "$(cat "$1/rc")" = 0 ]; then
+		result ok "fuzz $name: $(grep -aoE 'Done [0-9]+ runs in [0-9]+ second' "$1/log" |
+			tail -n 1)s, $(grep -aoE 'corp: [0-9]+' "$1/log" | tail -n 1 |
+			cut -d ' ' -f 2) inputs"
+		[ ! -e "$1/judged" ] || fuzz_judged "$1"
+	else
+		fuzz_failed "$name" "$1"
+	fi
+	rm -rf "$1"
+}
+
+# fuzz_results DIR: of those that have ended.
+fuzz_results()
+{
+	local rc
+
+	for rc in "$1"/*/rc; do
+		[ ! -e "$rc" ] || fuzz_result "${rc%/rc}"
+	done
+}
+
+run_fuzzers()
+{
+	local all f
+
+	all=$(mktemp -d)
+	[ -z "$fuzz_total" ] || fuzz_seconds=$((fuzz_total * fuzz_jobs / $#))
+	[ "$fuzz_seconds" -gt 0 ] || fuzz_seconds=1
+	for f; do
+		while [ "$(jobs -rp | wc -l)" -ge "$fuzz_jobs" ]; do
+			wait -n
+			fuzz_results "$all"
+		done
+		mkdir "$all/${f##*/}"
+		fuzz_one "$f" "$all/${f##*/}" &
+	done
+	wait
+	fuzz_results "$all"
+	rmdir "$all"
 }
 
 run_one()
 {
 	case $1 in
 	*.bats) run_bats "$1" ;;
-	*/fuzz/*) run_fuzz "$1" ;;
 	*) run_unit "$1" ;;
 	esac
 }
@@ -168,7 +271,7 @@ make_images()
 
 main()
 {
-	local arg t tests=() more
+	local arg t tests=() fuzzers=() more
 
 	[ $# -gt 0 ] || set -- unit fuzz integration hostile
 	for arg in "$@"; do
@@ -182,8 +285,12 @@ main()
 	done
 	[[ "${tests[*]}" != *.bats* ]] || make_images
 	for t in "${tests[@]}"; do
-		run_one "$t"
+		case $t in
+		*/fuzz/*) fuzzers+=("$t") ;;
+		*) run_one "$t" ;;
+		esac
 	done
+	[ ${#fuzzers[@]} = 0 ] || run_fuzzers "${fuzzers[@]}"
 	echo "$passed passed, $failed failed, $skipped skipped"
 	[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
 }

@@ -15,6 +15,8 @@
 #include "supervisor/ctl/reference.h"
 #include "supervisor/ctl/table.h"
 
+#define DOCUMENT_MAX (1U << 20)
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void as_value(const char *text)
@@ -22,7 +24,10 @@ static void as_value(const char *text)
 	static int (*const checks[])(const char *, struct err *) = {check_name, check_hostname,
 		check_env, check_sysctl, check_capability, check_platform, check_signal,
 		check_publish, check_memory, check_cpus, check_cpuset, check_pids, check_umask,
-		check_ulimit, check_mac, check_add_host, check_network, check_detach_keys};
+		check_ulimit, check_mac, check_add_host, check_network, check_detach_keys,
+		check_not_empty, check_absolute, check_domain, check_label, check_memory_swap,
+		check_shm_size, check_cpu_period, check_cpu_quota, check_cpu_shares,
+		check_oom_score, check_stop_timeout, check_ip, check_ip4, check_ip6};
 
 	for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
 		struct err e = {0};
@@ -30,6 +35,58 @@ static void as_value(const char *text)
 		if (checks[i](text, &e) < 0 && !e.text[0])
 			abort();
 	}
+}
+
+/* What ctl takes it can also send. */
+static void must_encode(const struct schema *s, const void *obj)
+{
+	uint8_t *buf = NULL;
+	struct err e = {0};
+	size_t n;
+
+	if (codec_encode(s, obj, DOCUMENT_MAX, NULL, &buf, &n, &e) < 0) {
+		fprintf(stderr, "taken, but it can't be sent: %s\n", e.text);
+		abort();
+	}
+	free(buf);
+}
+
+/* A line a limit; those that their check refuses are not given. */
+static void as_limits(char *text)
+{
+	struct limit_words w = {0};
+	const struct {
+		const char **word;
+		int (*check)(const char *, struct err *);
+	} rows[] = {{&w.memory, check_memory}, {&w.memory_swap, check_memory_swap},
+		{&w.memory_reservation, check_memory}, {&w.cpus, check_cpus},
+		{&w.cpu_shares, check_cpu_shares}, {&w.cpu_period, check_cpu_period},
+		{&w.cpu_quota, check_cpu_quota}, {&w.cpuset_cpus, check_cpuset},
+		{&w.cpuset_mems, check_cpuset}, {&w.pids, check_pids}};
+	struct limits limits;
+	struct err e;
+	bool any;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows) && text; i++) {
+		const char *line = strsep(&text, "\n");
+
+		if (*line && rows[i].check(line, &e) == 0)
+			*rows[i].word = line;
+	}
+	if (parse_limits(&w, &limits, &any, &e) == 0)
+		must_encode(&schema_limits, &limits);
+}
+
+static void as_port(const char *text)
+{
+	struct port_list list = {0};
+	struct arena a = {0};
+	struct err e;
+
+	if (parse_publish(text, &a, &list, &e) == 0)
+		for (uint32_t i = 0; i < list.n; i++)
+			must_encode(&schema_port, &list.v[i]);
+	arena_free(&a);
 }
 
 static void as_mount(const char *text)
@@ -41,9 +98,11 @@ static void as_mount(const char *text)
 	parse_volume(text, &a, &list, &e);
 	parse_mount(text, &a, &list, &e);
 	parse_tmpfs(text, &a, &list, &e);
-	for (uint32_t i = 0; i < list.n; i++)
+	for (uint32_t i = 0; i < list.n; i++) {
 		if (list.v[i].target[0] != '/' || strstr(list.v[i].target, "/../"))
 			abort();
+		must_encode(&schema_mount, &list.v[i]);
+	}
 	arena_free(&a);
 }
 
@@ -91,8 +150,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 	as_value(text);
 	as_mount(text);
+	as_port(text);
 	as_template(text);
 	as_document(text);
+	memcpy(text, data, size);
+	as_limits(text);
 	free(text);
 	return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * libFuzzer target: any bytes as a layer. They must be refused with a sentence or give an image
- * that the reader finds sound. The first byte chooses small bounds, so that those are reached too.
+ * that the reader finds sound. judge_layers asks fsck.erofs and the kernel about the same inputs.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -10,7 +10,8 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "imaged/layer.h"
+#include "layer_input.h"
+#include "tar_mutator.h"
 
 static _noreturn_ void reader_failed(const char *text)
 {
@@ -21,6 +22,8 @@ static _noreturn_ void reader_failed(const char *text)
 #include "../unit/erofs_reader.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned int seed);
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max);
 
 static void check_image(int fd, uint64_t size)
 {
@@ -37,24 +40,24 @@ static void check_image(int fd, uint64_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	_cleanup_fd_ int in = memfd_create("layer", MFD_CLOEXEC);
 	_cleanup_fd_ int out = memfd_create("image", MFD_CLOEXEC);
-	struct layer_limits limits = layer_limits_default;
 	struct layer_result result;
 	struct err e = {0};
 
-	if (size == 0 || in < 0 || out < 0)
+	if (size == 0 || out < 0)
 		return 0;
-	limits.max_unpacked = data[0] & 1 ? 1 << 16 : 4 << 20;
-	limits.max_entries = data[0] & 2 ? 8 : 1 << 16;
-	limits.max_path = data[0] & 4 ? 64 : 4096;
-	limits.max_names = data[0] & 8 ? 1 << 17 : 16 << 20;
-	limits.ratio_free = data[0] & 16 ? 4096 : 1 << 20;
-	if (fd_write_all(in, data + 1, size - 1) < 0 || lseek(in, 0, SEEK_SET) < 0)
-		abort();
-	if (layer_unpack(in, out, &limits, &result, &e) == 0)
+	if (layer_input_unpack(data, size, out, &result, &e) == 0)
 		check_image(out, result.image_bytes);
 	else if (e.code <= 0 || !e.text[0])
 		abort();
 	return 0;
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned int seed)
+{
+	if (!layer_input_is_plain(data, size) || seed % 16 == 0)
+		return LLVMFuzzerMutate(data, size, max);
+	if (seed % 16 == 1)
+		data[0] = (uint8_t)(seed >> 4);
+	return 1 + tar_mutate(data + 1, size - 1, max - 1, seed >> 4);
 }

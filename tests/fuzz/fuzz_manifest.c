@@ -10,12 +10,14 @@
 
 #include "imaged/auth.h"
 #include "imaged/manifest.h"
+#include "json_mutator.h"
 
 #define OCI    "application/vnd.oci.image."
 #define DOCKER "application/vnd.docker.distribution."
 #define HEX    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned int seed);
 
 static const char *const types[] = {OCI "manifest.v1+json", OCI "index.v1+json",
 	DOCKER "manifest.v2+json", DOCKER "manifest.list.v2+json"};
@@ -50,6 +52,18 @@ static void try_manifest(const char *type, const char *buf, size_t n, const stru
 	free(m);
 }
 
+/* What an image may hold is for the reply's encoding to judge. */
+static void check_reply(const struct image *image)
+{
+	uint8_t *buf = NULL;
+	struct err e = {0};
+	size_t n;
+
+	check(codec_encode(&schema_image, image, CONFIG_MAX, NULL, &buf, &n, &e) == 0 ||
+		(e.code > 0 && e.text[0]));
+	free(buf);
+}
+
 static void try_config(uint8_t layers, const char *buf, size_t n, const struct platform *want)
 {
 	struct manifest *m = calloc(1, sizeof(*m));
@@ -67,6 +81,7 @@ static void try_config(uint8_t layers, const char *buf, size_t n, const struct p
 		check(digest_valid(image.id) && image.layers.n == m->n_layers && image.config);
 		for (uint32_t i = 0; i < image.config->env.n; i++)
 			check(strchr(image.config->env.v[i], '='));
+		check_reply(&image);
 	} else {
 		check(e.code > 0 && e.text[0]);
 	}
@@ -94,4 +109,27 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	auth_free(&token);
 	free(buf);
 	return 0;
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned int seed)
+{
+	static const char *const words[] = {"mediaType", "schemaVersion", "config", "layers",
+		"manifests", "digest", "size", "platform", "os", "architecture", "variant",
+		"os.version", "annotations", "urls", "rootfs", "diff_ids", "type", "Env", "Cmd",
+		"Entrypoint", "User", "WorkingDir", "Volumes", "ExposedPorts", "Labels",
+		"StopSignal", "created", "token", "access_token", "expires_in", "linux", "amd64",
+		"arm64", "v8", "unknown", "application/vnd.oci.image.manifest.v1+json",
+		"application/vnd.oci.image.index.v1+json",
+		"application/vnd.docker.distribution.manifest.v2+json",
+		"application/vnd.docker.distribution.manifest.list.v2+json",
+		"application/vnd.oci.image.config.v1+json",
+		"application/vnd.docker.container.image.v1+json",
+		"application/vnd.oci.image.layer.v1.tar+gzip",
+		"application/vnd.docker.image.rootfs.diff.tar.gzip",
+		"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+		"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+		"sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb",
+		"sha256:zz", "sha512:a", "80/tcp", "/v", "A=1", "A", "=", "a\nb", "", NULL};
+
+	return json_mutate(data, size, max, seed, 2, words);
 }
