@@ -131,7 +131,7 @@ static void on_end_timeout(void *arg)
 	loop_stop(g->loop, 1);
 }
 
-static void on_terminate(void *arg)
+void engine_terminate(void *arg)
 {
 	struct engine *g = arg;
 
@@ -177,8 +177,8 @@ int engine_run(const struct options *o, const struct policy *policy)
 		log_error("%s", e.text);
 		return 1;
 	}
-	loop_signal(g.loop, SIGTERM, on_terminate, &g);
-	loop_signal(g.loop, SIGINT, on_terminate, &g);
+	loop_signal(g.loop, SIGTERM, engine_terminate, &g);
+	loop_signal(g.loop, SIGINT, engine_terminate, &g);
 	if (sandbox_enter(&profile_supervisor, places, false, &e) < 0) {
 		log_error("%s", e.text);
 		return 2;

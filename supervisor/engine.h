@@ -180,6 +180,8 @@ struct engine {
 int engine_run(const struct options *o, const struct policy *policy);
 void engine_serve_if_ready(struct engine *g);
 void engine_end_if_idle(struct engine *g);
+/* SIGTERM: stops the workloads, takes down what was made on the host, stops the loop. */
+void engine_terminate(void *engine);
 /* A failure that ends the engine for good. */
 void engine_give_up(struct engine *g, const struct err *e);
 
