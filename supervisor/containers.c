@@ -85,10 +85,9 @@ void ctr_free(struct ctr *c)
 	}
 	watch_free(c->restart.timer);
 	follow_end(c);
-	if (c->shim)
-		shim_end(c->shim);
-	else if (c->slot)
-		slot_use(g, c->slot, false);
+	shim_end(c->shim);
+	if (c->slot)
+		slot_release(g, c->slot);
 	for (uint32_t i = 0; i < c->n_sources; i++)
 		fd_close(&c->sources[i]);
 	free(c->sources);

@@ -223,6 +223,8 @@ void shims_on_failed(struct engine *g, const struct launch_frame *f);
 void shims_on_gone(struct engine *g, const struct launch_frame *f);
 void shims_on_adopt(struct engine *g, const struct launch_frame *f, int channel);
 void slot_use(struct engine *g, uint32_t slot, bool used);
+/* Unless a container or a shim, perhaps one on its way out, still has it. */
+void slot_release(struct engine *g, uint32_t slot);
 
 /* idmaps.c: a user namespace in which a container's root is its owner, for mounts; ns is lent and
  * is -1 with an error. fn is called later. */

@@ -32,12 +32,15 @@ static uint32_t slot_find(struct engine *g)
 	return 0;
 }
 
-static bool slot_has_container(const struct engine *g, uint32_t slot)
+void slot_release(struct engine *g, uint32_t slot)
 {
 	for (const struct ctr *c = g->ctrs; c; c = c->next)
 		if (c->slot == slot)
-			return true;
-	return false;
+			return;
+	for (const struct shim *s = g->shims; s; s = s->next)
+		if (s->slot == slot)
+			return;
+	slot_use(g, slot, false);
 }
 
 static struct shim *shim_find(struct engine *g, uint32_t slot, enum shim_state state)
@@ -64,8 +67,7 @@ static void shim_free(struct shim *s)
 	fd_close(&s->netns);
 	fd_close(&s->rtnl);
 	chan_close(s->chan);
-	if (!slot_has_container(g, s->slot))
-		slot_use(g, s->slot, false);
+	slot_release(g, s->slot);
 	free(s);
 }
 
