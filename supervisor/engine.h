@@ -275,7 +275,7 @@ void wait_add(struct ctr *c, struct chan *client, uint32_t id, int what, uint32_
 void wait_notify(struct ctr *c, int what, uint32_t exec);
 /* It has ended, for all who wait for that in one way or another. */
 void wait_ended(struct ctr *c);
-void wait_fail(struct ctr *c, int what, const struct err *e);
+void wait_fail(struct ctr *c, int what, uint32_t exec, const struct err *e);
 void wait_forget_client(struct engine *g, struct chan *client);
 
 /* jobs */

@@ -81,8 +81,10 @@ static void on_execed(void *arg, void *msg, struct frame *f, const struct err *e
 	struct ctr *c = ctr_by_id(r->engine, q->ctr);
 
 	(void)f;
-	if (e && c && exec_find(c, q->number))
+	if (e && c && exec_find(c, q->number)) {
+		wait_fail(c, WAIT_EXIT, q->number, e);
 		exec_drop(c, exec_find(c, q->number));
+	}
 	free(q);
 	if (e)
 		relay_fail(r, e);

@@ -215,7 +215,7 @@ static void on_removed(struct job *j, const struct err *e)
 		c->status = CTR_EXITED;
 		shim_end(c->shim);
 		save(c);
-		wait_fail(c, WAIT_REMOVED, e);
+		wait_fail(c, WAIT_REMOVED, 0, e);
 		wait_ended(c);
 	} else {
 		state_remove(c);

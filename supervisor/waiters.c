@@ -74,11 +74,11 @@ void wait_ended(struct ctr *c)
 	wait_notify(c, WAIT_STOP, 0);
 }
 
-void wait_fail(struct ctr *c, int what, const struct err *e)
+void wait_fail(struct ctr *c, int what, uint32_t exec, const struct err *e)
 {
 	struct waiter *w;
 
-	while ((w = take_one(c, what, 0))) {
+	while ((w = take_one(c, what, exec))) {
 		chan_fail(w->client, w->id, e);
 		free(w);
 	}
