@@ -166,7 +166,7 @@ static int find_or_make(struct engine *g, uint64_t caps, struct err *e)
 
 bool seccomp_is_own(const struct create *o)
 {
-	return o->seccomp && *o->seccomp && strcmp(o->seccomp, UNCONFINED) != 0;
+	return o->seccomp && strcmp(o->seccomp, UNCONFINED) != 0;
 }
 
 static int open_dir(const struct ctr *c, struct err *e)
