@@ -18,6 +18,9 @@
 /* A user's creations that wait for the image: each holds its options and descriptors. */
 #define WAITING_MAX 32
 
+/* What lists show of a container must fit one frame. */
+#define LABELS_MAX (24U << 10)
+
 struct request {
 	struct request *next; /* of those the engine works on */
 	struct engine *engine;
@@ -89,6 +92,17 @@ static int check_mounts(const struct create *o, uint32_t n_sources, struct err *
 	return 0;
 }
 
+static int check_labels(const struct create *o, struct err *e)
+{
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < o->labels.n; i++)
+		n += strlen(o->labels.v[i]);
+	return n <= LABELS_MAX ? 0
+			       : err_set(e, E2BIG, "the labels take %zu bytes; %u are allowed", n,
+					 LABELS_MAX);
+}
+
 static int check_quotas(struct engine *g, const struct request *q, struct err *e)
 {
 	int r = 0;
@@ -125,6 +139,8 @@ static int check(struct engine *g, const struct request *q, struct err *e)
 		r = check_network(o, e);
 	if (r == 0)
 		r = check_mounts(o, q->n_sources, e);
+	if (r == 0)
+		r = check_labels(o, e);
 	return r;
 }
 

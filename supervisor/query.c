@@ -16,8 +16,11 @@
 
 #define RECORD_MAX  (4U << 20)
 #define COMMAND_MAX 256
-#define PAGE_BYTES  40000 /* of labels and commands, so that a page fits a frame */
+#define PAGE_BYTES  40000 /* a row alone may have more: LABELS_MAX and 256 ports fit a frame too */
 #define PAGE_ROWS   64
+#define ROW_BYTES   1024 /* beside labels, ports and the image's name */
+#define LABEL_BYTES 5	 /* beside its text */
+#define PORT_BYTES  100
 
 static const char *command_text(const struct ctr *c, struct arena *a)
 {
@@ -34,7 +37,7 @@ static size_t row_fill(const struct ctr *c, struct arena *a, struct container_ro
 {
 	const struct endpoint *ep = c->endpoint.obj;
 	const struct create *o = ctr_create(c);
-	size_t bytes = COMMAND_MAX + sizeof(c->id) + sizeof(c->name);
+	size_t bytes = ROW_BYTES;
 
 	*row = (struct container_row){.id = c->id,
 		.name = c->name,
@@ -52,9 +55,11 @@ static size_t row_fill(const struct ctr *c, struct arena *a, struct container_ro
 		row->ports.v = ep->ports.v;
 		row->ports.n = ep->ports.n;
 	}
+	if (row->image)
+		bytes += strlen(row->image);
 	for (uint32_t i = 0; i < o->labels.n; i++)
-		bytes += strlen(o->labels.v[i]);
-	return bytes + row->ports.n * 80;
+		bytes += strlen(o->labels.v[i]) + LABEL_BYTES;
+	return bytes + row->ports.n * PORT_BYTES;
 }
 
 /* What `ps` shows without -a: docker counts those between two runs. */
@@ -74,7 +79,7 @@ void on_container_list(void *self, struct chan *ch, uint32_t id, void *msg, stru
 	struct container_listed answer = {0};
 	uid_t uid = session_uid(ch);
 	bool skip = m->after != NULL;
-	size_t bytes = 0;
+	size_t bytes = 0, row;
 
 	(void)f;
 	answer.rows.v = arena_alloc(&a, PAGE_ROWS * sizeof(*answer.rows.v));
@@ -85,11 +90,15 @@ void on_container_list(void *self, struct chan *ch, uint32_t id, void *msg, stru
 		}
 		if (!ctr_visible(c, uid) || (!m->all && !is_up(c)))
 			continue;
-		if (answer.rows.n == PAGE_ROWS || bytes > PAGE_BYTES) {
-			answer.more = true;
+		answer.more = answer.rows.n == PAGE_ROWS;
+		if (answer.more)
 			break;
-		}
-		bytes += row_fill(c, &a, &answer.rows.v[answer.rows.n++]);
+		row = row_fill(c, &a, &answer.rows.v[answer.rows.n]);
+		answer.more = answer.rows.n > 0 && bytes + row > PAGE_BYTES;
+		if (answer.more)
+			break;
+		bytes += row;
+		answer.rows.n++;
 	}
 	chan_reply(ch, id, MSG_container_listed, &answer);
 }
