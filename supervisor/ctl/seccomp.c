@@ -39,6 +39,7 @@ struct profile {
 	uint32_t default_action;
 	uint32_t highest; /* number that the file names */
 	bool others;	  /* architectures beside this one */
+	bool young;	  /* now those calls that libseccomp doesn't know; else the others */
 };
 
 static const char *const top_fields[] = {"defaultAction", "defaultErrnoRet", "defaultErrno",
@@ -58,13 +59,34 @@ static int add_one(struct profile *p, uint32_t action, int nr, unsigned int n,
 	return err_errno(e, r, "libseccomp refuses the rule");
 }
 
+static bool permits(uint32_t action)
+{
+	return action == SCMP_ACT_ALLOW || action == SCMP_ACT_LOG;
+}
+
+/* libseccomp can't say what such a call is elsewhere (EFAULT), so its rules come before the foreign
+ * architectures, which then have the default alone. */
+static int check_young(const struct profile *p, uint32_t action, const char *name, struct err *e)
+{
+	if (p->young || !p->others || permits(action) || !permits(p->default_action))
+		return 0;
+	return err_set(e, EINVAL,
+		"system call \"%.64s\" can't be refused to other architectures: libseccomp does not know it",
+		name);
+}
+
 static int add_name(struct profile *p, uint32_t action, const char *name,
 	const struct condition *when, struct err *e)
 {
 	int nr = bpf_syscall(name), r = 0;
+	bool young = nr >= 0 && seccomp_syscall_resolve_name(name) < 0;
 
-	if (nr == BPF_UNKNOWN && action != SCMP_ACT_ALLOW && action != SCMP_ACT_LOG)
+	if (nr == BPF_UNKNOWN && !permits(action))
 		return err_set(e, EINVAL, "unknown system call \"%.64s\" can't be refused", name);
+	if (young && check_young(p, action, name, e) < 0)
+		return -EINVAL;
+	if (young != p->young)
+		return 0;
 	if (nr == BPF_FOREIGN && p->others)
 		nr = seccomp_syscall_resolve_name(name);
 	else if (nr < 0)
@@ -235,7 +257,11 @@ static int compile(json_t *root, uint64_t caps, struct err *e)
 	p.rules = bpf_rules(p.default_action);
 	if (!p.rules)
 		return err_set(e, ENOMEM, "out of memory");
-	r = read_arches(&p, root, e);
+	p.young = true;
+	r = add_rules(&p, root, e);
+	if (r == 0)
+		r = read_arches(&p, root, e);
+	p.young = false;
 	if (r == 0)
 		r = add_rules(&p, root, e);
 	if (r == 0)

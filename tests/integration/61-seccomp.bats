@@ -226,6 +226,19 @@ profile()
 	[ "$(probe --security-opt "seccomp=$f" -- numbers 436 438)" = $'436 EACCES\n437 E2BIG\n438 ENOSYS' ]
 }
 
+@test "a call that is younger than libseccomp goes beside 32-bit architectures, as in docker's own profile" {
+	f=$(profile "$(jq -c '.syscalls += [{"names":["fchmodat2","mseal"],"action":"SCMP_ACT_ERRNO","errnoRet":7}]' \
+		/usr/share/containers/seccomp.json)")
+	[ "$(jq -r '.archMap[0].subArchitectures[0]' "$f")" = SCMP_ARCH_X86 ]
+	[ "$(probe --security-opt "seccomp=$f" -- numbers 451 453)" = $'451 ENOSYS\n452 E2BIG\n453 ENOSYS' ]
+	[ "$(probe --security-opt "seccomp=$f" -- numbers 462 463)" = $'462 E2BIG\n463 ENOSYS' ]
+	f=$(profile '{"defaultAction":"SCMP_ACT_ALLOW","architectures":["SCMP_ARCH_X86_64","SCMP_ARCH_X86"],
+		"syscalls":[{"names":["mseal"],"action":"SCMP_ACT_ERRNO"}]}')
+	run ctl run --rm --security-opt "seccomp=$f" "$bb" true
+	[ "$status" = 125 ]
+	[[ "$output" == *'"mseal" can'\''t be refused to other architectures'* ]]
+}
+
 @test "unconfined is unconfined, the last option holds, and a file holds beside --privileged" {
 	f=$(profile '{"defaultAction":"SCMP_ACT_ALLOW"}')
 	[ "$(ctl run --rm --security-opt seccomp=unconfined "$bb" $show | tr -d '\t\n')" = NoNewPrivs:1Seccomp:0 ]
