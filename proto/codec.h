@@ -67,7 +67,7 @@ struct schema {
 	size_t size;	   /* of the structure */
 };
 
-const struct schema *field_schema(const struct field *f);
+const struct schema *field_schema(const struct field *f); /* NULL for other types */
 
 /* Memory that one decoded structure's lists and string tables live in; bounded, freed as one.
  * Zero-initialise; arena_free() accepts that. */

@@ -80,7 +80,7 @@ static const struct schema *const schemas[] = {
 
 const struct schema *field_schema(const struct field *f)
 {
-	return schemas[f->sub];
+	return f->type == T_LIST || f->type == T_NESTED ? schemas[f->sub] : NULL;
 }
 
 const struct schema *schema_find(const char *name)

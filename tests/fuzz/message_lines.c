@@ -233,8 +233,8 @@ static void add_field(struct words *w, struct dice *d, const struct schema *s,
 			snprintf(deeper, sizeof(deeper), "%s%s.%u.", prefix, f->name, i);
 		else
 			snprintf(deeper, sizeof(deeper), "%s%s.", prefix, f->name);
-		if (f->sub) {
-			add_fields(w, d, f->sub, deeper, full);
+		if (field_schema(f)) {
+			add_fields(w, d, field_schema(f), deeper, full);
 			continue;
 		}
 		words_add(w, "%s%s=", prefix, f->name);

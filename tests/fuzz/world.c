@@ -296,6 +296,8 @@ static void free_engine(struct world *w)
 	watch_free(g->launcher_watch);
 	watch_free(g->listen_watch);
 	watch_free(g->fill_timer);
+	watch_free(g->reconcile_timer);
+	watch_free(g->sync_timer);
 	watch_free(g->end_timer);
 	watch_free(g->accept_timer);
 	doc_free(&g->network);

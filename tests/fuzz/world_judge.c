@@ -88,7 +88,11 @@ void judge_launch(const struct world *w, const struct launch_frame *f)
 	case LAUNCH_SPAWN:
 		judge_spawn(w, f);
 		return;
+	case LAUNCH_KILL:
+		world_check(f->slot >= SLOT_MIN && f->slot <= SLOT_MAX, "no slot: %u", f->slot);
+		return;
 	case LAUNCH_FORGET:
+	case LAUNCH_SETTLED:
 		return;
 	case LAUNCH_IDMAP:
 		while (c && c->slot != f->slot)
@@ -102,6 +106,8 @@ void judge_launch(const struct world *w, const struct launch_frame *f)
 	case LAUNCH_ADOPT:
 	case LAUNCH_ADOPTED:
 	case LAUNCH_IDMAPPED:
+	case LAUNCH_ORPHAN:
+	case LAUNCH_HEIRLESS:
 		break;
 	}
 	world_breach("the launcher is told %u", f->op);
