@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.." || exit 1
 
 build=${BUILD:-build}
 unit_limit=${UNIT_LIMIT:-120}
-bats_limit=${BATS_LIMIT:-600}
+bats_limit=${BATS_LIMIT:-900}
 fuzz_seconds=${FUZZ_SECONDS:-5} # each
 fuzz_total=${FUZZ_TOTAL:-}      # of all together, instead
 fuzz_jobs=${FUZZ_JOBS:-$(nproc)}

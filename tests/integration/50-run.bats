@@ -313,4 +313,3 @@ setup()
 	kill -KILL "$(ctl inspect --format '{{.State.Pid}}' "$id")"
 	[ "$(ctl wait "$id")" = 137 ]
 }
-
