@@ -13,9 +13,7 @@ struct network;
 struct mender;
 
 #define MEND_PAUSE_MS 1000 /* between two looks: others may change things all the time */
-#define MEND_LOST_MS                                                                               \
-	1000 /* a link that is gone is said to be lost then, unless its owner ended                \
-	      */
+#define MEND_LOST_MS  1000 /* a link that is gone is lost then, unless its owner has ended */
 
 int mender_new(struct netd *d, struct mender **ret, struct err *e);
 void mender_free(struct mender *m); /* leaves the kernel alone; NULL is fine */

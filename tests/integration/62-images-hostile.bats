@@ -264,11 +264,12 @@ cases_make()
 		            print(what, os.fsdecode(path))
 		        except OSError:
 		            pass' <"$BATS_TEST_TMPDIR/paths" | sort >"$BATS_TEST_TMPDIR/seen"
-	# The way to the socket is for members of the group.
+	# The way to the socket is for members of the group; what stands beside it has a name at least.
 	diff - "$BATS_TEST_TMPDIR/seen" <<-END
 		stat $ENGINE_RUN
 		stat $ENGINE_RUN/ctl.sock
 		stat $ENGINE_RUN/lock
+		stat $ENGINE_RUN/shims
 		stat $ENGINE_STATE
 	END
 }

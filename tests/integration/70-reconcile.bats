@@ -307,21 +307,31 @@ foreign_is()
 	wait_until 45 get 127.0.0.1 18198
 }
 
-# With an engine of its own, in a subshell: the file's is looked at afterwards.
+# ends_without_netd WHEN: netd is killed while the containers are being stopped, or while it is to take down. With an
+# engine of its own, in a subshell: the file's is looked at afterwards.
 ends_without_netd()
 (
 	engine_start || exit 1
 	ctl pull -q "$bb"
 	ctl run -d -p 18199:80 "$bb" sleep 60
-	supervisor=$(pid_of "supervisor --serve")
-	kill -STOP "$supervisor"
-	kill -KILL "$(pid_of netd)"
-	kill -TERM "$ENGINE_PID"
-	sleep 0.2
-	kill -CONT "$supervisor"
+	netd=$(pid_of netd)
+	case $1 in
+	before) # the workload doesn't heed SIGTERM, which gives ten seconds
+		kill -TERM "$ENGINE_PID"
+		sleep 1
+		;;
+	amid) # with nothing to stop netd is asked at once, and doesn't come to it
+		ctl rm -f "$(ctl ps -q)"
+		kill -STOP "$netd"
+		kill -TERM "$ENGINE_PID"
+		sleep 2
+		;;
+	esac
+	kill -KILL "$netd"
 	engine_stop
 )
 
-@test "an engine that ends while netd is dead takes all down, too" {
-	ends_without_netd
+@test "an engine that ends takes all down, also when netd dies before it could, or over it" {
+	ends_without_netd before
+	ends_without_netd amid
 }
