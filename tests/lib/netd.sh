@@ -110,6 +110,7 @@ netd_stop()
 {
 	exec {TO}>&- {FROM}<&-
 	TO=
+	kill -CONT "$NETD" 2>/dev/null || true # a test that failed while it stood still
 	wait "$NETD"
 }
 
