@@ -239,7 +239,7 @@ static int cut_value(struct reader *rd, char **p, char **ret)
 		for (; *in && (depth > 0 || (*in != ' ' && *in != '\t')); *out++ = *in++) {
 			if (depth > 0 && *in == '"' && in[-1] != '\\')
 				quoted = !quoted;
-			if (!quoted && *in == '{' && (depth > 0 || (in > *p && in[-1] == '@')))
+			if (!quoted && *in == '{' && (depth > 0 || (in == *p + 1 && **p == '@')))
 				depth++;
 			if (!quoted && *in == '}' && depth > 0 && --depth == 0) {
 				in++; /* the document's text ends before its brace */

@@ -215,6 +215,23 @@ static void text_document(void **state)
 	assert_string_equal(spec.cwd, "/");
 }
 
+/* What opens a document opens it at the start of a value alone. */
+static void text_braces_inside(void **state)
+{
+	_cleanup_frame_ struct frame f = {0};
+	_cleanup_free_ char *again = NULL;
+	struct info_is m;
+	struct err e = {0};
+
+	(void)state;
+	assert_int_equal(text_parse("info_is rows=i@{x}y rows=\"@{\" rows=z", 1, &f, &e), 0);
+	assert_int_equal(frame_decode(&f, &m, &e), 0);
+	assert_int_equal(m.rows.n, 3);
+	assert_string_equal(m.rows.v[0], "i@{x}y");
+	assert_int_equal(text_print(MSG_info_is, &m, &again), 0);
+	assert_string_equal(again, "info_is rows=i@{x}y rows=\"@{\" rows=z");
+}
+
 static void text_errors(void **state)
 {
 	static const char *const lines[] = {"nonsense", "done x=1", "net_detach container",
@@ -280,6 +297,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(too_long, make_pair, close_pair),
 		cmocka_unit_test(text_form),
 		cmocka_unit_test(text_document),
+		cmocka_unit_test(text_braces_inside),
 		cmocka_unit_test(text_errors),
 		cmocka_unit_test(every_number_is_known),
 		cmocka_unit_test(numbers),
