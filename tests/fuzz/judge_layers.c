@@ -241,7 +241,10 @@ static void judge_mount(const char *path, const struct reader *r, uint64_t root)
 	if (fstat(j.mnt, &st) < 0)
 		unsound("", "its root can't be looked at");
 	judge_stat("", &st, &i);
-	reader_walk(r, root, on_visit, &j);
+	if (!is_closed(&j, ".", &i)) {
+		judge_xattrs(&j, ".", &i);
+		reader_walk(r, root, on_visit, &j);
+	}
 	if (count_names(openat(j.mnt, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) != j.names)
 		unsound("", "other names are mounted");
 	close(j.mnt);

@@ -30,6 +30,12 @@ static void seed_kinds(struct tar *t)
 	tar_add(t, (struct tar_head){.type = '6', .name = "p"});
 	tar_file(t, ".wh.gone", "");
 	tar_file(t, "d/.wh..wh..opq", "");
+}
+
+/* An entry through a link. */
+static void seed_through(struct tar *t)
+{
+	tar_link(t, '2', "s", "d");
 	tar_file(t, "s/x", "");
 }
 
@@ -60,11 +66,31 @@ static void seed_sparse(struct tar *t)
 	record(&r, "GNU.sparse.name", "sparse");
 	tar_pax(t, &r);
 	tar_file(t, "x", "later");
+}
+
+/* The map is the first block of the data. */
+static void seed_sparse_1(struct tar *t)
+{
+	static const char data[512 + 5] = "1\n8192\n5\n";
+	struct tar r = {0};
+
 	record(&r, "GNU.sparse.major", "1");
 	record(&r, "GNU.sparse.minor", "0");
 	record(&r, "GNU.sparse.realsize", "9000");
 	tar_pax(t, &r);
-	tar_file(t, "y", "1\n8192\n5\n");
+	tar_add(t, (struct tar_head){.type = '0', .name = "y", .data = data, .size = sizeof(data)});
+}
+
+/* A root that the kernel lets only its owner into: its ACL is none. */
+static void seed_closed(struct tar *t)
+{
+	struct tar r = {0};
+
+	record(&r, "uid", "70000");
+	record(&r, "SCHILY.xattr.system.posix_acl_access", "acl");
+	tar_pax(t, &r);
+	tar_dir(t, "./");
+	tar_file(t, "f", "x");
 }
 
 static struct tar compress(const struct tar *t, bool gzip)
@@ -133,6 +159,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: seed_layer DIRECTORY\n");
 		return 2;
 	}
-	return seed(dir, "kinds", seed_kinds) || seed(dir, "pax", seed_pax) ||
-	       seed(dir, "sparse", seed_sparse);
+	return seed(dir, "kinds", seed_kinds) || seed(dir, "through", seed_through) ||
+	       seed(dir, "pax", seed_pax) || seed(dir, "sparse", seed_sparse) ||
+	       seed(dir, "sparse_1", seed_sparse_1) || seed(dir, "closed", seed_closed);
 }
