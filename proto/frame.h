@@ -41,6 +41,10 @@ int frame_encode(
  */
 int frame_send_raw(int fd, const uint8_t *buf, size_t len, const int *fds, uint32_t n_fds);
 
+/* Receives a packet of just that size with at most one descriptor: *ret_fd is -1 or the caller's.
+ * 0, -EAGAIN, -ENODATA at the end, -EBADMSG for any other packet. */
+int frame_recv_raw(int fd, void *buf, size_t len, int *ret_fd);
+
 /* Encodes and sends. */
 int frame_send(int fd, enum msg_type type, uint32_t id, const void *msg, struct err *e);
 int frame_send_failed(int fd, uint32_t id, const struct err *why);
