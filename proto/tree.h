@@ -81,10 +81,13 @@ int tree_pack_end(struct tree_pack *p, struct err *e);
 
 struct tree_unpack_options {
 	bool any;	  /* any names: a stranger's tar; else all must lie below one top */
-	bool keep_owner;  /* uid and gid as the stream has them */
+	bool keep_owner;  /* uid and gid as the stream has them; lowly: by `give` */
 	bool own_by_root; /* else: root's, whatever the directory says */
 	bool lowly;	  /* on a host: no set-user-id, set-group-id, devices, capabilities; links
 			     keep neither times nor owner, for which a path would be needed */
+	/* Gives an open file away: 0 or -errno. Called for each after it is done with. */
+	int (*give)(void *ctx, int fd, uid_t uid, gid_t gid);
+	void *ctx;
 };
 
 struct tree_unpacked {

@@ -41,6 +41,11 @@ static bool owner_of(const struct unpack *u, const struct meta *m, uid_t *uid, g
 	return u->o.keep_owner || u->o.own_by_root;
 }
 
+bool meta_gives_away(const struct unpack *u, const struct meta *m, const struct stat *st)
+{
+	return u->o.lowly && u->o.keep_owner && (m->uid != st->st_uid || m->gid != st->st_gid);
+}
+
 static int set_owner(
 	struct unpack *u, int fd, const struct meta *m, const char *path, struct err *e)
 {
@@ -53,6 +58,20 @@ static int set_owner(
 		return err_set(
 			e, EINVAL, "%s: its owner %u:%u doesn't exist there", path, uid, gid);
 	return err_errno(e, errno, "%s: giving it to %u:%u", path, uid, gid);
+}
+
+static int give_away(
+	struct unpack *u, int fd, const struct meta *m, const char *path, struct err *e)
+{
+	struct stat st;
+	int r;
+
+	if (fstat(fd, &st) < 0)
+		return err_errno(e, errno, "%s", path);
+	if (!meta_gives_away(u, m, &st))
+		return 0;
+	r = u->o.give(u->o.ctx, fd, m->uid, m->gid);
+	return r < 0 ? err_errno(e, r, "%s: giving it to %u:%u", path, m->uid, m->gid) : 0;
 }
 
 static int set_times(int fd, const struct meta *m, const char *path, struct err *e)
@@ -74,7 +93,7 @@ int meta_set(struct unpack *u, int fd, const struct meta *m, const char *path, s
 		r = err_errno(e, errno, "%s: its mode", path);
 	if (r == 0)
 		r = set_times(fd, m, path, e);
-	return r < 0 || !u->o.lowly ? r : set_owner(u, fd, m, path, e);
+	return r < 0 || !u->o.lowly ? r : give_away(u, fd, m, path, e);
 }
 
 int meta_set_link(struct unpack *u, const char *name, struct err *e)

@@ -3,7 +3,7 @@
  * A stream to files; see tree.h. Nobody vouches for the stream, nor for what else goes on in the
  * directory: every name is taken apart here, its directory is opened below the top over no link,
  * and what is made there is made under a name that was free. What directories get last (owner,
- * mode, times) waits until all is in them.
+ * mode, times) waits until all is in them, and what is given away until nobody here needs it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,10 +16,11 @@
 #include "tree.h"
 #include "tree_unpack.h"
 
-#define DIRS_BYTES_MAX (256ULL << 20) /* of memory, for what waits */
+#define LATER_BYTES_MAX (256ULL << 20) /* of memory, for what waits */
 
-struct dir_later {
-	struct dir_later *next;
+struct later {
+	struct later *next;
+	int flags; /* to open it */
 	dev_t dev;
 	ino_t ino;
 	struct meta meta;
@@ -104,27 +105,40 @@ static int clean_name(struct unpack *u, const char *name, char ret[PATH_MAX], st
 
 /* ---- directories on the way ---- */
 
+/* All but the attributes, which are not kept so long. */
+static int wait_for_end(struct unpack *u, int flags, const struct stat *st, const struct meta *m,
+	const char *path, struct err *e)
+{
+	size_t n = sizeof(struct later) + strlen(path) + 1;
+	struct later *l;
+
+	u->waiting += n;
+	l = u->waiting <= LATER_BYTES_MAX ? malloc(n) : NULL;
+	if (!l)
+		return err_set(e, ENOMEM, "too many directories, or files of others");
+	*l = (struct later){
+		.next = u->later, .flags = flags, .dev = st->st_dev, .ino = st->st_ino, .meta = *m};
+	memcpy(l->path, path, strlen(path) + 1);
+	l->meta.xattrs = NULL;
+	u->later = l;
+	return 0;
+}
+
 static int make_dir(struct unpack *u, int parent, const char *name, const char *path,
 	const struct meta *m, struct err *e)
 {
-	size_t n = sizeof(struct dir_later) + strlen(path) + 1;
 	_cleanup_fd_ int fd = -1;
-	struct dir_later *d;
 	struct stat st;
+	int r;
 
 	if (mkdirat(parent, name, 0700) < 0)
 		return errno == EEXIST ? 0 : err_errno(e, errno, "%s", path);
 	fd = tree_open(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_errno(e, fd < 0 ? fd : errno, "%s", path);
-	u->waiting += n;
-	d = u->waiting <= DIRS_BYTES_MAX ? malloc(n) : NULL;
-	if (!d)
-		return err_set(e, ENOMEM, "too many directories");
-	*d = (struct dir_later){.next = u->later, .dev = st.st_dev, .ino = st.st_ino, .meta = *m};
-	memcpy(d->path, path, strlen(path) + 1);
-	d->meta.xattrs = NULL;
-	u->later = d;
+	r = wait_for_end(u, O_DIRECTORY, &st, m, path, e);
+	if (r < 0)
+		return r;
 	return meta_set_xattrs(u, fd, m, path, e);
 }
 
@@ -242,6 +256,20 @@ static int put_data(struct unpack *u, int fd, struct err *e)
 	return r;
 }
 
+/* What is given away may still get second names until the end. */
+static int finish_file(struct unpack *u, int fd, struct err *e)
+{
+	struct stat st;
+	int r;
+
+	if (fstat(fd, &st) < 0)
+		return err_errno(e, errno, "%s", u->path);
+	if (!meta_gives_away(u, &u->meta, &st))
+		return meta_set(u, fd, &u->meta, u->path, e);
+	r = meta_set_xattrs(u, fd, &u->meta, u->path, e);
+	return r < 0 ? r : wait_for_end(u, 0, &st, &u->meta, u->path, e);
+}
+
 static int make_file(struct unpack *u, const char *name, struct err *e)
 {
 	_cleanup_fd_ int fd =
@@ -252,7 +280,7 @@ static int make_file(struct unpack *u, const char *name, struct err *e)
 		return err_errno(e, fd, "%s", u->path);
 	r = put_data(u, fd, e);
 	if (r == 0)
-		r = meta_set(u, fd, &u->meta, u->path, e);
+		r = finish_file(u, fd, e);
 	if (r < 0)
 		unlinkat(u->parent, name, 0);
 	return r;
@@ -367,13 +395,13 @@ static int apply(struct unpack *u, const struct tree_target *t, struct err *e)
 /* ---- the whole ---- */
 
 /* Those that were made last first: what is inside comes before what it is in. Whether it is still
- * the same directory is looked at again. */
-static int finish_dirs(struct unpack *u, struct err *e)
+ * the same is looked at again. */
+static int finish_later(struct unpack *u, struct err *e)
 {
-	for (struct dir_later *d = u->later; d; d = d->next) {
-		_cleanup_fd_ int fd =
-			tree_open(u->dir, d->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
-		bool top = *u->as && strcmp(d->path, u->as) == 0;
+	for (struct later *d = u->later; d; d = d->next) {
+		_cleanup_fd_ int fd = tree_open(
+			u->dir, d->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | d->flags, 0);
+		bool top = d->flags && *u->as && strcmp(d->path, u->as) == 0;
 		struct stat st;
 		int r;
 
@@ -399,7 +427,7 @@ static int unpack_all(struct unpack *u, const struct tree_target *t, struct err 
 	}
 	if (r == 0 && u->entries == 0 && !u->o.any)
 		r = err_set(e, ENODATA, "nothing came");
-	return r < 0 ? r : finish_dirs(u, e);
+	return r < 0 ? r : finish_later(u, e);
 }
 
 static void unpack_free(struct unpack **up)
@@ -407,7 +435,7 @@ static void unpack_free(struct unpack **up)
 	struct unpack *u = *up;
 
 	while (u->later) {
-		struct dir_later *d = u->later;
+		struct later *d = u->later;
 
 		u->later = d->next;
 		free(d);

@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <sys/stat.h>
+
 #include "pax.h"
 #include "tree.h"
 #include "tree_open.h"
@@ -16,7 +18,7 @@ struct meta {
 	const struct pax_entry *xattrs; /* whose extended attributes it has, or NULL */
 };
 
-struct dir_later;
+struct later;
 
 struct unpack {
 	struct tree_unpack_options o;
@@ -28,7 +30,7 @@ struct unpack {
 	bool top_known;
 	mode_t top_mode;
 	uint64_t entries, skipped, waiting;
-	struct dir_later *later;
+	struct later *later;
 	int parent; /* directory of the last entry */
 	char parent_path[PATH_MAX];
 	char path[PATH_MAX]; /* of this one, below dir */
@@ -49,5 +51,7 @@ int meta_set_xattrs(
 	struct unpack *u, int fd, const struct meta *m, const char *path, struct err *e);
 /* All of it, in the order in which nothing undoes another. */
 int meta_set(struct unpack *u, int fd, const struct meta *m, const char *path, struct err *e);
+/* Whether it is to be given to somebody else, after which nobody here could touch it. */
+bool meta_gives_away(const struct unpack *u, const struct meta *m, const struct stat *st);
 /* Of what can't be opened: u->parent/name. */
 int meta_set_link(struct unpack *u, const char *name, struct err *e);

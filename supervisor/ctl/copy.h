@@ -23,8 +23,9 @@ struct copy_feed {
 };
 int copy_feed(void *arg, int verdict, struct err *e);
 
-/* Unpacks the pipe. A process below the side reads it, without capabilities (but for `archive`,
- * as root, CHOWN and FOWNER), behind Landlock for the one directory that it fills, and a filter. */
+/* Unpacks the pipe. A process below the side reads it, without capabilities, behind Landlock for
+ * the one directory that it fills, and a filter. With `archive` a second one gives files away for
+ * it. */
 struct copy_unpack {
 	int from;
 	const char *path; /* as the caller has it */
@@ -32,3 +33,10 @@ struct copy_unpack {
 	bool archive; /* keep uid and gid */
 };
 int copy_unpack(void *arg, int verdict, struct err *e);
+
+/* copy_give.c: a process of CAP_CHOWN, if the caller is root, and nothing else, which reads no byte
+ * of a container's: whoever has *ret_sock sends it numbers and open files. It ends with the last
+ * of them. */
+int copy_give_start(pid_t *ret_pid, int *ret_sock, struct err *e);
+/* As tree_unpack_options.give; ctx: the socket. */
+int copy_give(void *ctx, int fd, uid_t uid, gid_t gid);

@@ -2,11 +2,13 @@
 /*
  * From a container to the caller's files; see copy.h. Two processes: this one has the caller's
  * rights and reads nothing of the container's; the one below it reads it all and has next to none.
- * What is new grows in a directory of its own and appears when it is whole.
+ * A third one may give files away. What is new grows in a directory of its own and appears when it
+ * is whole.
  */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -39,10 +41,11 @@ static int check_writable(const struct copy_unpack *c, int dir, struct err *e)
 
 static int confine(const struct copy_unpack *c, int dir, struct err *e)
 {
-	const struct priv_profile *p = c->archive ? &profile_unpack_archive : &profile_unpack;
+	const struct priv_profile *p = &profile_unpack;
 	const struct sandbox_place places[] = {{"dest", dir}, {NULL, -1}};
 	int r;
 
+	prctl(PR_SET_NAME, p->program);
 	log_open("ctl", LOG_ERROR);
 	umask(0);
 	r = priv_enter(p, geteuid(), getegid(), e);
@@ -51,9 +54,11 @@ static int confine(const struct copy_unpack *c, int dir, struct err *e)
 	return r < 0 ? r : sandbox_enter(p, places, false, e);
 }
 
-_noreturn_ static void unpack(const struct copy_unpack *c, int dir, const char *top, int report)
+_noreturn_ static void unpack(
+	const struct copy_unpack *c, int dir, const char *top, int report, int giver)
 {
-	const struct tree_unpack_options o = {.keep_owner = c->archive, .lowly = true};
+	const struct tree_unpack_options o = {
+		.keep_owner = c->archive, .lowly = true, .give = copy_give, .ctx = &giver};
 	struct result res = {0};
 
 	side_shield(false);
@@ -66,37 +71,45 @@ _noreturn_ static void unpack(const struct copy_unpack *c, int dir, const char *
 
 /* ---- in the side ---- */
 
+static void wait_for(pid_t pid)
+{
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
 static int run_below(const struct copy_unpack *c, int verdict, int dir, const char *top,
 	struct tree_unpacked *ret, struct err *e)
 {
-	_cleanup_fd_ int ours = -1, theirs = -1;
+	_cleanup_fd_ int ours = -1, theirs = -1, giver = -1;
+	pid_t pid, giving = 0;
 	struct result res;
 	int p[2], r;
-	pid_t pid;
 
 	if (pipe2(p, O_CLOEXEC) < 0)
 		return err_errno(e, errno, "pipe");
 	ours = p[0];
 	theirs = p[1];
-	pid = fork();
-	if (pid < 0)
-		return err_errno(e, errno, "fork");
-	if (pid == 0)
-		unpack(c, dir, top, theirs);
-	/* When it ends, the container's side is to see a closed pipe. */
-	close(c->from);
-	fd_close(&theirs);
-	r = side_wait(ours, verdict, e);
+	r = c->archive ? copy_give_start(&giving, &giver, e) : 0;
 	if (r < 0)
+		return r;
+	pid = fork();
+	if (pid == 0)
+		unpack(c, dir, top, theirs, giver);
+	/* When it ends, the container's side is to see a closed pipe, and so is the giver. */
+	close(c->from);
+	fd_close(&giver);
+	fd_close(&theirs);
+	r = pid < 0 ? err_errno(e, errno, "fork") : side_wait(ours, verdict, e);
+	if (r < 0 && pid > 0)
 		kill(pid, SIGKILL);
-	else
+	if (r == 0)
 		r = fd_read_full(ours, &res, sizeof(res));
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
+	wait_for(pid);
+	wait_for(giving);
 	if (r == -ECANCELED)
 		return r;
 	if (r < 0)
-		return err_set(e, ECHILD, "the process that unpacks died");
+		return pid < 0 ? r : err_set(e, ECHILD, "the process that unpacks died");
 	*ret = res.unpacked;
 	ret->top &= S_IFMT | 01777;
 	return res.err.code ? err_set(e, res.err.code, "%s", res.err.text) : 0;

@@ -48,24 +48,22 @@ const struct priv_profile profile_unpack = {
 	.paths = dest,
 };
 
-static const struct priv_cap archive_caps[] = {
+/* It reads numbers and holds descriptors of what it gives away, no byte of a container. */
+static const struct priv_cap giving_caps[] = {
 	{CAP_CHOWN, "cp -a by root: files are given to whom they belong inside"},
-	{CAP_FOWNER,
-		"and get second names when they are others' already, proc(5) protected_hardlinks"},
 	{-1, NULL},
 };
 static const struct priv_syscall giving[] = {
-	PRIV_SYS(fchown, "cp -a: by descriptor alone"),
+	PRIV_SYS(fchown, "by descriptor alone; not of O_PATH's, which Landlock doesn't judge"),
 	PRIV_SYS_END,
 };
 
-const struct priv_profile profile_unpack_archive = {
-	.program = "ctl-unpack",
-	.caps = archive_caps,
+const struct priv_profile profile_give = {
+	.program = "ctl-give",
+	.caps = giving_caps,
 	.rlimits = limits,
-	.syscalls = unpacking,
-	.also = giving,
-	.paths = dest,
+	.syscalls = giving,
+	.paths = nowhere,
 };
 
 /* From one pipe to another. */

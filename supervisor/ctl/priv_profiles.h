@@ -7,4 +7,4 @@
 #include "base/sandbox.h"
 
 /* ":dest" is the directory that is filled. */
-extern const struct priv_profile profile_unpack, profile_unpack_archive, profile_feed;
+extern const struct priv_profile profile_unpack, profile_give, profile_feed;

@@ -580,6 +580,17 @@ os.utime(\"f\", ns=(0, -1250000000))
 	rm -rf t keep
 }
 
+@test "cp -a: what is given away may have two names, and any mode" {
+	ctl run -d --name c "$debian" bash -c 'mkdir -p /t/a/b; cd /t; echo x >a/f; ln a/f g; ln g a/b/h; echo y >none; mkdir shut
+		echo z >shut/in; chmod 0 none; chmod 640 a/f; chmod 500 shut; chown -R 5:6 /t; chown 7:8 shut; touch /done; exec sleep 1000'
+	wait_until 10 ctl exec c test -e /done
+	ctl cp -a c:/t .
+	[ "$(stat -c '%n %u:%g %a %h' t t/a t/a/b t/a/f t/g t/none t/shut t/shut/in | tr '\n' ' ')" = "t 5:6 755 4 t/a 5:6 755 3 t/a/b 5:6 755 2 \
+t/a/f 5:6 640 3 t/g 5:6 640 3 t/none 5:6 0 1 t/shut 7:8 500 2 t/shut/in 5:6 644 1 " ]
+	[ "$(stat -c %i t/g t/a/f t/a/b/h | sort -u | wc -l)" = 1 ]
+	rm -rf t
+}
+
 @test "cp: file capabilities go in, not out" {
 	ctl run -d --name c "$debian" sleep 1000
 	cp /bin/true prog
@@ -748,11 +759,11 @@ as_engine()
 	[ ! -e dest/t3 ]
 }
 
-# unpacker: pid of the process that reads what comes out of the container
+# unpacker CTL: pid of the process that reads what comes out of the container
 unpacker()
 {
 	for pid in $(pgrep -P "$(pgrep -P "$1" | tr '\n' , | sed 's/,$//')" 2>/dev/null); do
-		echo "$pid"
+		! grep -qx ctl-unpack "/proc/$pid/comm" || echo "$pid"
 	done
 }
 
@@ -786,7 +797,13 @@ held()
 	[ "$(stat -c %s big)" = $((300 << 20)) ]
 	rm big
 	held c "$engine_bin/ctl" cp -a c:/big big
-	[ "$(awk '/^CapEff:/ { print $2 }' "/proc/$below/status")" = 0000000000000009 ]
+	[ "$(awk '/^CapPrm:/ { print $2 }' "/proc/$below/status")" = 0000000000000000 ]
+	# Who gives files away holds CHOWN, no byte, and one socket.
+	giver=$(pgrep -P "$(pgrep -P $copy)" ctl-give)
+	wait_until 10 grep -q '^Seccomp:.2' "/proc/$giver/status"
+	[ "$(awk '/^Cap(Prm|Eff|Bnd):/ { print $2 }' "/proc/$giver/status" | sort -u)" = 0000000000000001 ]
+	[ "$(find "/proc/$giver/fd" -lname 'pipe:*' | grep -cv '/[012]$')" = 0 ]
+	[ "$(find "/proc/$giver/fd" -lname 'socket:*' | grep -cv '/[012]$')" = 1 ]
 	kill -CONT "$visit"
 	wait $copy
 	[ "$(ls)" = big ]
