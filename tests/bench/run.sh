@@ -116,20 +116,6 @@ own_processes()
 	done
 }
 
-# What each container adds: those of the engine's processes that have a child that isn't its own.
-own_shims()
-{
-	local pid child exe
-
-	for pid in $(own_processes "$1" "$2"); do
-		for child in $(cat /proc/"$pid"/task/*/children 2>/dev/null); do
-			exe=$(readlink "/proc/$child/exe" 2>/dev/null)
-			exe=${exe% (deleted)}
-			[[ -z $exe || ${exe##*[/:]} =~ ^($2)$ ]] || echo "$pid"
-		done
-	done
-}
-
 mean_pss()
 {
 	[ $# = 0 ] || echo $(($(pss "$@") / $#))
@@ -182,7 +168,7 @@ peers_make()
 
 bench_ours()
 {
-	local ctl=$engine_bin/ctl image=$REGISTRY/busybox:latest big=$REGISTRY/debian:12 i
+	local ctl=$engine_bin/ctl image=$REGISTRY/busybox:latest big=$REGISTRY/debian:12 daemons i
 
 	[ -x "$ctl" ] || { absent ours "build/bin/ctl is not built"; return; }
 	ENGINE_STATE=$work/disk/state
@@ -199,9 +185,11 @@ bench_ours()
 	ctl rm -f exec >/dev/null
 	measure_starts ours 5 "$ctl" run --rm "$image" true
 	sleep 3
-	set_value ours daemons "$(pss $(own_processes "$ENGINE_PID" "$leaks_programs"))"
+	daemons=$(pss $(own_processes "$ENGINE_PID" "$leaks_programs"))
+	set_value ours daemons "$daemons"
+	# All that became more: shims, their keepers, what the daemons know of the containers.
 	start_many "$ctl" run -d --name "m{}" "$image" sleep 1000000 &&
-		set_value ours each "$(mean_pss $(own_shims "$ENGINE_PID" "$leaks_programs"))"
+		set_value ours each "$((($(pss $(own_processes "$ENGINE_PID" "$leaks_programs")) - daemons) / containers))"
 	for i in $(seq "$containers"); do
 		ctl rm -f "m$i" >/dev/null 2>&1
 	done
