@@ -58,6 +58,7 @@ static int each(struct cleaner *c, int dir, int (*fn)(struct cleaner *c, int dir
 static int lift(struct cleaner *c, int dir, const char *name)
 {
 	char to[32];
+	long r;
 
 	if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
 		return 0;
@@ -65,11 +66,9 @@ static int lift(struct cleaner *c, int dir, const char *name)
 		return err_errno(c->e, errno, "removing %.64s", name);
 	do {
 		snprintf(to, sizeof(to), ".%lu", c->next++);
-	} while (syscall(SYS_renameat2, dir, name, c->top, to, 1 /* RENAME_NOREPLACE */) < 0 &&
-		 errno == EEXIST);
-	return faccessat(c->top, to, F_OK, AT_SYMLINK_NOFOLLOW) < 0
-		       ? err_errno(c->e, errno, "moving %.64s", name)
-		       : 0;
+		r = syscall(SYS_renameat2, dir, name, c->top, to, 1 /* RENAME_NOREPLACE */);
+	} while (r < 0 && errno == EEXIST);
+	return r < 0 ? err_errno(c->e, errno, "moving %.64s", name) : 0;
 }
 
 static int remove_dir(struct cleaner *c, const char *name)

@@ -48,8 +48,6 @@ static const struct priv_syscall writing[] = {
 	PRIV_SYS(renameat, "what is whole takes its place"),
 	PRIV_SYS(renameat2, "likewise, where nothing may be yet"),
 	PRIV_SYS(unlinkat, "what is not whole goes"),
-	PRIV_SYS(faccessat, "clean-up: whether a directory has moved"),
-	PRIV_SYS(faccessat2, "the same of newer C libraries"),
 	PRIV_SYS(ftruncate, "holes at the end of sparse files"),
 	PRIV_SYS(fsetxattr, "what else a file has"),
 	PRIV_SYS(fchown, "whom files and directories belong to"),
