@@ -192,17 +192,19 @@ int rootfs_make_writable(const char *container, struct err *e)
 {
 	char path[PATH_BYTES];
 	int r = writable_path(container, path, e);
+	bool made = r == 0 && mkdir(path, 0700) == 0;
 
 	if (r < 0)
 		return r;
-	if (mkdir(path, 0700) == 0) {
-		if (chmod(path, 0777) < 0)
-			return err_errno(
-				e, errno, "opening the writable directory to the container");
-	} else if (errno != EEXIST) {
+	if (!made && errno != EEXIST)
 		return err_errno(e, errno, "making the writable directory");
-	}
-	return clone_writable(path, container, e);
+	if (made && chmod(path, 0777) < 0)
+		r = err_errno(e, errno, "opening the writable directory to the container");
+	if (r == 0)
+		r = clone_writable(path, container, e);
+	if (r < 0 && made)
+		rmdir(path);
+	return r;
 }
 
 int rootfs_open_writable(const char *container, struct err *e)
