@@ -355,14 +355,15 @@ int group_create(struct tree *t, const char *id, const struct limits *asked,
 
 int group_remove(const struct tree *t, const char *id, struct err *e)
 {
+	int r = 0;
+
 	for (unsigned int i = 0; i < t->n; i++) {
 		const struct branch *b = &t->b[i];
 
 		if (b->base_fd < 0 || unlinkat(b->base_fd, id, AT_REMOVEDIR) == 0 ||
-			errno == ENOENT)
+			errno == ENOENT || r < 0)
 			continue;
-		return err_errno(
-			e, errno, "removing the cgroup of container %s in %s", id, b->mount);
+		r = err_errno(e, errno, "removing the cgroup of container %s in %s", id, b->mount);
 	}
-	return 0;
+	return r;
 }
