@@ -240,9 +240,18 @@ static bool paused(const struct chan *c)
 	return c->out && !c->asks;
 }
 
-static int rearm(struct chan *c)
+static void on_deaf(void *arg)
 {
-	return watch_change(c->watch, (paused(c) ? 0 : LOOP_READ) | (c->out ? LOOP_WRITE : 0));
+	chan_lost(arg);
+}
+
+/* A channel that nobody would hear any more is as good as lost. */
+static void rearm(struct chan *c)
+{
+	int what = (paused(c) ? 0 : LOOP_READ) | (c->out ? LOOP_WRITE : 0);
+
+	if (watch_change(c->watch, what) < 0 && !c->closer)
+		c->closer = loop_timer(c->loop, 0, on_deaf, c);
 }
 
 static void flush(struct chan *c)
@@ -393,7 +402,8 @@ static int enqueue(struct chan *c, struct frame_out *f)
 	c->n_out++;
 	c->out_bytes += o->len;
 	c->out_fds += o->n_fds;
-	return rearm(c);
+	rearm(c);
+	return 0;
 }
 
 static int chan_send(

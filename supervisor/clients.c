@@ -94,8 +94,8 @@ static void on_pause_over(void *arg)
 {
 	struct engine *g = arg;
 
-	if (g->listen_watch)
-		watch_change(g->listen_watch, LOOP_READ);
+	if (g->listen_watch && watch_change(g->listen_watch, LOOP_READ) < 0)
+		timer_again(g->accept_timer, PAUSE_MS);
 }
 
 /* The connection stays in the queue, and with it the socket readable. */

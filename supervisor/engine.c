@@ -64,9 +64,17 @@ void engine_serve_if_ready(struct engine *g)
 	network_sync(g);
 	g->serving = true;
 	g->listen_watch = loop_fd(g->loop, g->listen, LOOP_READ, sessions_accept, g);
+	if (!g->listen_watch)
+		engine_deaf("ctl");
 	log_info("engine %s serves on %s/ctl.sock", g->o->name, g->o->run_dir);
 	shims_fill(g);
 	reconcile(g);
+}
+
+_noreturn_ void engine_deaf(const char *whom)
+{
+	log_error("%s can't be listened to: starting anew", whom);
+	abort();
 }
 
 void engine_give_up(struct engine *g, const struct err *e)

@@ -182,6 +182,9 @@ void engine_serve_if_ready(struct engine *g);
 void engine_end_if_idle(struct engine *g);
 /* SIGTERM: stops the workloads, takes down what was made on the host, stops the loop. */
 void engine_terminate(void *engine);
+/* No memory or watch is left for a channel. The launcher starts this process anew, and the next one
+ * finds everything as it was. */
+_noreturn_ void engine_deaf(const char *whom);
 /* A failure that ends the engine for good. */
 void engine_give_up(struct engine *g, const struct err *e);
 
@@ -200,8 +203,9 @@ uint32_t helper_request(struct engine *g, unsigned int which, enum msg_type type
 /* Asks and doesn't care. */
 void helper_tell(struct engine *g, unsigned int which, enum msg_type type, const void *msg);
 
-/* reconcile.c: soon, and again and again */
+/* reconcile.c: now, and again and again; soon, for what has just failed */
 void reconcile(struct engine *g);
+void reconcile_soon(struct engine *g);
 
 /* network.c */
 extern const struct handler network_handlers[]; /* netd's words; self is its struct helper */
@@ -261,7 +265,7 @@ static inline const struct create *ctr_create(const struct ctr *c)
 /* state.c: the mirror on disk. */
 int state_save(struct ctr *c, struct err *e);
 int state_make_dir(struct ctr *c, struct err *e);
-void state_remove(struct ctr *c);
+int state_remove(struct ctr *c, struct err *e);
 int state_open_log(const struct ctr *c, struct err *e);
 /* The same, and the container's shim, of another uid, may make files there. */
 int state_open_log_for_shim(const struct ctr *c, struct err *e);

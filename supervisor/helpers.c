@@ -126,10 +126,8 @@ static void helper_up(struct helper *h, int32_t pid, int channel)
 	}
 	h->pid = pid;
 	h->chan = chan_open(h->engine->loop, channel, &setup);
-	if (!h->chan) {
-		fd_close(&channel);
-		return;
-	}
+	if (!h->chan)
+		engine_deaf(role_name(h->role));
 	h->backoff_ms = BACKOFF_MIN_MS;
 	if (h->on_up)
 		h->on_up(h->engine);

@@ -220,7 +220,7 @@ static void connect_shim(struct shim *s, int32_t pid, int channel)
 	s->pid = pid;
 	s->chan = chan_open(s->engine->loop, channel, &setup);
 	if (!s->chan)
-		fd_close(&channel);
+		engine_deaf("a shim");
 }
 
 void shims_on_started(struct engine *g, const struct launch_frame *f, int channel)
