@@ -228,7 +228,7 @@ static void finish(struct relay *r, const struct image *img)
 		ctr_free(c);
 		c = NULL;
 	} else if (seccomp_keep(c, q->filter, &e) < 0 || state_save(c, &e) < 0) {
-		state_remove(c);
+		state_remove(c, NULL);
 		ctr_free(c);
 		c = NULL;
 	}

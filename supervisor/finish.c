@@ -51,6 +51,8 @@ static void on_cgroup_state(void *ref, void *msg, struct frame *f, const struct 
 	/* A clean exit is never blamed on the limit, even if some child was killed on the way. */
 	if (m && m->oom_kills > 0 && c->exit_code == 137)
 		c->oom_killed = true;
+	if (e)
+		reconcile_soon(c->engine);
 	job_step_done(ref, e);
 }
 
@@ -207,8 +209,11 @@ static void on_removed(struct job *j, const struct err *e)
 {
 	struct engine *g = j->engine;
 	struct ctr *c = j->ctr;
+	struct err why;
 
 	fd_close(&c->writable);
+	if (!e && state_remove(c, &why) < 0)
+		e = &why;
 	if (e) {
 		log_error("removing container %.12s: %s", c->id, e->text);
 		memcpy(c->error, e->text, sizeof(c->error));
@@ -217,8 +222,8 @@ static void on_removed(struct job *j, const struct err *e)
 		save(c);
 		wait_fail(c, WAIT_REMOVED, 0, e);
 		wait_ended(c);
+		reconcile_soon(g);
 	} else {
-		state_remove(c);
 		wait_notify(c, WAIT_REMOVED, 0);
 		wait_ended(c);
 		ctr_free(c);

@@ -6,13 +6,14 @@
 #include "engine.h"
 
 #define PAUSE_MS 30000
+#define SOON_MS	 1000
 #define ASK_MS	 10000
 
 static bool has_cgroup(struct engine *g, const char *id)
 {
 	const struct ctr *c = ctr_by_id(g, id);
 
-	return c && (c->job || c->status == CTR_RUNNING);
+	return c && (c->status == CTR_RUNNING || (c->job && c->status != CTR_REMOVING));
 }
 
 static void ask(struct engine *g, const char *after);
@@ -50,11 +51,28 @@ static void on_time(void *arg)
 	reconcile(arg);
 }
 
+/* --rm of a container of which nobody waits for the end any more. */
+static void remove_again(struct engine *g)
+{
+	for (struct ctr *c = g->ctrs, *next; c; c = next) {
+		next = c->next;
+		if (c->status == CTR_EXITED && !c->job && ctr_create(c)->autoremove)
+			remove_begin(c);
+	}
+}
+
+void reconcile_soon(struct engine *g)
+{
+	if (g->reconcile_timer)
+		timer_again(g->reconcile_timer, SOON_MS);
+}
+
 void reconcile(struct engine *g)
 {
 	if (!g->serving || g->ending)
 		return;
 	ask(g, NULL);
+	remove_again(g);
 	watch_free(g->reconcile_timer);
 	g->reconcile_timer = loop_timer(g->loop, PAUSE_MS, on_time, g);
 }

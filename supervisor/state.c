@@ -78,36 +78,48 @@ int state_make_dir(struct ctr *c, struct err *e)
 		fchmodat(c->engine->state, log, 0755, 0) < 0) {
 		int r = err_errno(e, errno, "log of %.12s", c->id);
 
-		state_remove(c);
+		state_remove(c, NULL);
 		return r;
 	}
 	return 0;
 }
 
-static void remove_files(int parent, const char *name)
+/* 0 also if there is no such directory. */
+static int remove_files(int parent, const char *name)
 {
 	_cleanup_fd_ int dir =
 		openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	DIR *d = dir >= 0 ? fdopendir(dup(dir)) : NULL;
 	struct dirent *de;
+	int r = 0;
 
-	while (d && (de = readdir(d)))
-		if (strcmp(de->d_name, ".") != 0 && strcmp(de->d_name, "..") != 0)
-			unlinkat(dir, de->d_name, 0);
-	if (d)
-		closedir(d);
+	if (!d)
+		return errno == ENOENT ? 0 : -errno;
+	while (r == 0 && (de = readdir(d)))
+		if (strcmp(de->d_name, ".") != 0 && strcmp(de->d_name, "..") != 0 &&
+			unlinkat(dir, de->d_name, 0) < 0)
+			r = -errno;
+	closedir(d);
+	if (r == 0 && unlinkat(parent, name, AT_REMOVEDIR) < 0)
+		r = -errno;
+	return r;
 }
 
-void state_remove(struct ctr *c)
+static int remove_dirs(int state, const char *id)
 {
 	char log[ID_LEN + 8];
+	int r;
 
-	snprintf(log, sizeof(log), "%s/log", c->id);
-	remove_files(c->engine->state, log);
-	unlinkat(c->engine->state, log, AT_REMOVEDIR);
-	remove_files(c->engine->state, c->id);
-	if (unlinkat(c->engine->state, c->id, AT_REMOVEDIR) < 0 && errno != ENOENT)
-		log_warn("state of %.12s: %s", c->id, strerror(errno));
+	snprintf(log, sizeof(log), "%.64s/log", id);
+	r = remove_files(state, log);
+	return r < 0 ? r : remove_files(state, id);
+}
+
+int state_remove(struct ctr *c, struct err *e)
+{
+	int r = remove_dirs(c->engine->state, c->id);
+
+	return r < 0 ? err_errno(e, r, "removing the record") : 0;
 }
 
 int state_open_log(const struct ctr *c, struct err *e)
@@ -250,6 +262,17 @@ static void sort_newest_first(struct engine *g)
 	g->ctrs = sorted;
 }
 
+/* Neither record nor log: it was being made, or removed. */
+static int remove_blank(int state, const char *id)
+{
+	char log[ID_LEN + 8];
+
+	snprintf(log, sizeof(log), "%.64s/log", id);
+	if (unlinkat(state, log, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		return -errno;
+	return remove_files(state, id);
+}
+
 int state_load(struct engine *g, struct err *e)
 {
 	DIR *d = fdopendir(dup(g->state));
@@ -261,7 +284,13 @@ int state_load(struct engine *g, struct err *e)
 	while ((de = readdir(d))) {
 		struct err why = {0};
 
-		if (strlen(de->d_name) == ID_LEN && load_one(g, de->d_name, &why) < 0)
+		if (strlen(de->d_name) != ID_LEN || load_one(g, de->d_name, &why) == 0)
+			continue;
+		if (why.code == ENOENT && remove_blank(g->state, de->d_name) == 0)
+			log_info(
+				"container %.12s was being made or removed: its directory is removed",
+				de->d_name);
+		else
 			log_error("container %.12s is left alone, its state can't be read: %s",
 				de->d_name, why.text);
 	}
