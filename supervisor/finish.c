@@ -214,6 +214,11 @@ static void on_removed(struct job *j, const struct err *e)
 	fd_close(&c->writable);
 	if (!e && state_remove(c, &why) < 0)
 		e = &why;
+	if (e && e->code == ENOENT) { /* which would say that there is no such container */
+		why = *e;
+		why.code = EIO;
+		e = &why;
+	}
 	if (e) {
 		log_error("removing container %.12s: %s", c->id, e->text);
 		memcpy(c->error, e->text, sizeof(c->error));
