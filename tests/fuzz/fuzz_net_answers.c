@@ -35,10 +35,10 @@ static void check_row(const struct published *p, bool six, bool any)
 	else
 		ip4_format(p->to4, to);
 	snprintf(text, sizeof(text),
-		"{\"nftables\":[{\"map\":{\"elem\":[[{\"elem\":{\"val\":{\"concat\":[%s%s%s\"%s\",%u]},"
+		"{\"nftables\":[{\"map\":{\"elem\":[[{\"elem\":{\"val\":{\"concat\":[%s%s%s%d,%u]},"
 		"\"comment\":\"%s\"}},{\"concat\":[\"%s\",%u]}]]}}]}",
 		any ? "" : "\"", any ? "" : ports_host(p, host), any ? "" : "\",",
-		p->udp ? "udp" : "tcp", p->host_port, p->container, to, p->to_port);
+		p->udp ? IPPROTO_UDP : IPPROTO_TCP, p->host_port, p->container, to, p->to_port);
 	check(fw_json_read(text, six, any, &again, NULL) == 0 && again && !again->next);
 	check(memcmp(&p->host6, &again->host6, sizeof(p->host6)) == 0 &&
 		memcmp(&p->to6, &again->to6, sizeof(p->to6)) == 0 && p->host4 == again->host4 &&
