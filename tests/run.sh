@@ -166,14 +166,13 @@ fuzz_one()
 	echo $rc >"$2/rc"
 }
 
-# What was found is kept beside the build, to be run again.
-fuzz_failed()
+# fuzz_found NAME INPUT...: what was found is kept beside the build, to be run again, and shown.
+fuzz_found()
 {
-	local name=$1 work=$2 f found=$build/tests/fuzz-found
+	local name=$1 f found=$build/tests/fuzz-found
 
-	result fail "fuzz $name"
-	tail -n 60 "$work/log"
-	for f in "$work"/crash-* "$work"/leak-* "$work"/timeout-* "$work"/oom-*; do
+	shift
+	for f; do
 		[ -e "$f" ] || continue
 		mkdir -p "$found"
 		cp "$f" "$found/$name-${f##*/}"
@@ -182,12 +181,22 @@ fuzz_failed()
 	done
 }
 
+fuzz_failed()
+{
+	result fail "fuzz $1"
+	tail -n 60 "$2/log"
+	fuzz_found "$1" "$2"/crash-* "$2"/leak-* "$2"/timeout-* "$2"/oom-*
+}
+
 fuzz_judged()
 {
 	case $(cat "$1/judged.rc") in
 	0) result ok "fuzz layers: fsck.erofs, the kernel and our reader agree: $(cat "$1/judged")" ;;
 	77) result skip "fuzz layers: $(cat "$1/judged")" ;;
-	*) result fail "fuzz layers: $(tail -n 1 "$1/judged")" ;;
+	*)
+		result fail "fuzz layers: $(tail -n 1 "$1/judged")"
+		fuzz_found layers "$(tail -n 1 "$1/judged" | sed -n 's/^\(\/[^:]*\): .*/\1/p')"
+		;;
 	esac
 }
 
