@@ -210,7 +210,7 @@ $(HOSTILE): $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/hostile/escape*.c))
 
 # ---- the two commands, and their kin -------------------------------------------------------------
 
-.PHONY: unit fuzz fuzz-build hostile deps check demo chaos bench install clean
+.PHONY: unit fuzz fuzz-build hostile deps check demo chaos faults bench install clean
 unit: $(UNIT:%=$(B)/tests/unit/%)
 fuzz-build: $(FUZZ:%=$(B)/tests/fuzz/%) $(FUZZ_TOOLS:%=$(B)/tests/fuzz-tools/%)
 hostile: $(HOSTILE)
@@ -240,6 +240,12 @@ chaos:
 	tests/deps.sh build check
 	+$(MAKE) all
 	tests/chaos/run.sh
+
+# One failing system call after the other; FLAGS as tests/chaos/faults.sh has them.
+faults:
+	tests/deps.sh build check
+	+$(MAKE) all
+	tests/chaos/faults.sh $(FLAGS)
 
 bench:
 	tests/deps.sh build check bench
