@@ -24,21 +24,22 @@
 
 static const struct {
 	const char *name;
+	bool visit; /* also when it ends in a visit: limits and files, and nothing made in them */
 	int (*fn)(struct child *c, struct order *o, struct err *e);
 } phases[] = {
-	{"cgroup", phase_cgroup},
-	{"sysctl", phase_sysctl},
-	{"rootfs", phase_rootfs},
-	{"system mounts", phase_system},
-	{"cgroupfs", phase_cgroupfs},
-	{"mount", phase_mounts},
-	{"etc", phase_etc},
-	{"workdir", phase_workdir},
-	{"readonly", phase_readonly},
-	{"locking the mounts", phase_lock},
-	{"pivot_root", phase_pivot},
-	{"hostname", phase_names},
-	{NULL, phase_process},
+	{"cgroup", true, phase_cgroup},
+	{"sysctl", false, phase_sysctl},
+	{"rootfs", true, phase_rootfs},
+	{"system mounts", false, phase_system},
+	{"cgroupfs", false, phase_cgroupfs},
+	{"mount", true, phase_mounts},
+	{"etc", false, phase_etc},
+	{"workdir", false, phase_workdir},
+	{"readonly", true, phase_readonly},
+	{"locking the mounts", false, phase_lock},
+	{"pivot_root", true, phase_pivot},
+	{"hostname", false, phase_names},
+	{NULL, true, phase_process},
 };
 
 static uint64_t now_us(void)
@@ -107,6 +108,8 @@ _noreturn_ static void start(struct child *c, struct frame *f)
 	for (unsigned int i = 0; r == 0 && i < ARRAY_LEN(phases); i++) {
 		uint64_t t = now_us();
 
+		if (o.spec.visit && !phases[i].visit)
+			continue;
 		r = phases[i].fn(c, &o, &e);
 		if (r < 0 && phases[i].name)
 			err_prefix(&e, "%s", phases[i].name);

@@ -4,11 +4,9 @@
  * says until execve comes over a socket, its output over pipes.
  */
 #include <errno.h>
-#include <linux/magic.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -154,11 +152,9 @@ static int open_sock(struct exec *x, int *ret_theirs, struct err *e)
  * name can't: it would be a file of the host. */
 static bool can_pass(int fd)
 {
-	struct statfs fs;
 	struct stat st;
 
-	return fd >= 0 && fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) &&
-	       (st.st_mode & 0666) == 0666 && fstatfs(fd, &fs) == 0 && fs.f_type == PIPEFS_MAGIC;
+	return fd >= 0 && fd_is_pipe(fd) && fstat(fd, &st) == 0 && (st.st_mode & 0666) == 0666;
 }
 
 /* Streams that can't be handed over are pumped. */

@@ -126,7 +126,10 @@ static void on_child_closed(struct shim *s)
 	}
 	if (was == SHIM_STARTING && s->announced && s->failure.code == 0) {
 		s->state = SHIM_RUNNING;
-		hold_give(s); /* first: what is known to run can be taken over */
+		if (s->visit)
+			hold_drop(&s->hold); /* nobody joins it, nor takes it over */
+		else
+			hold_give(s); /* first: what is known to run can be taken over */
 		channel_send(&s->channel, MSG_shim_started, s->request, &m);
 		return;
 	}

@@ -138,6 +138,24 @@ static int put_bind(struct child *c, const struct mount *m, int tree, struct err
 	return r < 0 ? err_errno(e, r, "mounting") : 0;
 }
 
+/* What should be there can't be had: an empty place, so that nobody takes what the mount would hide
+ * for it, or puts something there that it will hide. Where nothing is there is nothing to hide. */
+static int put_lost(struct child *c, const struct mount *m, struct err *e)
+{
+	_cleanup_fd_ int target = inroot_open(c->root, m->target, O_PATH), mnt = -1;
+	struct stat st;
+	int r = target < 0 ? 0 : check_target(c, target, m->target, e);
+
+	if (target < 0 || r < 0)
+		return r;
+	r = fstat(target, &st) < 0 ? -errno
+				   : mnt_clone(c->work, S_ISDIR(st.st_mode) ? MASK_DIR : MASK_FILE,
+					     MOUNT_ATTR_RDONLY, false, &mnt);
+	if (r == 0)
+		r = mnt_put_on(mnt, target);
+	return r < 0 ? err_errno(e, r, "mounting") : 0;
+}
+
 /* The n-th mount of kind bind owns the n-th tree. */
 static int bind_tree(const struct order *o, uint32_t index)
 {
@@ -155,6 +173,8 @@ static int put_mount(struct child *c, struct order *o, uint32_t index, struct er
 
 	if (strcmp(m->kind, "tmpfs") == 0)
 		r = put_tmpfs(c, m, e);
+	else if (strcmp(m->kind, "lost") == 0)
+		r = put_lost(c, m, e);
 	else if (strcmp(m->kind, "bind") != 0)
 		r = err_set(e, EINVAL, "unknown kind of mount \"%s\"", m->kind);
 	else if (tree < 0)

@@ -139,12 +139,7 @@ int phase_system(struct child *c, struct order *o, struct err *e)
 		r = move_tree(c->proc, c->root, "proc", e);
 	if (r == 0)
 		r = move_tree(c->sys, c->root, "sys", e);
-	if (r == 0)
-		r = move_tree(c->dev, c->root, "dev", e);
-	if (r < 0)
-		return r;
-	c->null = openat(c->dev, "null", O_RDWR | O_CLOEXEC);
-	return c->null < 0 ? err_errno(e, errno, "/dev/null") : 0;
+	return r < 0 ? r : move_tree(c->dev, c->root, "dev", e);
 }
 
 /* Only the root mount itself: what is mounted below keeps its own mode, as /dev/shm must. */

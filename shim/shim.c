@@ -38,32 +38,53 @@ static int read_spec(struct shim *s, int fd, struct err *e)
 	if (r < 0)
 		return r;
 	s->tty = spec.tty;
-	s->has_in = spec.stdin_open && !spec.tty;
+	s->visit = spec.visit;
+	s->has_in = spec.stdin_open && !spec.tty && !spec.visit;
 	return 0;
 }
 
-/* The order goes down as it came, without what stays here. */
+/* The order goes down as it came, without what stays here: a workload's streams are pumped. */
 static int order_start(struct shim *s, const struct shim_start *m, struct err *e)
 {
 	struct shim_start order = *m;
 
-	order.log = order.in = order.out = order.err = -1;
+	order.log = -1;
+	if (!s->visit)
+		order.in = order.out = order.err = -1;
 	return frame_send(s->first.sock, MSG_shim_start, 0, &order, e);
+}
+
+static int attach_client(struct shim *s, struct shim_start *m, struct frame *f, struct err *e)
+{
+	int in = frame_take_fd(f, m->in), out = frame_take_fd(f, m->out),
+	    err = frame_take_fd(f, m->err);
+
+	m->in = m->out = m->err = -1;
+	return io_attach(&s->io, in, out, err, true, e);
+}
+
+/* A visit gets its streams as they are: they must be pipes, and no files of the host's. */
+static int check_streams(const struct shim_start *m, struct err *e)
+{
+	const int fds[] = {m->in, m->out, m->err};
+
+	for (unsigned int i = 0; i < ARRAY_LEN(fds); i++)
+		if (fds[i] >= 0 && !fd_is_pipe(fds[i]))
+			return err_set(e, EINVAL, "a visit's stream is no pipe");
+	return 0;
 }
 
 static int begin(struct shim *s, struct shim_start *m, struct frame *f, struct err *e)
 {
-	int in = frame_take_fd(f, m->in), out = frame_take_fd(f, m->out),
-	    err = frame_take_fd(f, m->err);
-	int r = io_attach(&s->io, in, out, err, true, e);
+	int r = read_spec(s, m->spec, e);
 
 	if (r == 0)
-		r = read_spec(s, m->spec, e);
+		r = s->visit ? check_streams(m, e) : attach_client(s, m, f, e);
 	if (r == 0)
 		r = order_start(s, m, e);
 	if (r == 0 && m->log >= 0 && !s->channel.text)
 		r = confine_files(m->log, e);
-	if (r == 0 && m->log >= 0)
+	if (r == 0 && m->log >= 0 && !s->visit)
 		r = outlog_open(&s->log, frame_take_fd(f, m->log), e);
 	if (r < 0)
 		return r;

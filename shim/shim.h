@@ -53,6 +53,7 @@ struct shim {
 	struct shim_hold hold;
 	struct hold held; /* full: by the shim whose place this one takes */
 	bool tty, has_in;
+	bool visit; /* the first process is none of the container's: process.h */
 
 	struct outlog log;
 	struct io io;

@@ -129,7 +129,8 @@ static int standby_dev(struct child *c, struct err *e)
 	for (unsigned int i = 0; i < ARRAY_LEN(dev_links); i++)
 		if (symlinkat(dev_links[i].to, c->dev, dev_links[i].name) < 0)
 			return err_errno(e, errno, "making /dev/%s", dev_links[i].name);
-	return dev_mounts(c, e);
+	c->null = openat(c->dev, "null", O_RDWR | O_CLOEXEC);
+	return c->null < 0 ? err_errno(e, errno, "/dev/null") : dev_mounts(c, e);
 }
 
 /* ---- masks ---- */

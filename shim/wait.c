@@ -12,12 +12,12 @@
 #include "base/log.h"
 #include "shim.h"
 
-/* A standby is of no use to anybody, and a start that was cut off is undone. */
+/* A standby is of no use to anybody, a start that was cut off is undone, and so is a visit. */
 bool wait_for_next(struct shim *s)
 {
 	const unsigned int worth = SHIM_RUNNING | SHIM_DRAINING | SHIM_ENDED | SHIM_BUSY;
 
-	if (s->listener.fd < 0 || !(s->state & worth) ||
+	if (s->listener.fd < 0 || s->visit || !(s->state & worth) ||
 		(s->state == SHIM_ENDED && !s->finished_at))
 		return false;
 	source_set(&s->listener, s->epoll, EPOLLIN);

@@ -15,7 +15,8 @@ int phase_process(struct child *c, struct order *o, struct err *e)
 {
 	const struct spec *s = &o->spec;
 	int extra[NS_COUNT + 1], r;
-	struct process p = {.argv = s->argv,
+	struct process p = {.visit = s->visit,
+		.argv = s->argv,
 		.env = s->env,
 		.group_add = s->group_add,
 		.cwd = s->cwd,
@@ -29,9 +30,9 @@ int phase_process(struct child *c, struct order *o, struct err *e)
 		.rows = (uint16_t)o->msg.rows,
 		.cols = (uint16_t)o->msg.cols,
 		.filter = o->msg.filter,
-		.in = -1,
-		.out = -1,
-		.err = -1};
+		.in = o->msg.in,
+		.out = o->msg.out,
+		.err = o->msg.err};
 	struct process_tools t = {.sock = c->sock,
 		.null = c->null,
 		.pts = c->pts,

@@ -162,6 +162,8 @@ void engine_terminate(void *arg)
 			stop_begin(c, g->o->shutdown_timeout);
 		else if (c->status == CTR_STARTING)
 			start_hurry(c);
+		else if (c->visit && !c->job)
+			stop_begin(c, 0);
 	engine_end_if_idle(g);
 }
 

@@ -100,6 +100,8 @@ struct ctr {
 	struct waiter *waiters;
 	struct exec *execs;
 	uint32_t next_exec;
+	uint32_t visit;	    /* number of the visit that has its files while it doesn't run; or 0 */
+	bool removal_waits; /* for the end of that */
 	struct watch *stop_timer;
 	struct watch *heir_timer; /* its shim has died: until somebody takes the place */
 	int orphan_status;	  /* waitpid's, once the launcher has reaped it; else -1 */
@@ -318,8 +320,25 @@ void pause_learn(struct engine *g);
 /* exec.c */
 void on_exec_exited(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f);
 
+/* Its record, told to who waits for it; and no record, as if it had never been. */
+void exec_ended(struct ctr *c, uint32_t number, uint32_t exit_code);
+void exec_forget(struct ctr *c, uint32_t number);
+
 /* visit.c: whether there is such a visit; leaves in *x nothing that does not count for one. */
 int visit_check(struct exec_spec *x, struct err *e);
+/* Whether it is made in containers that don't run, too. */
+bool visit_needs_no_run(const struct exec_spec *x);
+/* In such a one: whether it may begin, and beginning. Takes the document, the descriptors and r,
+ * which is answered when it runs. */
+int visit_may_begin(const struct ctr *c, struct err *e);
+void visit_begin(struct ctr *c, struct doc *asked, const struct container_exec *how,
+	struct frame *f, struct relay *r, uint32_t number);
+/* The first process of a container's shim is gone; false when that was no visit. */
+bool visit_ended(struct ctr *c, uint32_t exit_code);
+/* The shim is gone, and with it a visit, if there was one. */
+void visit_lost(struct ctr *c);
+/* rm -f: ends the visit under way; the container is removed then. */
+void visit_remove_after(struct ctr *c);
 
 /* clients.c: who may talk to us, and how much. */
 void sessions_accept(void *arg, int what);

@@ -50,21 +50,36 @@ static void exec_trim(struct ctr *c)
 		exec_drop(c, oldest);
 }
 
+void exec_ended(struct ctr *c, uint32_t number, uint32_t exit_code)
+{
+	struct exec *x = exec_find(c, number);
+
+	if (!x)
+		return;
+	x->ended = true;
+	x->exit_code = exit_code;
+	wait_notify(c, WAIT_EXIT, number);
+	exec_trim(c);
+}
+
+void exec_forget(struct ctr *c, uint32_t number)
+{
+	struct exec *x = exec_find(c, number);
+
+	if (x)
+		exec_drop(c, x);
+}
+
 void on_exec_exited(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
 {
 	const struct shim_exec_exited *m = msg;
 	struct shim *s = self;
-	struct exec *x = s->ctr ? exec_find(s->ctr, m->exec) : NULL;
 
 	(void)ch;
 	(void)id;
 	(void)f;
-	if (!x)
-		return;
-	x->ended = true;
-	x->exit_code = m->exit_code;
-	wait_notify(s->ctr, WAIT_EXIT, x->number);
-	exec_trim(s->ctr);
+	if (s->ctr)
+		exec_ended(s->ctr, m->exec, m->exit_code);
 }
 
 struct request {
@@ -81,9 +96,9 @@ static void on_execed(void *arg, void *msg, struct frame *f, const struct err *e
 	struct ctr *c = ctr_by_id(r->engine, q->ctr);
 
 	(void)f;
-	if (e && c && exec_find(c, q->number)) {
+	if (e && c) {
 		wait_fail(c, WAIT_EXIT, q->number, e);
-		exec_drop(c, exec_find(c, q->number));
+		exec_forget(c, q->number);
 	}
 	free(q);
 	if (e)
@@ -114,21 +129,12 @@ static int complete(const struct ctr *c, struct exec_spec *x, struct arena *a, s
 	return resolve_env(&with, &img, base->hostname, a, &x->env, e);
 }
 
-static int make_spec(const struct ctr *c, int memfd, struct err *e)
+static int seal(const struct exec_spec *x, struct err *e)
 {
-	_cleanup_arena_ struct arena a = {0};
 	_cleanup_free_ uint8_t *buf = NULL;
-	struct doc asked = {0};
-	struct exec_spec *x;
 	size_t n;
-	int r = doc_read(&asked, &schema_exec_spec, memfd, SPEC_MAX, e);
+	int r = codec_encode(&schema_exec_spec, x, SPEC_MAX, NULL, &buf, &n, e);
 
-	x = asked.obj;
-	if (r == 0)
-		r = x->visit ? visit_check(x, e) : complete(c, x, &a, e);
-	if (r == 0)
-		r = codec_encode(&schema_exec_spec, x, SPEC_MAX, NULL, &buf, &n, e);
-	doc_free(&asked);
 	if (r < 0)
 		return r;
 	r = fd_memfd_sealed("exec_spec", buf, n);
@@ -153,37 +159,15 @@ static struct relay *begin(struct ctr *c, struct chan *ch, uint32_t id)
 	return r;
 }
 
-void on_container_exec(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
+static int ask_shim(struct ctr *c, struct chan *ch, uint32_t id, const struct container_exec *m,
+	const struct exec_spec *asked, struct err *e)
 {
-	const struct container_exec *m = msg;
-	struct ctr *c = session_ctr(self, ch, id, m->ref);
-	_cleanup_fd_ int spec = -1;
-	struct err e = {0};
+	_cleanup_fd_ int spec = seal(asked, e);
 	struct relay *r;
 
-	(void)f;
-	if (!c)
-		return;
 	MSG_DECLARE(shim_exec, x);
-	if (c->status != CTR_RUNNING || !c->shim || !c->shim->chan) {
-		err_set(&e, EINVAL,
-			c->status == CTR_RESTARTING
-				? "container %s is restarting; wait until it runs"
-				: "container %s is not running",
-			c->name);
-		chan_fail(ch, id, &e);
-		return;
-	}
-	if (c->paused) {
-		err_set(&e, EINVAL, "container %s is paused; unpause it first", c->name);
-		chan_fail(ch, id, &e);
-		return;
-	}
-	spec = make_spec(c, m->spec, &e);
-	if (spec < 0) {
-		chan_fail(ch, id, &e);
-		return;
-	}
+	if (spec < 0)
+		return spec;
 	r = begin(c, ch, id);
 	x.exec = ((const struct request *)r->data)->number;
 	x.spec = spec;
@@ -191,6 +175,65 @@ void on_container_exec(void *self, struct chan *ch, uint32_t id, void *msg, stru
 	x.out = m->out;
 	x.err = m->err;
 	chan_request(c->shim->chan, MSG_shim_exec, &x, SHIM_MS, on_execed, r);
+	return 0;
+}
+
+/* Of a container that doesn't run. */
+static int visit(struct ctr *c, struct chan *ch, uint32_t id, const struct container_exec *m,
+	struct doc *asked, struct frame *f, struct err *e)
+{
+	struct relay *r;
+	uint32_t number;
+
+	if (visit_may_begin(c, e) < 0)
+		return -e->code;
+	r = begin(c, ch, id);
+	number = ((const struct request *)r->data)->number;
+	free(TAKE_PTR(r->data));
+	visit_begin(c, asked, m, f, r, number);
+	return 0;
+}
+
+/* A program, or a visit, runs only in a container that runs; some visits in others as well. */
+static int check_state(const struct ctr *c, bool runs, const struct exec_spec *x, struct err *e)
+{
+	if (runs && c->paused)
+		return err_set(e, EINVAL, "container %s is paused; unpause it first", c->name);
+	if (runs || (x->visit && visit_needs_no_run(x)))
+		return 0;
+	return err_set(e, EINVAL,
+		c->status == CTR_RESTARTING ? "container %s is restarting; wait until it runs"
+					    : "container %s is not running",
+		c->name);
+}
+
+void on_container_exec(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
+{
+	const struct container_exec *m = msg;
+	struct ctr *c = session_ctr(self, ch, id, m->ref);
+	_cleanup_arena_ struct arena a = {0};
+	struct doc asked = {0};
+	struct exec_spec *x;
+	struct err e = {0};
+	bool runs;
+	int r;
+
+	if (!c)
+		return;
+	runs = c->status == CTR_RUNNING && c->shim && c->shim->chan;
+	r = doc_read(&asked, &schema_exec_spec, m->spec, SPEC_MAX, &e);
+	x = asked.obj;
+	if (r == 0 && x->visit)
+		r = visit_check(x, &e);
+	if (r == 0)
+		r = check_state(c, runs, x, &e);
+	if (r == 0 && !x->visit)
+		r = complete(c, x, &a, &e);
+	if (r == 0)
+		r = runs ? ask_shim(c, ch, id, m, x, &e) : visit(c, ch, id, m, &asked, f, &e);
+	if (r < 0)
+		chan_fail(ch, id, &e);
+	doc_free(&asked);
 }
 
 void on_exec_wait(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)

@@ -272,6 +272,8 @@ void finish_begin(struct ctr *c)
 
 void ctr_exited(struct ctr *c, const struct shim_exited *how)
 {
+	if (visit_ended(c, how->exit_code))
+		return;
 	if (c->status != CTR_RUNNING)
 		return;
 	c->error[0] = '\0'; /* of its network, if any, which it needs no more */

@@ -80,7 +80,7 @@ static void on_due(void *arg)
 	struct ctr *c = arg;
 
 	disarm(c);
-	if (c->engine->ending)
+	if (c->engine->ending || c->visit) /* which resumes it at its end */
 		return;
 	follow_again(c, &how);
 	c->restart.automatic = true;
@@ -92,6 +92,12 @@ static void arm(struct ctr *c, uint64_t ms)
 	disarm(c);
 	c->status = CTR_RESTARTING;
 	c->restart.timer = loop_timer(c->engine->loop, ms, on_due, c);
+}
+
+void restart_resume(struct ctr *c)
+{
+	if (c->status == CTR_RESTARTING && !c->restart.timer)
+		arm(c, 0);
 }
 
 static bool is_possible(struct ctr *c)

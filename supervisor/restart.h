@@ -54,6 +54,8 @@ void restart_stop(struct ctr *c);
 bool restart_is_end(const struct ctr *c, uint32_t signal);
 /* It ran, and ended with the whole engine: what follows is no restart of the policy's. */
 void restart_lost(struct ctr *c);
+/* Nothing holds up any more what was due meanwhile. */
+void restart_resume(struct ctr *c);
 /* Of a record that was loaded: goes on with what was planned; when the engine starts anew, what its
  * policy wants to run is started. */
 void restart_settle(struct ctr *c);

@@ -48,6 +48,12 @@ static void on_start(void *self, struct chan *ch, uint32_t id, void *msg, struct
 			c->name);
 		return;
 	}
+	if (c->visit) {
+		fail(ch, id, EBUSY,
+			"container %s: its files are being copied; try again when that is done",
+			c->name);
+		return;
+	}
 	if (c->job) {
 		fail(ch, id, EBUSY, "container %s is being stopped or removed", c->name);
 		return;
@@ -215,8 +221,18 @@ static void on_remove(void *self, struct chan *ch, uint32_t id, void *msg, struc
 			c->name);
 		return;
 	}
+	if (!m->force && c->visit) {
+		fail(ch, id, EBUSY,
+			"container %s: its files are being copied; wait for that, or use rm -f",
+			c->name);
+		return;
+	}
 	restart_stop(c);
 	wait_add(c, ch, id, WAIT_REMOVED, 0, true);
+	if (c->visit) {
+		visit_remove_after(c);
+		return;
+	}
 	c->remove_after = true;
 	if (c->status == CTR_STARTING)
 		stop_once_started(c, 0);

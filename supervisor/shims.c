@@ -195,6 +195,8 @@ static void on_shim_close(void *self, struct chan *ch)
 		c->shim = NULL;
 		if (c->status == CTR_RUNNING)
 			orphan_begin(c);
+		else
+			visit_lost(c);
 		if (s->gone && !s->heir)
 			orphans_heirless(s->engine, s->slot);
 	}

@@ -9,30 +9,13 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "job.h"
 #include "resolve.h"
 #include "seccomp.h"
+#include "start.h"
 
-#define HELPER_MS    30000
 #define COPY_MS	     600000 /* layers of a large image take their time */
-#define SPEC_MAX     (2U << 20)
 #define RESOLV_MAX   16384
-#define BINDS_MAX    64
-#define LAYERS_MAX   128
-#define PROCS_MAX    14
 #define PIDS_DEFAULT 2048
-
-/* What a start gathers. Descriptors are owned; -1 or n = 0 when not there. */
-struct start {
-	struct relay *relay; /* who asked */
-	uint32_t rows, cols;
-	int in, out, err;
-	int layers[LAYERS_MAX], procs[PROCS_MAX], binds[BINDS_MAX];
-	uint32_t n_layers, n_procs, n_binds, binds_waiting;
-	int writable, rootfs, spec, filter;
-	struct err bind_failure;
-	void *bind_ref;
-};
 
 static void close_all(int *v, uint32_t *n)
 {
@@ -40,7 +23,7 @@ static void close_all(int *v, uint32_t *n)
 		fd_close(&v[--*n]);
 }
 
-static void start_free(struct start *s)
+void start_close(struct start *s)
 {
 	close_all(s->layers, &s->n_layers);
 	close_all(s->procs, &s->n_procs);
@@ -52,7 +35,6 @@ static void start_free(struct start *s)
 	fd_close(&s->rootfs);
 	fd_close(&s->spec);
 	fd_close(&s->filter);
-	free(s);
 }
 
 static bool network_is(const struct ctr *c, const char *name)
@@ -86,7 +68,7 @@ static void start_shim(struct job *j, void *ref)
 }
 
 /* A shim that died on the way may have left its workload behind. */
-static void undo_shim(struct job *j)
+void undo_shim(struct job *j)
 {
 	if (!j->ctr->shim && j->ctr->slot)
 		helpers_kill(j->engine, j->ctr->slot);
@@ -111,12 +93,13 @@ static void on_cgroup(void *ref, void *msg, struct frame *f, const struct err *e
 
 	for (uint32_t i = 0; m && i < m->procs.n; i++)
 		s->procs[s->n_procs++] = frame_take_fd(f, m->procs.v[i]);
-	if (m && m->in_force)
+	/* A visit's are not those that its workload has run, or will run, under. */
+	if (m && m->in_force && !j->ctr->visit)
 		doc_copy(&j->ctr->in_force, &schema_limits, m->in_force, NULL);
 	step_end(ref, e);
 }
 
-static void start_cgroup(struct job *j, void *ref)
+void start_cgroup(struct job *j, void *ref)
 {
 	const struct limits *asked = ctr_create(j->ctr)->limits;
 	struct limits limits = asked ? *asked : (struct limits){0};
@@ -124,10 +107,11 @@ static void start_cgroup(struct job *j, void *ref)
 
 	if (limits.pids == 0)
 		limits.pids = PIDS_DEFAULT;
-	helper_request(j->engine, H_CGROUPD, MSG_cgroup_create, &m, HELPER_MS, on_cgroup, ref);
+	helper_request(
+		j->engine, H_CGROUPD, MSG_cgroup_create, &m, START_HELPER_MS, on_cgroup, ref);
 }
 
-static void undo_cgroup(struct job *j)
+void undo_cgroup(struct job *j)
 {
 	const struct cgroup_remove m = {.container = j->ctr->id};
 
@@ -136,7 +120,7 @@ static void undo_cgroup(struct job *j)
 
 /* ---- rootfs ---- */
 
-static bool wants_image(const struct job *j)
+bool wants_image(const struct job *j)
 {
 	return ctr_create(j->ctr)->image != NULL;
 }
@@ -156,16 +140,16 @@ static void on_rootfs(void *ref, void *msg, struct frame *f, const struct err *e
 	step_end(ref, e);
 }
 
-static void start_rootfs(struct job *j, void *ref)
+void start_rootfs(struct job *j, void *ref)
 {
 	MSG_DECLARE(rootfs_open, m);
 
 	m.container = j->ctr->id;
 	m.image_id = j->ctr->image_id;
 	m.userns = j->ctr->shim->userns;
-	m.isolated = ctr_create(j->ctr)->isolated_layers;
-	helper_request(j->engine, H_IMAGED, MSG_rootfs_open, &m, m.isolated ? COPY_MS : HELPER_MS,
-		on_rootfs, ref);
+	m.isolated = !j->ctr->visit && ctr_create(j->ctr)->isolated_layers;
+	helper_request(j->engine, H_IMAGED, MSG_rootfs_open, &m,
+		m.isolated ? COPY_MS : START_HELPER_MS, on_rootfs, ref);
 }
 
 void start_hurry(struct ctr *c)
@@ -204,8 +188,8 @@ static void start_network(struct job *j, void *ref)
 	MSG_DECLARE(net_loopback, lo);
 	if (network_is(j->ctr, "none")) {
 		lo.rtnl = j->ctr->shim->rtnl;
-		helper_request(
-			j->engine, H_NETD, MSG_net_loopback, &lo, HELPER_MS, job_on_reply, ref);
+		helper_request(j->engine, H_NETD, MSG_net_loopback, &lo, START_HELPER_MS,
+			job_on_reply, ref);
 		return;
 	}
 	m.container = j->ctr->id;
@@ -218,7 +202,7 @@ static void start_network(struct job *j, void *ref)
 	m.ports.v = o->ports.v;
 	m.ports.n = o->ports.n;
 	j->ctr->attaching = true;
-	helper_request(j->engine, H_NETD, MSG_net_attach, &m, HELPER_MS, on_network, ref);
+	helper_request(j->engine, H_NETD, MSG_net_attach, &m, START_HELPER_MS, on_network, ref);
 }
 
 static void undo_network(struct job *j)
@@ -232,7 +216,7 @@ static void undo_network(struct job *j)
 
 /* ---- binds: one mapped clone of each source, and of --rootfs ---- */
 
-static bool wants_binds(const struct job *j)
+bool wants_binds(const struct job *j)
 {
 	return j->ctr->n_sources > 0 || j->ctr->rootfs >= 0;
 }
@@ -283,7 +267,7 @@ static void map_source(struct job *j, int userns, int source, const struct mount
 	m.readonly = how->readonly;
 	m.recursive = true;
 	s->binds_waiting++;
-	helper_request(j->engine, H_IMAGED, MSG_mount_map, &m, HELPER_MS, on_bind, w);
+	helper_request(j->engine, H_IMAGED, MSG_mount_map, &m, START_HELPER_MS, on_bind, w);
 }
 
 static void map_all(struct job *j, int userns)
@@ -314,7 +298,7 @@ static void on_idmap(void *ref, int ns, const struct err *e)
 }
 
 /* Of root's files the container's root is root; of a user's, that user, and nobody else exists. */
-static void start_binds(struct job *j, void *ref)
+void start_binds(struct job *j, void *ref)
 {
 	((struct start *)j->data)->bind_ref = ref;
 	if (j->ctr->owner == 0)
@@ -325,6 +309,18 @@ static void start_binds(struct job *j, void *ref)
 
 /* ---- workload: everything goes to the shim ---- */
 
+int start_seal(struct start *s, const struct spec *spec, struct err *e)
+{
+	_cleanup_free_ uint8_t *buf = NULL;
+	size_t n;
+	int r = codec_encode(&schema_spec, spec, START_SPEC_MAX, NULL, &buf, &n, e);
+
+	if (r < 0)
+		return r;
+	s->spec = fd_memfd_sealed("spec", buf, n);
+	return s->spec < 0 ? err_errno(e, s->spec, "a memory file") : 0;
+}
+
 static int make_spec(struct job *j, struct err *e)
 {
 	struct ctr *c = j->ctr;
@@ -332,10 +328,8 @@ static int make_spec(struct job *j, struct err *e)
 	const struct net_ready *net = j->engine->network.obj;
 	_cleanup_arena_ struct arena a = {0};
 	_cleanup_free_ char *resolv = NULL;
-	_cleanup_free_ uint8_t *buf = NULL;
 	struct start *s = j->data;
 	struct spec spec;
-	size_t n;
 	int r = resolve_spec(o, c->config.obj, c->id, &a, &spec, e);
 
 	fd_read_file_at(AT_FDCWD, "/etc/resolv.conf", RESOLV_MAX, &resolv, NULL);
@@ -346,12 +340,7 @@ static int make_spec(struct job *j, struct err *e)
 		r = resolve_resolv_conf(o, resolv, spec.host_network, &a, &spec.resolv_conf, e);
 	if (r == 0)
 		r = doc_copy(&c->spec, &schema_spec, &spec, e);
-	if (r == 0)
-		r = codec_encode(&schema_spec, &spec, SPEC_MAX, NULL, &buf, &n, e);
-	if (r < 0)
-		return r;
-	s->spec = fd_memfd_sealed("spec", buf, n);
-	return s->spec < 0 ? err_errno(e, s->spec, "a memory file") : 0;
+	return r < 0 ? r : start_seal(s, &spec, e);
 }
 
 static void on_workload(void *ref, void *msg, struct frame *f, const struct err *e)
@@ -364,19 +353,12 @@ static void on_workload(void *ref, void *msg, struct frame *f, const struct err 
 	job_step_done(ref, e);
 }
 
-static void start_workload(struct job *j, void *ref)
+void start_send(struct job *j, void *ref, int log, reply_fn fn)
 {
-	_cleanup_fd_ int log = -1;
 	struct start *s = j->data;
-	struct err e = {0};
+	struct err e;
 
 	MSG_DECLARE(shim_start, m);
-	if (make_spec(j, &e) == 0 && seccomp_open(j->ctr, &s->filter, &e) == 0)
-		log = state_open_log_for_shim(j->ctr, &e);
-	if (log < 0) {
-		job_step_done(ref, &e);
-		return;
-	}
 	m.spec = s->spec;
 	m.layers = (struct fdv){s->layers, s->n_layers};
 	m.writable = s->writable;
@@ -395,7 +377,21 @@ static void start_workload(struct job *j, void *ref)
 		job_step_done(ref, &e);
 		return;
 	}
-	chan_request(j->ctr->shim->chan, MSG_shim_start, &m, HELPER_MS, on_workload, ref);
+	chan_request(j->ctr->shim->chan, MSG_shim_start, &m, START_HELPER_MS, fn, ref);
+}
+
+static void start_workload(struct job *j, void *ref)
+{
+	_cleanup_fd_ int log = -1;
+	struct start *s = j->data;
+	struct err e = {0};
+
+	if (make_spec(j, &e) == 0 && seccomp_open(j->ctr, &s->filter, &e) == 0)
+		log = state_open_log_for_shim(j->ctr, &e);
+	if (log < 0)
+		job_step_done(ref, &e);
+	else
+		start_send(j, ref, log, on_workload);
 }
 
 static const struct step steps[] = {
@@ -480,7 +476,8 @@ static void on_end(struct job *j, const struct err *e)
 	}
 	if (state_save(c, &saved) < 0)
 		log_error("%s", saved.text);
-	start_free(s);
+	start_close(s);
+	free(s);
 	after_start(c, e != NULL);
 	shims_fill(g);
 	engine_end_if_idle(g);
@@ -492,16 +489,12 @@ void start_begin(struct ctr *c, const struct container_start *how, struct relay 
 
 	if (!s)
 		abort();
-	*s = (struct start){.relay = r,
-		.rows = how->rows,
-		.cols = how->cols,
-		.in = how->in,
-		.out = how->out,
-		.err = how->err,
-		.writable = -1,
-		.rootfs = -1,
-		.spec = -1,
-		.filter = -1};
+	*s = (struct start){.relay = r, START_NONE};
+	s->rows = how->rows;
+	s->cols = how->cols;
+	s->in = how->in;
+	s->out = how->out;
+	s->err = how->err;
 	if (r)
 		follow_begin(c, r->client, how);
 	c->status = CTR_STARTING;

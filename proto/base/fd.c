@@ -7,12 +7,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 /* openat2 gives EAGAIN when something was renamed meanwhile and ".." could not be judged;
@@ -190,6 +192,15 @@ int fd_memfd_read(int fd, size_t max, uint8_t **ret, size_t *ret_len)
 	*ret_len = n;
 	*ret = TAKE_PTR(buf);
 	return 0;
+}
+
+bool fd_is_pipe(int fd)
+{
+	struct statfs fs;
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) && fstatfs(fd, &fs) == 0 &&
+	       fs.f_type == PIPEFS_MAGIC;
 }
 
 int fd_openat2(int dir, const char *path, int flags, mode_t mode, uint64_t resolve)

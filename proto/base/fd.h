@@ -47,6 +47,9 @@ int fd_memfd_sealed(const char *name, const void *buf, size_t n);
  * fresh buffer with one spare byte behind, which the caller frees. -EPERM if it is not sealed. */
 int fd_memfd_read(int fd, size_t max, uint8_t **ret, size_t *ret_len);
 
+/* Whether it is a pipe that pipe(2) made: one with a name is a file of somebody's. */
+bool fd_is_pipe(int fd);
+
 /* openat2(2) with RESOLVE_… flags, close-on-exec. A descriptor or -errno. */
 int fd_openat2(int dir, const char *path, int flags, mode_t mode, uint64_t resolve);
 

@@ -164,6 +164,12 @@ refused()
 	[ "$(stat -c %u:%g bound/d bound/d/f | sort -u)" = $alice:$alice ]
 	as $alice cp b:/b/d d3
 	diff -r d d3
+	# Of one that doesn't run, too.
+	as $alice create --name stopped -v "$home/bound:/b" "$bb" true
+	as $alice cp d stopped:/b/d4
+	[ "$(stat -c %u:%g bound/d4/f)" = $alice:$alice ]
+	as $alice cp stopped:/etc/passwd passwd
+	refused "no such container: stopped" as $bob cp stopped:/etc/passwd -
 }
 
 @test "an error names no container of another" {
