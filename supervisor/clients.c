@@ -50,6 +50,7 @@ static void session_end(struct engine *g, struct chan *ch)
 	wait_forget_client(g, ch);
 	relay_forget_client(g, ch);
 	follow_forget_client(g, ch);
+	turns_forget_client(g, ch);
 	while (*p != s)
 		p = &(*p)->next;
 	*p = s->next;

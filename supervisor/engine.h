@@ -77,6 +77,7 @@ struct job;
 struct session;
 struct request;
 struct idmap;
+struct turn;
 
 struct ctr {
 	struct ctr *next;
@@ -171,7 +172,9 @@ struct engine {
 	uint32_t idmap_seq;
 	bool anew; /* the whole engine has started, not only this process */
 	bool adopted, serving, ending;
-	bool network_up, syncing; /* netd has set the network up; is being told who is on it */
+	bool network_up, syncing;  /* netd has set the network up; is being told who is on it */
+	struct turn *turns, *turn; /* turns.c: who waits, and who is being handled */
+	struct watch *turn_timer;
 	struct watch *sync_timer;
 	struct watch *end_timer, *accept_timer;
 	uint32_t n_clients, n_users; /* connections: of all, of users who are not root */
@@ -339,6 +342,15 @@ bool visit_ended(struct ctr *c, uint32_t exit_code);
 void visit_lost(struct ctr *c);
 /* rm -f: ends the visit under way; the container is removed then. */
 void visit_remove_after(struct ctr *c);
+
+/* turns.c: a request about a container whose files somebody has is handled again by fn, with all
+ * that came with it, when he has let go. False: it has waited long enough, or too many do. */
+typedef void (*request_fn)(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f);
+bool turn_wait(struct ctr *c, struct chan *client, uint32_t id, const void *msg, struct frame *f,
+	request_fn fn);
+/* Somebody has let go: soon, from the loop. */
+void turns_go_on(struct engine *g);
+void turns_forget_client(struct engine *g, const struct chan *client);
 
 /* clients.c: who may talk to us, and how much. */
 void sessions_accept(void *arg, int what);

@@ -185,6 +185,8 @@ static int visit(struct ctr *c, struct chan *ch, uint32_t id, const struct conta
 	struct relay *r;
 	uint32_t number;
 
+	if ((c->visit || c->job) && turn_wait(c, ch, id, m, f, on_container_exec))
+		return 0;
 	if (visit_may_begin(c, e) < 0)
 		return -e->code;
 	r = begin(c, ch, id);

@@ -21,13 +21,15 @@ static void undo_all(struct job *j)
 
 static void job_end(struct job *j)
 {
-	bool failed = j->failure.code != 0;
+	bool failed = j->failure.code != 0, of_ctr = j->ctr != NULL;
 
 	if (failed && !j->best_effort)
 		undo_all(j);
 	if (j->ctr && j->ctr->job == j)
 		j->ctr->job = NULL;
 	j->on_end(j, failed ? &j->failure : NULL);
+	if (of_ctr)
+		turns_go_on(j->engine);
 	free(j);
 }
 

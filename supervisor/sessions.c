@@ -48,6 +48,8 @@ static void on_start(void *self, struct chan *ch, uint32_t id, void *msg, struct
 			c->name);
 		return;
 	}
+	if (c->visit && turn_wait(c, ch, id, m, f, on_start))
+		return;
 	if (c->visit) {
 		fail(ch, id, EBUSY,
 			"container %s: its files are being copied; try again when that is done",
@@ -209,7 +211,6 @@ static void on_remove(void *self, struct chan *ch, uint32_t id, void *msg, struc
 	const struct container_remove *m = msg;
 	struct ctr *c = session_ctr(self, ch, id, m->ref);
 
-	(void)f;
 	if (!c)
 		return;
 	if (!m->force && (c->status == CTR_RUNNING || c->status == CTR_STARTING ||
@@ -221,6 +222,8 @@ static void on_remove(void *self, struct chan *ch, uint32_t id, void *msg, struc
 			c->name);
 		return;
 	}
+	if (!m->force && c->visit && turn_wait(c, ch, id, m, f, on_remove))
+		return;
 	if (!m->force && c->visit) {
 		fail(ch, id, EBUSY,
 			"container %s: its files are being copied; wait for that, or use rm -f",

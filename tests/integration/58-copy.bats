@@ -1150,12 +1150,20 @@ stopped_over()
 	grep -q '^Seccomp:.2$' "/proc/$visit/status"
 	[ "$(awk '/^CapEff:/ { print $2 }' "/proc/$visit/status")" = 0000000000000004 ]
 	[ "$(find "/proc/$visit/fd" -type l -printf '%l\n' | grep -vcE '^/($|[a-z])|^pipe:')" = 0 ]
-	refused "its files are being copied; try again" ctl export -o two c
-	refused "its files are being copied; try again" ctl cp c:/etc/passwd .
-	run ctl start c
-	[ "$status" != 0 ]
-	[[ "$output" == *"its files are being copied"* ]]
-	refused "or use rm -f" ctl rm c
+	# They wait, side by side, and are refused.
+	for words in "export -o two" "cp c:/etc/passwd ." start rm; do
+		# shellcheck disable=SC2086
+		ctl $words $([[ $words == cp* ]] || echo c) >"$dir/${words%% *}" 2>&1 3>&- {reader}<&- && touch "$dir/done" &
+	done
+	began=$SECONDS
+	wait_until 30 eval "[ \$(cat '$dir/'{export,cp,start,rm} | wc -l) = 4 ]"
+	[ $((SECONDS - began)) -ge 8 ]
+	[ ! -e "$dir/done" ]
+	grep -q "its files are being copied; try again" "$dir/export"
+	grep -q "its files are being copied; try again" "$dir/cp"
+	grep -q "its files are being copied; try again" "$dir/start"
+	grep -q "its files are being copied; wait for that, or use rm -f" "$dir/rm"
+	[ ! -e passwd ]
 	[ "$(ctl inspect --format '{{.State.Status}}' c)" = created ]
 	[ "$(ctl ps -aq | wc -l)" = 1 ]
 	timeout 20 "$engine_bin/ctl" rm -f c
@@ -1172,6 +1180,75 @@ stopped_over()
 	stopped_over
 	# It can be had again at once.
 	wait_until 10 ctl start -a c
+}
+
+# drained: somebody reads what the stuck export has written
+drained()
+{
+	cat <&"$reader" >/dev/null 3>&- &
+	drain=$!
+	wait $stuck
+	kill $drain
+	stopped_over
+}
+
+@test "who comes while a container's files are being copied is served in turn; who goes away is not; rm comes last" {
+	ctl create --name c "$debian" bash -c 'cat /srv/put; exec sleep 1000'
+	echo put >put
+	stopped_stuck c
+	began=$SECONDS
+	ctl cp put c:/srv 3>&- {reader}<&- &
+	into=$!
+	sleep 0.3
+	timeout 1 "$engine_bin/ctl" rm c 3>&- {reader}<&- && false
+	ctl start c 3>&- {reader}<&- &
+	start=$!
+	sleep 0.3
+	ctl cp c:/srv/put out 3>&- {reader}<&- &
+	out=$!
+	sleep 0.3
+	[ ! -e out ]
+	[ "$(ctl inspect --format '{{.State.Status}}' c)" = created ]
+	drained
+	wait $into
+	wait $start
+	wait $out
+	# Before their time was over.
+	[ $((SECONDS - began)) -lt 9 ]
+	cmp put out
+	[ "$(ctl inspect --format '{{.State.Status}}' c)" = running ]
+	wait_until 5 eval "[ \"\$(ctl logs c)\" = put ]"
+	ctl stop -t 0 c
+	stopped_stuck c
+	ctl rm c 3>&- {reader}<&- &
+	rm=$!
+	sleep 0.3
+	ctl start c 3>&- {reader}<&- >late 2>&1 &
+	late=$!
+	sleep 0.3
+	[ "$(ctl ps -aq | wc -l)" = 1 ]
+	drained
+	wait $rm
+	wait $late && false
+	grep -qE "no such container: c|being stopped or removed" late
+}
+
+@test "32 may wait for a container, no more; all are served" {
+	ctl create --name c "$bb" true
+	stopped_stuck c
+	for i in $(seq 32); do
+		ctl cp c:/etc/passwd - >"$dir/out.$i" 3>&- {reader}<&- &
+		waiting[i]=$!
+	done
+	sleep 2
+	began=$SECONDS
+	refused "its files are being copied; try again" ctl cp c:/etc/passwd -
+	[ $((SECONDS - began)) -le 2 ]
+	drained
+	for i in $(seq 32); do
+		wait ${waiting[i]}
+		[ "$(tar t <"$dir/out.$i")" = passwd ]
+	done
 }
 
 @test "the shim, the supervisor or ctl killed in the middle: nothing is left, and the container is as it was" {
