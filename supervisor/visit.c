@@ -121,7 +121,7 @@ static void start_visit(struct job *j, void *ref)
 	struct spec spec = {.id = j->ctr->id,
 		.visit = x->visit,
 		.argv = x->argv,
-		.stdin_open = x->stdin_open,
+		.stdin_open = x->stdin_open && v->start.in >= 0,
 		.readonly = o->readonly,
 		.cwd = "/",
 		.hostname = "visit"};

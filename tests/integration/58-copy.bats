@@ -1400,6 +1400,44 @@ engine_dies()
 	refused "no such file" ctl cp c:/sprung got
 }
 
+@test "a client that isn't ctl gets no other visits, no streams but pipes, and leaves a stopped container as it was" {
+	ctl create --name c "$bb" true
+	ctl cp c:/etc/passwd .
+	ctl inspect c >before
+	mkdir d
+	echo kept >d/file
+	"$hostile/visits.py" "$BULKHEAD_SOCKET" c "$PWD/d" >said
+	diff said - <<-'END'
+		no such visit: "shell" is no visit, or not with 0 arguments
+		top: container c is not running
+		a word too many: "export" is no visit, or not with 1 arguments
+		a word too few: "copy-out" is no visit, or not with 1 arguments
+		a program: container c is not running
+		a file to read: visit: a visit's stream is no pipe
+		a file to write: visit: a visit's stream is no pipe
+		a file for sentences: visit: a visit's stream is no pipe
+		a directory: visit: a visit's stream is no pipe
+		a named pipe: visit: a visit's stream is no pipe
+		a socket: visit: a visit's stream is no pipe
+		a device: visit: a visit's stream is no pipe
+		the wrong end of a pipe: ended with 1
+		no streams: ended with 0
+		no input: ended with 1
+		privileges: ended with 0
+		an empty path: ended with 0
+		a path of links: ended with 1
+		a relative path: ended with 1
+		a long path: ended with 1
+		a long name: ended with 1
+		a name with a slash: ended with 1
+	END
+	[ "$(cat d/file)" = kept ]
+	ctl inspect c | diff before -
+	[ "$(cgroups c)" = "" ]
+	[ "$(ctl cp c:/tmp - | tar t)" = tmp/ ]
+	ctl start -a c
+}
+
 @test "a visit that can't begin undoes what it did, and says why" {
 	mkdir bound
 	ctl create --name c -v "$PWD/bound:/etc/passwd" "$bb" true
