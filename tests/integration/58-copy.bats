@@ -135,7 +135,7 @@ reading="read write close openat2 newfstatat fstat fstatfs getdents64 lseek getp
 	ctl run -d --name c "$debian" bash -c 'sleep 1000 & exec -a busy sh -c "while :; do :; done"'
 	ctl exec -d -u 1234 c sleep 2000
 	ctl exec -d -u nobody c bash -c 'exec -a "$(printf "a\tb\nc \\033[31m \\xff")" sleep 3000'
-	wait_until 10 eval "[ \$(ctl top c | wc -l) = 5 ]"
+	wait_until 10 eval "ctl top c | grep -q '^nobody .* a b c .* 3000\$' && [ \$(ctl top c | wc -l) = 5 ]"
 	run ctl top c
 	echo "$output"
 	[ "$(tr -s ' ' <<<"${lines[0]}")" = "UID PID PPID C STIME TTY TIME CMD" ]

@@ -154,7 +154,7 @@ survive()
 (
 	set -e
 	engine_start
-	trap 'engine_stop || echo "survive: left something" >&2' EXIT
+	trap 'engine_stop || exit 1' EXIT
 	ctl pull -q "$bb"
 	for who in launcher all; do
 		id=$(counter)
@@ -186,10 +186,8 @@ survive()
 )
 
 @test "the launcher killed, then all but the shims at once: what ran runs, and its end is told" {
-	run survive
-	echo "$output"
-	[ "$status" = 0 ]
-	[[ "$output" != *"left something"* ]]
+	# Not by run, where set -e has no force.
+	survive
 }
 
 @test "another engine does not take the uids of a dead one whose containers run" {
