@@ -318,7 +318,7 @@ void world_end(struct world *w)
 	world_settle(w);
 	world_pass(w, ROUND_MS);
 	while (w->g.ctrs) { /* the end of an engine leaves them */
-		state_remove(w->g.ctrs);
+		state_remove(w->g.ctrs, NULL);
 		ctr_free(w->g.ctrs);
 	}
 	for (unsigned int i = 0; i < WORLD_CLIENTS; i++)
