@@ -119,7 +119,10 @@ static void on_shim_ready(void *self, struct chan *ch, uint32_t id, void *msg, s
 	s->rtnl = frame_take_fd(f, m->rtnl);
 	s->state = s->on_ready ? SHIM_USED : SHIM_STANDBY;
 	s->engine->fill_pause_ms = 0;
-	tell_ready(s, NULL);
+	if (s->state == SHIM_STANDBY && s->engine->ending) /* who wanted it has given up */
+		shim_end(s);
+	else
+		tell_ready(s, NULL);
 }
 
 static void on_exited(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
