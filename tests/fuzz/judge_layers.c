@@ -156,6 +156,12 @@ static void judge_xattrs(const struct judge *j, const char *path, const struct r
 		unsound(path, "not all extended attributes are mounted");
 }
 
+/* posix_acl_from_xattr() in fs/posix_acl.c: of no sense, or of another version. */
+static bool is_of_acl(int code)
+{
+	return code == EINVAL || code == EOPNOTSUPP;
+}
+
 /* An ACL that is none: generic_permission() in fs/namei.c passes the failure to read it on, so that
  * not even root gets at the file, or at what is in the directory. */
 static bool is_closed(const struct judge *j, const char *path, const struct reader_inode *i)
@@ -164,7 +170,7 @@ static bool is_closed(const struct judge *j, const char *path, const struct read
 
 	return (reader_xattr(j->r, i, EROFS_XATTR_ACL_ACCESS, "", &size) ||
 		       reader_xattr(j->r, i, EROFS_XATTR_ACL_DEFAULT, "", &size)) &&
-	       faccessat(j->mnt, path, R_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == EINVAL;
+	       faccessat(j->mnt, path, R_OK, AT_SYMLINK_NOFOLLOW) < 0 && is_of_acl(errno);
 }
 
 static bool lies_below(const char *path, const char *dir)
@@ -206,11 +212,12 @@ static void on_visit(const struct reader_visit *v, void *ctx)
 
 static uint64_t count_names(int dir)
 {
-	DIR *d = dir < 0 && errno == EINVAL ? NULL : fdopendir(dir);
+	bool closed = dir < 0 && is_of_acl(errno); /* see is_closed() */
+	DIR *d = closed ? NULL : fdopendir(dir);
 	struct dirent *de;
 	uint64_t n = 0;
 
-	if (!d && errno == EINVAL) /* closed; see is_closed() */
+	if (closed)
 		return 0;
 	if (!d)
 		unsound("", "a directory can't be read where it is mounted");
