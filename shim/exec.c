@@ -27,6 +27,10 @@ struct exec {
 	bool tty, has_in, replied, exited;
 	uint32_t code;
 	struct err failure;
+	struct io_kept kept;
+	uint32_t timeout_ms;
+	uint64_t kill_at_ns; /* monotonic; 0: it has not begun, or no time is set */
+	bool timed_out;
 };
 
 struct exec *exec_find(struct shim *s, uint32_t number)
@@ -48,17 +52,21 @@ static void exec_free(struct exec *x)
 		*p = x->next;
 	source_close(&x->sock, x->shim->epoll);
 	io_close(&x->io);
+	free(x->kept.p);
 	free(x);
 }
 
 static void say_exited(struct io *io)
 {
 	struct exec *x = io->owner;
-	struct shim_exec_exited m = {.exec = x->number, .exit_code = x->code};
-	struct shim *s = x->shim;
+	struct shim_exec_exited m = {.exec = x->number,
+		.exit_code = x->code,
+		.timed_out = x->timed_out,
+		.output = {x->kept.n ? x->kept.p : NULL, x->kept.n},
+		.cut = x->kept.cut};
 
+	channel_send(&x->shim->channel, MSG_shim_exec_exited, 0, &m);
 	exec_free(x);
-	channel_send(&s->channel, MSG_shim_exec_exited, 0, &m);
 }
 
 /* execve has closed the socket, or the process has failed. */
@@ -76,6 +84,8 @@ static void on_closed(struct exec *x)
 		return;
 	}
 	x->replied = true;
+	if (x->timeout_ms)
+		x->kill_at_ns = clock_mono_ns() + x->timeout_ms * 1000000ULL;
 	channel_send(&s->channel, MSG_shim_execed, x->request, &m);
 	if (x->exited)
 		io_finish(&x->io);
@@ -128,6 +138,7 @@ void exec_reaped(struct shim *s, const siginfo_t *info)
 	if (!x)
 		return; /* a joiner, or a process whose failure has been told */
 	x->exited = true;
+	x->kill_at_ns = 0;
 	x->code =
 		(uint32_t)(info->si_code == CLD_EXITED ? info->si_status : 128 + info->si_status) &
 		0xff;
@@ -165,15 +176,24 @@ static int choose_streams(struct exec *x, const struct exec_spec *spec, struct f
 	int given[3] = {spec->stdin_open || spec->tty ? m->in : -1, m->out, m->err}, pumped[3];
 
 	for (int i = 0; i < 3; i++) {
-		bool pass = !spec->tty && can_pass(given[i]);
+		bool pass = !spec->tty && !m->keep && can_pass(given[i]);
 
 		*whole[i] = pass ? given[i] : -1;
-		order->pump |= given[i] >= 0 && !pass ? 1U << i : 0;
+		order->pump |= (given[i] >= 0 && !pass) || (i > 0 && m->keep) ? 1U << i : 0;
 		pumped[i] = pass ? -1 : frame_take_fd(f, given[i]);
 	}
 	x->tty = spec->tty;
 	x->has_in = (order->pump & 1) && !spec->tty;
 	return io_attach(&x->io, pumped[0], pumped[1], pumped[2], true, e);
+}
+
+static int keep_output(struct exec *x, uint32_t max, struct err *e)
+{
+	x->kept = (struct io_kept){.p = malloc(max), .max = max};
+	if (!x->kept.p)
+		return err_set(e, ENOMEM, "out of memory");
+	x->io.kept = &x->kept;
+	return 0;
 }
 
 static int start(struct exec *x, const struct shim_exec *m, struct frame *f, struct err *e)
@@ -193,6 +213,8 @@ static int start(struct exec *x, const struct shim_exec *m, struct frame *f, str
 		r = choose_streams(x, &spec, f, m, &order, e);
 	if (r == 0)
 		r = open_sock(x, &sock, e);
+	if (r == 0 && m->keep)
+		r = keep_output(x, m->keep, e);
 	if (r < 0)
 		return r;
 	order.spec = m->spec;
@@ -224,8 +246,12 @@ void on_shim_exec(struct shim *s, uint32_t id, void *msg, struct frame *f)
 		err_set(&e, ENOMEM, "out of memory");
 		return channel_failed(&s->channel, id, &e);
 	}
-	*x = (struct exec){
-		.next = s->execs, .shim = s, .number = m->exec, .request = id, .sock = {.fd = -1}};
+	*x = (struct exec){.next = s->execs,
+		.shim = s,
+		.number = m->exec,
+		.request = id,
+		.sock = {.fd = -1},
+		.timeout_ms = m->timeout_ms};
 	io_init(&x->io, s->epoll, s->chunk, x, say_exited);
 	s->execs = x;
 	if (start(x, m, f, &e) == 0)
@@ -239,14 +265,29 @@ int exec_resize(struct exec *x, uint32_t rows, uint32_t cols, struct err *e)
 	return io_resize(&x->io, rows, cols, e);
 }
 
+static uint64_t sooner(uint64_t at, uint64_t other)
+{
+	return other && (at == 0 || other < at) ? other : at;
+}
+
 uint64_t exec_deadline(const struct shim *s)
 {
 	uint64_t at = 0;
 
 	for (const struct exec *x = s->execs; x; x = x->next)
-		if (x->io.give_up_ns && (at == 0 || x->io.give_up_ns < at))
-			at = x->io.give_up_ns;
+		at = sooner(sooner(at, x->io.give_up_ns), x->kill_at_ns);
 	return at;
+}
+
+/* It leads a session of its own (process.c), and what it started goes along. Not reaped yet, its
+ * number is nobody else's. */
+static void end_overdue(struct exec *x, uint64_t now_ns)
+{
+	if (x->exited || x->kill_at_ns == 0 || now_ns < x->kill_at_ns)
+		return;
+	x->kill_at_ns = 0;
+	x->timed_out = true;
+	kill(-x->pid, SIGKILL);
 }
 
 void exec_expire(struct shim *s, uint64_t now_ns)
@@ -255,6 +296,7 @@ void exec_expire(struct shim *s, uint64_t now_ns)
 
 	for (struct exec *x = s->execs; x; x = next) {
 		next = x->next;
+		end_overdue(x, now_ns);
 		io_expire(&x->io, now_ns);
 	}
 }

@@ -253,12 +253,23 @@ static void on_in(struct source *s, uint32_t events)
 
 /* ---- output ---- */
 
+static void keep_output(struct io_kept *kept, const uint8_t *p, size_t n)
+{
+	size_t room = MIN(n, (size_t)(kept->max - kept->n));
+
+	memcpy(kept->p + kept->n, p, room);
+	kept->n += (uint32_t)room;
+	kept->cut = kept->cut || room < n;
+}
+
 static void spread(struct io *io, int k, size_t n)
 {
 	struct io_client *next;
 
 	if (io->log)
 		outlog_write(io->log, stream_names[k], clock_now_ns(), io->chunk, n);
+	if (io->kept)
+		keep_output(io->kept, io->chunk, n);
 	for (struct io_client *c = io->clients; c; c = next) {
 		next = c->next;
 		if (c->out[k].fd >= 0 && client_send(c, k, io->chunk, n) < 0)

@@ -20,10 +20,18 @@
 
 struct io_client;
 
+/* The beginning of what a process writes, both outputs as they come. */
+struct io_kept {
+	uint8_t *p;
+	uint32_t n, max;
+	bool cut; /* there was more */
+};
+
 struct io {
 	int epoll;
-	uint8_t *chunk;	    /* IO_CHUNK bytes, shared by all */
-	struct outlog *log; /* NULL: none */
+	uint8_t *chunk;	      /* IO_CHUNK bytes, shared by all */
+	struct outlog *log;   /* NULL: none */
+	struct io_kept *kept; /* NULL: not wanted */
 	bool tty;
 	bool opened, ended;
 	struct source out[2]; /* stdout and stderr; a terminal has only the first */

@@ -77,6 +77,43 @@ exec_in()
 	echo "$output"
 }
 
+# kept_exec NUMBER SCRIPT [FIELDS]: its end, with what it wrote, is in $HEARD
+kept_exec()
+{
+	say "shim_exec exec=$1 spec=@{exec_spec argv=/bin/sh argv=-c argv=\"$2\" env=PATH=/bin} ${3:-}"
+	hear '^(shim_execed|failed)'
+	hear "^shim_exec_exited exec=$1 "
+}
+
+@test "an exec's output is told with its end, as much of it as was asked for" {
+	stay
+	kept_exec 1 'echo out; echo err >&2; exit 3' keep=100
+	[[ "$HEARD" == *"exit_code=3 "* && "$HEARD" != *cut* && "$HEARD" != *timed_out* ]]
+	[[ "$HEARD" == *'output="out?err?"' ]]
+	kept_exec 2 'head -c 100000 /dev/zero | tr \"\\0\" x' keep=4096
+	[[ "$HEARD" == *"exit_code=0 "* && "$HEARD" == *"cut=true"* ]]
+	[ "$(tr -cd x <<<"${HEARD#*output=}" | wc -c)" = 4096 ]
+	kept_exec 3 true keep=10
+	[[ "$HEARD" != *output* ]]
+	kept_exec 4 'echo unheard'
+	[[ "$HEARD" != *output* ]]
+}
+
+@test "an exec whose time is over is killed with all that it started; others go on" {
+	stay
+	say "shim_exec exec=1 spec=@{exec_spec argv=/bin/sleep argv=290 env=PATH=/bin}"
+	hear '^shim_execed'
+	kept_exec 2 'echo begun; sleep 292 & sleep 293; echo never' "keep=100 timeout_ms=400"
+	[[ "$HEARD" == *"exit_code=137 timed_out=true "* ]]
+	[[ "$HEARD" == *'output="begun?"' ]]
+	kept_exec 3 'ps -o args | grep sleep' "keep=1000 timeout_ms=5000"
+	[[ "$HEARD" == *exit_code=0* && "$HEARD" != *timed_out* ]]
+	[[ "$HEARD" == *"sleep 1000"*"sleep 290"* && "$HEARD" != *"sleep 29"[23]* ]]
+	# not even one that heeds no signal, or has no time at all
+	kept_exec 4 'trap \"\" TERM INT HUP; while :; do :; done' "timeout_ms=1"
+	[[ "$HEARD" == *"exit_code=137 timed_out=true"* ]]
+}
+
 @test "the workload is pid 1 and root of its own namespaces" {
 	sh_in 'echo \$\$; id -u; hostname; for n in /proc/self/ns/*; do readlink \$n; done' 
 	[ "${output%%$'\n'*}" = 1 ]
