@@ -126,6 +126,33 @@ static int check_env(const struct strv *env, struct err *e)
 	return 0;
 }
 
+/* docker's: OCI knows no checks, and keeps what it does not know. */
+static int read_health(struct reader *rd, const json_t *c, struct health **ret)
+{
+	const json_t *h;
+	struct health *to;
+	uint64_t retries;
+
+	if (json_get_object(c, "Healthcheck", &h, rd->e) < 0)
+		return -EBADMSG;
+	if (!h)
+		return 0;
+	*ret = to = arena_alloc(rd->arena, sizeof(*to));
+	if (!to)
+		return no_memory(rd);
+	if (read_strings(rd, h, "Test", &to->test) < 0 ||
+		json_get_u64(h, "Interval", &to->interval, rd->e) < 0 ||
+		json_get_u64(h, "Timeout", &to->timeout, rd->e) < 0 ||
+		json_get_u64(h, "StartPeriod", &to->start_period, rd->e) < 0 ||
+		json_get_u64(h, "StartInterval", &to->start_interval, rd->e) < 0 ||
+		json_get_u64(h, "Retries", &retries, rd->e) < 0)
+		return -EBADMSG;
+	if (retries > INT32_MAX)
+		return err_set(rd->e, EBADMSG, "\"Retries\" is too large");
+	to->retries = (uint32_t)retries;
+	return 0;
+}
+
 static int read_settings(struct reader *rd, const json_t *c, struct image_config *ret)
 {
 	if (read_strings(rd, c, "Entrypoint", &ret->entrypoint) < 0 ||
@@ -136,7 +163,8 @@ static int read_settings(struct reader *rd, const json_t *c, struct image_config
 		read_string(rd, c, "StopSignal", &ret->stop_signal) < 0 ||
 		read_keys(rd, c, "Volumes", &ret->volumes) < 0 ||
 		read_keys(rd, c, "ExposedPorts", &ret->exposed) < 0 ||
-		read_pairs(rd, c, "Labels", &ret->labels) < 0)
+		read_pairs(rd, c, "Labels", &ret->labels) < 0 ||
+		read_health(rd, c, &ret->health) < 0)
 		return -EBADMSG;
 	return check_env(&ret->env, rd->e);
 }

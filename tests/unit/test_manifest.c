@@ -367,7 +367,7 @@ static void reads_a_config(void **state)
 			"{" PLATFORM "," ROOTFS ",'created':'2023-11-14T22:13:20Z','config':{"
 			"'Entrypoint':['/a','b c'],'Cmd':null,'Env':['A=1','B='],'User':'','WorkingDir':'/w',"
 			"'Volumes':{'/v':{},'/u':null},'ExposedPorts':{'80/tcp':{}},'Labels':{'k':'v=w','e':''},"
-			"'StopSignal':'SIGUSR1','Healthcheck':{'Test':['x']}},'history':[{'empty_layer':true}]}",
+			"'StopSignal':'SIGUSR1','Healthcheck':{'Test':['CMD','x'],'Interval':5,'Retries':2}},'history':[{'empty_layer':true}]}",
 			&a, &image, &e),
 		0);
 	assert_string_equal(image.id, "sha256:" HEX_A);
@@ -389,6 +389,10 @@ static void reads_a_config(void **state)
 	assert_string_equal(image.config->labels.v[1], "e=");
 	assert_string_equal(image.config->stop_signal, "SIGUSR1");
 	assert_string_equal(image.config->created, "2023-11-14T22:13:20Z");
+	assert_int_equal(image.config->health->test.n, 2);
+	assert_string_equal(image.config->health->test.v[1], "x");
+	assert_true(image.config->health->interval == 5 && image.config->health->timeout == 0);
+	assert_int_equal(image.config->health->retries, 2);
 	arena_free(&a);
 }
 
@@ -419,6 +423,11 @@ static void refuses_wrong_types(void **state)
 	config_refused(CONFIG("'Volumes':{'/v':'/host'}"), "\"Volumes\" is not a set");
 	config_refused(CONFIG("'ExposedPorts':{'80':true}"), "\"ExposedPorts\" is not a set");
 	config_refused(CONFIG("'Labels':{'a':1}"), "\"Labels\" holds");
+	config_refused(CONFIG("'Healthcheck':[]"), "\"Healthcheck\" is not an object");
+	config_refused(CONFIG("'Healthcheck':{'Test':'x'}"), "\"Test\" is not a list");
+	config_refused(
+		CONFIG("'Healthcheck':{'Timeout':-1}"), "\"Timeout\" is not a natural number");
+	config_refused(CONFIG("'Healthcheck':{'Retries':2147483648}"), "\"Retries\" is too large");
 	config_refused(CONFIG("'StopSignal':9"), "\"StopSignal\" is not a string");
 	config_refused("{" PLATFORM "," ROOTFS ",'config':[]}", "\"config\" is not an object");
 	config_refused("[]", "not a JSON object");
