@@ -5,6 +5,7 @@
 bats_require_minimum_version 1.5.0
 
 . "$BATS_TEST_DIRNAME/../lib/engine.sh"
+. "$BATS_TEST_DIRNAME/../lib/policy.sh"
 
 setup_file()
 {
@@ -24,33 +25,6 @@ setup()
 teardown()
 {
 	engine_unchanged
-}
-
-# state CONTAINER FIELD...: fields of its inspect, a line each
-state()
-{
-	local c=$1 field
-
-	shift
-	for field in "$@"; do
-		ctl inspect --format "{{.$field}}" "$c"
-	done
-}
-
-is()
-{
-	[ "$(state "$1" "$2")" = "$3" ]
-}
-
-# A workload that counts its runs in a file of its own and ends with a code: runs CODE [SECONDS]
-runs()
-{
-	echo "echo run >>/runs; echo run \$(wc -l </runs); sleep ${2:-0}; exit $1"
-}
-
-supervisor_pid()
-{
-	ps -o pid=,args= --ppid "$ENGINE_PID" | awk '/ --serve / { print $1 }'
 }
 
 @test "on-failure:2 runs three times in all, with growing pauses, and keeps the last code" {
@@ -207,30 +181,6 @@ bridge_ip()
 
 # ---- pause ----
 
-# A container that counts in its log, ten a second
-counter()
-{
-	# shellcheck disable=SC2016
-	ctl run -d "$@" "$bb" sh -c 'i=0; while :; do echo $i; i=$((i+1)); sleep 0.1; done'
-}
-
-stands_still()
-{
-	local n
-
-	n=$(ctl logs "$1" | wc -l)
-	sleep 0.5
-	[ "$(ctl logs "$1" | wc -l)" = "$n" ]
-}
-
-moves()
-{
-	local n
-
-	n=$(ctl logs "$1" | wc -l)
-	wait_until 3 eval "[ \$(ctl logs $1 | wc -l) -gt $((n + 1)) ]"
-}
-
 @test "pause and unpause: all of it stands still, and goes on where it was" {
 	id=$(counter --name waits)
 	counter --name other >/dev/null
@@ -302,11 +252,6 @@ moves()
 	run -1 ctl inspect waits
 }
 
-helper_pid()
-{
-	ps -o pid=,args= --ppid "$ENGINE_PID" | awk -v p="$1" '$2 == p { print $1 }'
-}
-
 # shows CONTAINER STATUS: by ps, which asks nobody
 shows()
 {
@@ -353,17 +298,6 @@ freezer()
 	fi
 }
 
-# shim_of CONTAINER: the process that has its shim's words and lives in no user namespace of its own
-shim_of()
-{
-	local base pid
-
-	base=$(awk '{ print $2 }' "/proc/$(state "$1" State.Pid)/uid_map")
-	for pid in $(pgrep -f -- "^shim --uid [0-9]+ --uid-base $base "); do
-		[ "$(readlink "/proc/$pid/ns/user")" != "$(readlink /proc/self/ns/user)" ] || echo "$pid"
-	done
-}
-
 @test "the shim of a paused container dies, then its keeper as well: it is not left standing there" {
 	id=$(counter --name waits)
 	pid=$(state waits State.Pid)
@@ -383,24 +317,6 @@ shim_of()
 }
 
 # ---- engines that go away: each in a subshell, with an engine of its own ----
-
-# own_engine FUNCTION: runs it with an engine and a pulled image, takes that down, and fails as it does
-own_engine()
-{
-	run bash -c '
-		. "$0/../lib/engine.sh"
-		eval "$3"
-		set -eE
-		trap "echo failed: line \$LINENO: \$BASH_COMMAND" ERR
-		engine_start
-		trap "engine_stop || echo left something" EXIT
-		ctl pull -q "$1" >/dev/null
-		bb=$1
-		"$2"' "$BATS_TEST_DIRNAME" "$bb" "$1" "$(declare -f)"
-	echo "$output"
-	[ "$status" = 0 ]
-	[[ "$output" != *"left something"* ]]
-}
 
 # All processes with uids of the engine's block, or below its launcher.
 everybody()
