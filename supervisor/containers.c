@@ -85,6 +85,7 @@ void ctr_free(struct ctr *c)
 	}
 	watch_free(c->restart.timer);
 	follow_end(c);
+	health_free(c);
 	shim_end(c->shim);
 	if (c->slot)
 		slot_release(g, c->slot);
@@ -112,6 +113,7 @@ void ctr_free(struct ctr *c)
 	doc_free(&c->spec);
 	doc_free(&c->endpoint);
 	doc_free(&c->in_force);
+	doc_free(&c->health);
 	free(c);
 }
 

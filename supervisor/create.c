@@ -132,6 +132,8 @@ static int check(struct engine *g, const struct request *q, struct err *e)
 	if (r == 0)
 		r = restart_check(o, e);
 	if (r == 0)
+		r = health_check_options(o, e);
+	if (r == 0)
 		r = policy_check_rights(g->policy, q->uid, o, e);
 	if (r == 0)
 		r = check_quotas(g, q, e);
@@ -168,6 +170,15 @@ static int add_exposed(
 	return 0;
 }
 
+/* A NONE is kept, for people. */
+static int fill_health(struct ctr *c, const struct image_config *img, struct err *e)
+{
+	struct health h;
+	bool checked = health_merge(ctr_create(c)->health, img ? img->health : NULL, &h);
+
+	return checked || h.test.n > 0 ? doc_copy(&c->health, &schema_health, &h, e) : 0;
+}
+
 /* Image labels first, then the user's; same keys replaced. */
 static int fill(struct ctr *c, struct request *q, const struct image *img, struct err *e)
 {
@@ -189,6 +200,8 @@ static int fill(struct ctr *c, struct request *q, const struct image *img, struc
 		r = doc_copy(&c->config, &schema_image_config, img->config, e);
 	if (r == 0)
 		r = doc_copy(&c->spec, &schema_spec, &spec, e);
+	if (r == 0)
+		r = fill_health(c, img ? img->config : NULL, e);
 	if (r < 0)
 		return r;
 	if (o->name)

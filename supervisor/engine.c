@@ -38,6 +38,8 @@ static void settle(struct engine *g)
 {
 	for (struct ctr *c = g->ctrs, *next; c; c = next) {
 		next = c->next;
+		if (c->shim && c->status == CTR_RUNNING)
+			health_begin(c, false);
 		if (c->job || (c->shim && c->status == CTR_RUNNING))
 			continue;
 		if (c->status == CTR_RUNNING) {

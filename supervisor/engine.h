@@ -7,6 +7,7 @@
 
 #include "base/loop.h"
 #include "chan.h"
+#include "health.h"
 #include "launch.h"
 #include "options.h"
 #include "policy.h"
@@ -91,7 +92,7 @@ struct ctr {
 	bool oom_killed, rootfs_made;
 	char error[ERR_TEXT_MAX];
 	uint64_t created_at, started_at, finished_at;
-	struct doc create, config, spec, endpoint, in_force;
+	struct doc create, config, spec, endpoint, in_force, health;
 	int *sources; /* bind sources as the creator opened them, one a mount of kind bind */
 	uint32_t n_sources;
 	int rootfs;   /* --rootfs, or -1 */
@@ -111,6 +112,7 @@ struct ctr {
 	bool attaching;		  /* netd was asked to, and has not answered */
 	int64_t stop_seconds;
 	struct restart restart;
+	struct check *check;  /* NULL: its health is not checked */
 	bool paused, pausing; /* all of it is frozen; cgroupd has been asked for it, or for the
 				 other */
 };
@@ -321,6 +323,8 @@ void pause_thaw(struct ctr *c);
 void pause_learn(struct engine *g);
 
 /* exec.c */
+/* A sealed memfd of what a shim executes: what x does not say, the container does. */
+int exec_make_spec(const struct ctr *c, struct exec_spec *x, struct err *e);
 void on_exec_exited(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f);
 
 /* Its record, told to who waits for it; and no record, as if it had never been. */

@@ -78,7 +78,7 @@ void on_exec_exited(void *self, struct chan *ch, uint32_t id, void *msg, struct 
 	(void)ch;
 	(void)id;
 	(void)f;
-	if (s->ctr)
+	if (s->ctr && !health_exited(s->ctr, m))
 		exec_ended(s->ctr, m->exec, m->exit_code);
 }
 
@@ -139,6 +139,14 @@ static int seal(const struct exec_spec *x, struct err *e)
 		return r;
 	r = fd_memfd_sealed("exec_spec", buf, n);
 	return r < 0 ? err_errno(e, r, "a memory file") : r;
+}
+
+int exec_make_spec(const struct ctr *c, struct exec_spec *x, struct err *e)
+{
+	_cleanup_arena_ struct arena a = {0};
+	int r = complete(c, x, &a, e);
+
+	return r < 0 ? r : seal(x, e);
 }
 
 static struct relay *begin(struct ctr *c, struct chan *ch, uint32_t id)

@@ -80,6 +80,7 @@ static void save(struct ctr *c)
 
 void ctr_end_execs(struct ctr *c)
 {
+	health_lost(c);
 	for (struct exec *x = c->execs; x; x = x->next) {
 		if (x->ended)
 			continue;
@@ -261,6 +262,7 @@ void finish_begin(struct ctr *c)
 	c->heir_timer = NULL;
 	c->orphan_status = -1;
 	c->paused = false;
+	health_end(c);
 	c->status = CTR_FINISHING;
 	if (c->remove_after && c->shim && (c->writable >= 0 || !c->rootfs_made)) {
 		ctr_end_execs(c);

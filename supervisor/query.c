@@ -50,7 +50,8 @@ static size_t row_fill(const struct ctr *c, struct arena *a, struct container_ro
 		.status = ctr_status_name(c),
 		.exit_code = c->exit_code,
 		.network = o->network ? o->network : "bridge",
-		.labels = o->labels};
+		.labels = o->labels,
+		.health = c->check ? c->check->state.status : NULL};
 	if (ep) {
 		row->ports.v = ep->ports.v;
 		row->ports.n = ep->ports.n;

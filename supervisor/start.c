@@ -456,6 +456,7 @@ static void started(struct ctr *c, struct relay *r)
 
 	c->status = CTR_RUNNING;
 	c->finished_at = 0;
+	health_begin(c, true);
 	if (r)
 		relay_reply(r, MSG_container_started, &m);
 }

@@ -44,7 +44,9 @@ void state_record(const struct ctr *c, struct container *ret)
 		.restart_count = c->restart.count,
 		.restart_pause = c->restart.pause_ms,
 		.stopped = c->restart.stopped,
-		.restart_again = c->restart.again};
+		.restart_again = c->restart.again,
+		.health = c->health.obj,
+		.health_state = c->check ? &c->check->state : NULL};
 }
 
 int state_save(struct ctr *c, struct err *e)
@@ -185,7 +187,8 @@ static int restore(struct ctr *c, const struct container *rec, struct err *e)
 		{&c->config, &schema_image_config, rec->config},
 		{&c->spec, &schema_spec, rec->spec},
 		{&c->endpoint, &schema_endpoint, rec->endpoint},
-		{&c->in_force, &schema_limits, rec->in_force}};
+		{&c->in_force, &schema_limits, rec->in_force},
+		{&c->health, &schema_health, rec->health}};
 	int r = 0;
 
 	copy_text(c->id, sizeof(c->id), rec->id);
@@ -213,6 +216,7 @@ static int restore(struct ctr *c, const struct container *rec, struct err *e)
 	for (unsigned int i = 0; i < ARRAY_LEN(docs) && r == 0; i++)
 		if (docs[i].src)
 			r = doc_copy(docs[i].doc, docs[i].schema, docs[i].src, e);
+	health_restore(c, rec->health_state);
 	if (c->slot)
 		slot_use(c->engine, c->slot, true);
 	c->remove_after = ctr_create(c)->autoremove;

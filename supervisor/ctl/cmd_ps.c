@@ -30,28 +30,36 @@ static int check_last(const char *s, struct err *e)
 						   : 0;
 }
 
+static bool is_one_of(const char *s, size_t n, const char *const *words)
+{
+	for (; *words; words++)
+		if (strlen(*words) == n && memcmp(*words, s, n) == 0)
+			return true;
+	return false;
+}
+
 static int check_filter(const char *s, struct err *e)
 {
 	static const char *const keys[] = {
-		"name", "id", "status", "exited", "label", "ancestor", "network"};
+		"name", "id", "status", "exited", "label", "ancestor", "network", "health", NULL};
 	static const char *const statuses[] = {
-		"created", "running", "exited", "paused", "restarting", "removing", "dead"};
+		"created", "running", "exited", "paused", "restarting", "removing", "dead", NULL};
+	static const char *const healths[] = {"starting", "healthy", "unhealthy", "none", NULL};
 	size_t n = strcspn(s, "=");
-	bool known = false, is_status = n == 6 && memcmp(s, "status", 6) == 0;
+	const char *value = s + n + 1;
 
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-		known = known || (strlen(keys[i]) == n && memcmp(keys[i], s, n) == 0);
-	if (!known || s[n] != '=')
+	if (!is_one_of(s, n, keys) || s[n] != '=')
 		return err_set(e, EINVAL,
-			"\"%.64s\" is no filter: name=, id=, status=, exited=, label=, ancestor=, network=",
+			"\"%.64s\" is no filter: name=, id=, status=, exited=, label=, ancestor=, network=, health=",
 			s);
-	if (!is_status)
-		return 0;
-	for (size_t i = 0; i < ARRAY_LEN(statuses); i++)
-		if (strcmp(statuses[i], s + 7) == 0)
-			return 0;
-	return err_set(e, EINVAL,
-		"\"%.32s\" is no status: created, running, paused, restarting or exited", s + 7);
+	if (*s == 's' && !is_one_of(value, strlen(value), statuses))
+		return err_set(e, EINVAL,
+			"\"%.32s\" is no status: created, running, paused, restarting or exited",
+			value);
+	if (*s == 'h' && !is_one_of(value, strlen(value), healths))
+		return err_set(e, EINVAL,
+			"\"%.32s\" is none of starting, healthy, unhealthy and none", value);
+	return 0;
 }
 
 #define AT(field) offsetof(struct ps_options, field)
@@ -114,6 +122,8 @@ static bool matches(const struct container_row *row, const char *filter)
 		return strncmp(row->id, value, strlen(value)) == 0;
 	case 's':
 		return strcmp(row->status, value) == 0;
+	case 'h':
+		return strcmp(row->health ? row->health : "none", value) == 0;
 	case 'e':
 		return strcmp(row->status, "exited") == 0 &&
 		       num_parse_u32(value, 0, 255, &code) == 0 && row->exit_code == code;
@@ -157,6 +167,10 @@ static void status_words(const struct container_row *row, uint64_t now, char out
 	if (paused || strcmp(row->status, "running") == 0) {
 		table_duration(now > row->started_at ? now - row->started_at : 0, span);
 		snprintf(out, 64, "Up %s%s", span, paused ? " (Paused)" : "");
+		if (!paused && row->health)
+			snprintf(out + strlen(out), 64 - strlen(out), " (%s%s)",
+				strcmp(row->health, "starting") == 0 ? "health: " : "",
+				row->health);
 	} else if (strcmp(row->status, "exited") == 0 || strcmp(row->status, "restarting") == 0) {
 		table_duration(now > row->finished_at ? now - row->finished_at : 0, span);
 		snprintf(out, 64, "%s (%u) %s ago", *row->status == 'e' ? "Exited" : "Restarting",

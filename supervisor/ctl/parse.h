@@ -73,6 +73,20 @@ int parse_ulimit(const char *s, struct arena *a, struct ulimit *ret, struct err 
 int parse_i64(const char *s, int64_t min, int64_t max, int64_t *ret); /* with sign */
 int parse_octal(const char *s, uint32_t max, uint32_t *ret);
 
+/* 1h30m, 90s, 1.5s, 500ms: ns. -EINVAL, without a sentence. */
+int parse_duration(const char *s, uint64_t *ret);
+/* 0, or 1ms and more */
+int check_health_time(const char *s, struct err *e);
+int check_health_retries(const char *s, struct err *e);
+int check_health_action(const char *s, struct err *e);
+struct health_words {
+	const char *cmd, *interval, *timeout, *start_period, *start_interval, *retries;
+	bool none;
+};
+/* Of values that their check has accepted. *ret_any: something is said at all. */
+int parse_health(const struct health_words *w, struct arena *a, struct health *ret, bool *ret_any,
+	struct err *e);
+
 struct restart_words {
 	const char *name;
 	uint32_t max;

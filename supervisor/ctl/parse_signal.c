@@ -111,7 +111,7 @@ int check_detach_keys(const char *s, struct err *e)
 }
 
 /* Go's durations: 1h30m, 90s, 500ms, 1.5h; to ns. */
-static int parse_duration(const char *s, uint64_t *ret)
+int parse_duration(const char *s, uint64_t *ret)
 {
 	static const struct {
 		const char *unit;

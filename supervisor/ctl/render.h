@@ -14,6 +14,8 @@ json_t *render_image(const struct image *im);
 /* Parts of the two. */
 json_t *render_host_config(const struct container *c);
 json_t *render_network(const struct container *c);
+json_t *render_health(const struct health *h);
+json_t *render_health_state(const struct health_state *s);
 json_t *render_strings(const struct strv *v); /* null when empty, as docker has it */
 json_t *render_pairs(
 	const struct strv *a, const struct strv *b); /* key=value lists, the later wins */

@@ -50,6 +50,8 @@ static json_t *render_state(const struct container *c)
 	render_text(j, "Error", c->error);
 	put_time(j, "StartedAt", c->started_at);
 	put_time(j, "FinishedAt", c->finished_at);
+	if (c->health_state)
+		json_object_set_new(j, "Health", render_health_state(c->health_state));
 	return j;
 }
 
@@ -152,6 +154,8 @@ static json_t *render_config(const struct container *c)
 	json_object_set_new(j, "Entrypoint", render_entrypoint(c));
 	json_object_set_new(j, "Labels", render_pairs(&im->labels, &o->labels));
 	render_text(j, "StopSignal", stop_signal_of(c, stop));
+	if (c->health)
+		json_object_set_new(j, "Healthcheck", render_health(c->health));
 	if (o->stop_timeout_set)
 		render_number(j, "StopTimeout", o->stop_timeout);
 	return j;

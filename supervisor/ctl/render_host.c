@@ -148,6 +148,7 @@ json_t *render_host_config(const struct container *c)
 	render_text(j, "NetworkMode", o->network ? o->network : "bridge");
 	json_object_set_new(j, "PortBindings", render_ports(o->ports.v, o->ports.n));
 	json_object_set_new(j, "RestartPolicy", render_restart(o));
+	render_text(j, "HealthOnFailureAction", o->health_action ? o->health_action : "none");
 	render_bool(j, "AutoRemove", o->autoremove);
 	json_object_set_new(j, "CapAdd", render_strings(&o->cap_add));
 	json_object_set_new(j, "CapDrop", render_strings(&o->cap_drop));

@@ -46,6 +46,8 @@ static json_t *render_config(const struct image_config *c)
 	render_text(j, "WorkingDir", c->workdir);
 	json_object_set_new(j, "Entrypoint", render_strings(&c->entrypoint));
 	json_object_set_new(j, "Labels", render_pairs(&c->labels, NULL));
+	if (c->health)
+		json_object_set_new(j, "Healthcheck", render_health(c->health));
 	if (c->stop_signal)
 		render_text(j, "StopSignal", c->stop_signal);
 	return j;

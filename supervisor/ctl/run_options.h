@@ -18,8 +18,9 @@ struct run_options {
 		sysctl;
 	const char *name, *detach_keys, *cidfile, *pull, *entrypoint, *workdir, *user, *hostname;
 	const char *domainname, *stop_signal, *stop_timeout, *umask, *oom_score_adj, *shm_size;
-	const char *network, *ip, *ip6, *mac, *rootfs, *platform, *restart;
+	const char *network, *ip, *ip6, *mac, *rootfs, *platform, *restart, *health_action;
 	struct limit_words limits;
+	struct health_words health;
 };
 
 extern const struct flag run_flags[];
@@ -28,6 +29,7 @@ extern const struct flag run_flags[];
 struct run_plan {
 	struct create create;
 	struct limits limits;
+	struct health health;
 	const char *image; /* NULL with --rootfs */
 	int sources[64];   /* O_PATH, one a bind mount, in order */
 	uint32_t n_sources;

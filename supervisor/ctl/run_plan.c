@@ -45,6 +45,9 @@ static int check_together(const struct run_options *o, struct err *e)
 		return err_set(e, EINVAL, "-d and -a exclude each other");
 	if (o->rm && o->restart && strcmp(o->restart, "no") != 0)
 		return err_set(e, EINVAL, "--restart and --rm exclude each other");
+	if (o->rm && o->health_action && strcmp(o->health_action, "restart") == 0)
+		return err_set(
+			e, EINVAL, "--health-on-failure restart and --rm exclude each other");
 	if (no_bridge && (o->publish.n > 0 || o->publish_all))
 		return err_set(e, EINVAL, "ports can't be published with --network %s", o->network);
 	if (no_bridge && (o->ip || o->ip6 || o->mac))
@@ -307,6 +310,17 @@ static void plan_restart(const struct run_options *o, struct create *c)
 	c->restart_max = w.max;
 }
 
+static int plan_health(
+	const struct run_options *o, struct arena *a, struct run_plan *p, struct err *e)
+{
+	bool any;
+	int r = parse_health(&o->health, a, &p->health, &any, e);
+
+	p->create.health = any ? &p->health : NULL;
+	p->create.health_action = o->health_action;
+	return r;
+}
+
 static void plan_process(const struct run_options *o, struct create *c)
 {
 	c->name = o->name;
@@ -368,6 +382,8 @@ int run_plan(const struct run_options *o, const struct strv *operands, struct ar
 		r = plan_network(o, a, &ret->create, e);
 	if (r == 0)
 		r = plan_limits(o, a, ret, e);
+	if (r == 0)
+		r = plan_health(o, a, ret, e);
 	if (r == 0)
 		r = plan_mounts(o, a, ret, e);
 	if (r == 0)

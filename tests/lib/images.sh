@@ -8,7 +8,7 @@
 #	image_push NAME ADDR [REPO:TAG [SKOPEO-FLAG...]]
 #	image_rootfs NAME			umoci's unpacking of it, made once; prints the directory
 #
-# NAME is one of busybox config whiteouts zstd twoplat debian software.
+# NAME is one of busybox config health whiteouts zstd twoplat debian software.
 
 images_lib=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 images_cache=${BULKHEAD_FIXTURES:-$(cd "$images_lib/../.." && pwd)/build/fixtures}
@@ -63,7 +63,7 @@ image_layout()
 	local name=$1 dir=$images_cache/$1
 
 	case $name in
-	busybox|config|whiteouts|zstd|twoplat)
+	busybox|config|health|whiteouts|zstd|twoplat)
 		image_once "$name" "$dir" image_make_small "$name" || return 1 ;;
 	debian|software)
 		image_once "$name" "$dir" "image_make_$name" || return 1 ;;

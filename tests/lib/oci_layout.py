@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Makes the small fixture images as OCI layouts, byte for byte the same every time.
 
-oci_layout.py KIND DIR, KIND one of busybox, config, whiteouts, zstd, twoplat, escape; the last takes the
+oci_layout.py KIND DIR, KIND one of busybox, config, health, whiteouts, zstd, twoplat, escape; the last takes the
 program that it holds from $ESCAPE, and a file of the host's to aim at from $ESCAPE_TARGET.
 """
 import gzip
@@ -171,6 +171,14 @@ def make_config(layout):
         "ExposedPorts": {"8080/tcp": {}, "5353/udp": {}},
         "Volumes": {"/data": {}},
         "Labels": {"org.bulkhead.fixture": "config", "spaced label": "a b"},
+    }), "latest")
+
+
+def make_health(layout):
+    """Ill until there is a file."""
+    layout.tag(layout.image([busybox_layer()], {
+        "Cmd": ["sleep", "300"],
+        "Healthcheck": {"Test": ["CMD", "test", "-e", "/well"], "Interval": 200_000_000, "Retries": 2},
     }), "latest")
 
 

@@ -249,6 +249,33 @@ static void test_restart(void **state)
 		"on-failure:1:2", "on-fail");
 }
 
+static void test_health(void **state)
+{
+	struct health_words w = {.cmd = "x", .interval = "1m30s", .retries = "4"};
+	struct arena a = {0};
+	struct health h = {0};
+	struct err e;
+	bool any;
+
+	(void)state;
+	TAKES(check_health_time, "0s", "1ms", "500ms", "1h30m", "1.5s");
+	REFUSES(check_health_time, "", "5", "-1s", "1us", "999us", "x", "1s2");
+	TAKES(check_health_retries, "0", "2147483647");
+	REFUSES(check_health_retries, "", "-1", "2147483648", "3x");
+	TAKES(check_health_action, "none", "kill", "restart", "stop");
+	REFUSES(check_health_action, "", "Kill", "pause");
+	assert_int_equal(parse_health(&w, &a, &h, &any, &e), 0);
+	assert_true(any && h.test.n == 2 && h.interval == 90000000000U && h.retries == 4);
+	assert_string_equal(h.test.v[0], "CMD-SHELL");
+	w.none = true;
+	assert_int_equal(parse_health(&w, &a, &h, &any, &e), -EINVAL);
+	w = (struct health_words){.cmd = ""};
+	h = (struct health){0};
+	assert_int_equal(parse_health(&w, &a, &h, &any, &e), 0);
+	assert_false(any || h.test.n);
+	arena_free(&a);
+}
+
 static void test_detach_keys(void **state)
 {
 	struct detach_keys k;
@@ -327,6 +354,7 @@ int main(void)
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_network),
 		cmocka_unit_test(test_restart),
+		cmocka_unit_test(test_health),
 		cmocka_unit_test(test_detach_keys),
 		cmocka_unit_test(test_times),
 		cmocka_unit_test(test_env_lines),
