@@ -105,11 +105,12 @@ struct ctr {
 	uint32_t visit;	    /* number of the visit that has its files while it doesn't run; or 0 */
 	bool removal_waits; /* for the end of that */
 	struct watch *stop_timer;
-	struct watch *heir_timer; /* its shim has died: until somebody takes the place */
-	int orphan_status;	  /* waitpid's, once the launcher has reaped it; else -1 */
-	bool remove_after;	  /* remove when it has ended */
-	bool stop_wanted;	  /* asked while it was being started: stop it as soon as it runs */
-	bool attaching;		  /* netd was asked to, and has not answered */
+	bool kill_sent, kill_heard; /* SIGKILL, since it was to be stopped; by its shim */
+	struct watch *heir_timer;   /* its shim has died: until somebody takes the place */
+	int orphan_status;	    /* waitpid's, once the launcher has reaped it; else -1 */
+	bool remove_after;	    /* remove when it has ended */
+	bool stop_wanted; /* asked while it was being started: stop it as soon as it runs */
+	bool attaching;	  /* netd was asked to, and has not answered */
 	int64_t stop_seconds;
 	struct restart restart;
 	struct check *check;  /* NULL: its health is not checked */

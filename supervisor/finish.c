@@ -11,6 +11,7 @@
 #include "job.h"
 
 #define HELPER_MS 30000
+#define FINISH_MS 5000	 /* what is not done by then, reconcile() does */
 #define CLEAN_MS  600000 /* a large upper layer takes its time */
 
 /* ---- after the workload's end: network and limits ---- */
@@ -35,11 +36,22 @@ static void on_detached(void *ref, void *msg, struct frame *f, const struct err 
 	job_step_done(ref, NULL);
 }
 
+/* A helper that does not answer must not keep the container. Its cgroup is reconcile()'s then. */
+static void step_over(void *ref, const struct err *e)
+{
+	if (e) {
+		reconcile_soon(step_job(ref)->engine);
+		log_error("container %.12s: %s: %s", step_job(ref)->ctr->id,
+			step_job(ref)->steps[((struct step_ref *)ref)->index].name, e->text);
+	}
+	job_step_done(ref, NULL);
+}
+
 static void detach_network(struct job *j, void *ref)
 {
 	const struct net_detach m = {.container = j->ctr->id};
 
-	helper_request(j->engine, H_NETD, MSG_net_detach, &m, HELPER_MS, on_detached, ref);
+	helper_request(j->engine, H_NETD, MSG_net_detach, &m, FINISH_MS, on_detached, ref);
 }
 
 static void on_cgroup_state(void *ref, void *msg, struct frame *f, const struct err *e)
@@ -51,9 +63,7 @@ static void on_cgroup_state(void *ref, void *msg, struct frame *f, const struct 
 	/* A clean exit is never blamed on the limit, even if some child was killed on the way. */
 	if (m && m->oom_kills > 0 && c->exit_code == 137)
 		c->oom_killed = true;
-	if (e)
-		reconcile_soon(c->engine);
-	job_step_done(ref, e);
+	step_over(ref, e);
 }
 
 static void remove_cgroup(struct job *j, void *ref)
@@ -61,7 +71,7 @@ static void remove_cgroup(struct job *j, void *ref)
 	const struct cgroup_remove m = {.container = j->ctr->id};
 
 	helper_request(
-		j->engine, H_CGROUPD, MSG_cgroup_remove, &m, HELPER_MS, on_cgroup_state, ref);
+		j->engine, H_CGROUPD, MSG_cgroup_remove, &m, FINISH_MS, on_cgroup_state, ref);
 }
 
 static const struct step finish_steps[] = {

@@ -13,6 +13,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -27,6 +28,8 @@
 #define STOP_MS	       20000 /* that the supervisor gets on top of what workloads get */
 #define SEND_SECONDS   5     /* for a supervisor that does not read */
 #define WORKERS_MAX    16    /* of a kind, those included that are ending */
+#define REAP_MS	       20
+#define REAP_TRIES     250
 
 struct child *child_find(struct launcher *l, uint32_t role, uint32_t slot, pid_t pid)
 {
@@ -423,6 +426,20 @@ static void on_stop(void *arg)
 		end_all(l);
 }
 
+/* What can't be killed is left to init. */
+static void reap_all(void)
+{
+	const struct timespec pause = {.tv_nsec = REAP_MS * 1000000L};
+	pid_t pid = 0;
+
+	for (unsigned int i = 0; i < REAP_TRIES && pid >= 0; i++) {
+		while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+			;
+		if (pid == 0)
+			nanosleep(&pause, NULL);
+	}
+}
+
 int launcher_run(struct options *o, struct dirs *d)
 {
 	struct launcher l = {.o = o, .d = d, .channel = -1, .backoff_ms = BACKOFF_MIN_MS};
@@ -444,7 +461,7 @@ int launcher_run(struct options *o, struct dirs *d)
 	start_supervisor(&l);
 	r = loop_run(l.loop);
 	/* After a failure containers go on without us. */
-	while (r == 0 && waitpid(-1, NULL, 0) > 0)
-		;
+	if (r == 0)
+		reap_all();
 	return r;
 }

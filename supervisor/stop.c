@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stopping: the container's own signal, a deadline, SIGKILL.
+ * Stopping: the container's own signal, a deadline, SIGKILL. What even that does not end is told.
  */
 #include "engine.h"
 
@@ -12,13 +12,107 @@
 #include "base/num.h"
 
 #define STOP_SECONDS 10
+#define SHIM_MS	     3000 /* for the shim to have passed SIGKILL on */
+#define KILL_MS	     7000 /* and for the workload to have ended by it, from then */
+#define COUNT_MS     1000
 
-static void ignore_reply(void *arg, void *msg, struct frame *f, const struct err *e)
+/* ---- what can't be killed ---- */
+
+struct asked {
+	struct engine *engine;
+	char id[ID_LEN + 1];
+	bool kill;
+};
+
+static struct asked *asked_new(const struct ctr *c, bool kill)
 {
-	(void)arg;
+	struct asked *q = calloc(1, sizeof(*q));
+
+	if (!q) {
+		log_error("out of memory");
+		abort();
+	}
+	*q = (struct asked){.engine = c->engine, .kill = kill};
+	memcpy(q->id, c->id, sizeof(q->id));
+	return q;
+}
+
+static void why_alive(
+	const struct ctr *c, const struct cgroup_state *m, const struct err *e, struct err *ret)
+{
+	const int seconds = (SHIM_MS + KILL_MS) / 1000;
+
+	if (e && c->paused)
+		err_set(ret, EBUSY,
+			"container %s: its processes can't be killed: it is paused, and to let it go on failed: %.80s; try again later",
+			c->name, e->text);
+	else if (m && m->frozen)
+		err_set(ret, EBUSY,
+			"container %s: its processes can't be killed: they are frozen, and do not thaw; try again later",
+			c->name);
+	else if (m && m->pids)
+		err_set(ret, EBUSY,
+			"container %s: its processes can't be killed: %lu of them wait in the kernel, %d s after SIGKILL; try again later",
+			c->name, m->pids, seconds);
+	else
+		err_set(ret, EBUSY,
+			"container %s: its processes can't be killed: they have not ended %d s after SIGKILL; try again later",
+			c->name, seconds);
+}
+
+/* Who asked for the end is told, and asks again when he likes; it is what it was. */
+static void on_counted(void *arg, void *msg, struct frame *f, const struct err *e)
+{
+	struct asked *q = arg;
+	struct ctr *c = ctr_by_id(q->engine, q->id);
+	struct err why;
+
+	(void)f;
+	free(q);
+	if (!c || c->status != CTR_RUNNING || !c->kill_sent)
+		return;
+	why_alive(c, msg, e, &why);
+	log_error("%s", why.text);
+	c->remove_after = ctr_create(c)->autoremove;
+	c->kill_sent = false;
+	wait_fail(c, WAIT_STOP, 0, &why);
+	wait_fail(c, WAIT_REMOVED, 0, &why);
+}
+
+static void on_alive(void *arg)
+{
+	struct ctr *c = arg;
+	const struct cgroup_read m = {.container = c->id};
+
+	helper_request(c->engine, H_CGROUPD, MSG_cgroup_read, &m, COUNT_MS, on_counted,
+		asked_new(c, true));
+}
+
+/* A shim that passes no signal on is of no use: it goes with all that it has. */
+static void on_unheard(void *arg)
+{
+	struct ctr *c = arg;
+
+	if (!c->kill_heard) {
+		log_error("container %.12s: its shim does not answer; killing both", c->id);
+		helpers_kill(c->engine, c->slot);
+	}
+	watch_free(c->stop_timer);
+	c->stop_timer = loop_timer(c->engine->loop, KILL_MS, on_alive, c);
+}
+
+/* ---- signals ---- */
+
+static void on_passed(void *arg, void *msg, struct frame *f, const struct err *e)
+{
+	struct asked *q = arg;
+	struct ctr *c = ctr_by_id(q->engine, q->id);
+
 	(void)msg;
 	(void)f;
-	(void)e; /* the end of the container is what counts */
+	if (c && q->kill && (!e || e->code == ESRCH))
+		c->kill_heard = true;
+	free(q);
 }
 
 static void send_signal(struct ctr *c, uint32_t signo)
@@ -26,13 +120,23 @@ static void send_signal(struct ctr *c, uint32_t signo)
 	const struct shim_signal m = {.signal = signo};
 
 	if (c->shim && c->shim->chan)
-		chan_request(c->shim->chan, MSG_shim_signal, &m, 0, ignore_reply, c);
+		chan_request(c->shim->chan, MSG_shim_signal, &m, 0, on_passed,
+			asked_new(c, signo == SIGKILL));
 	pause_thaw(c);
+}
+
+static void send_kill(struct ctr *c)
+{
+	c->kill_heard = false;
+	c->kill_sent = true;
+	send_signal(c, SIGKILL);
+	watch_free(c->stop_timer);
+	c->stop_timer = loop_timer(c->engine->loop, SHIM_MS, on_unheard, c);
 }
 
 static void on_deadline(void *arg)
 {
-	send_signal(arg, SIGKILL);
+	send_kill(arg);
 }
 
 /* An image names its signal as SIGQUIT, QUIT or 3. */
@@ -65,8 +169,9 @@ void stop_begin(struct ctr *c, int64_t timeout_s)
 {
 	watch_free(c->stop_timer);
 	c->stop_timer = NULL;
+	c->kill_sent = false;
 	if (timeout_s == 0) {
-		send_signal(c, SIGKILL);
+		send_kill(c);
 		return;
 	}
 	send_signal(c, stop_signal(c));

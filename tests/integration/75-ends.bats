@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: MIT
+#
+# Ends that do not come: what ignores signals, waits in the kernel, is frozen, or has a stuck helper.
+
+bats_require_minimum_version 1.5.0
+
+. "$BATS_TEST_DIRNAME/../lib/engine.sh"
+. "$BATS_TEST_DIRNAME/../lib/policy.sh"
+
+setup_file()
+{
+	engine_start && engine_images busybox && engine_picture
+}
+
+teardown_file()
+{
+	engine_stop
+}
+
+setup()
+{
+	bb=$REGISTRY/busybox
+}
+
+# What a test that failed has stopped or frozen goes on, or nothing could be taken down.
+teardown()
+{
+	local pid state
+
+	for pid in $(leaks_descendants "$ENGINE_PID"); do
+		kill -CONT "$pid" 2>/dev/null || true
+	done
+	[ -z "${hung:-}" ] || kill "$hung" 2>/dev/null || true
+	for state in "/sys/fs/cgroup/freezer/$ENGINE_NAME"{,/*}/freezer.state; do
+		[ ! -e "$state" ] || echo THAWED >"$state"
+	done
+	engine_unchanged
+}
+
+deaf='trap "" HUP INT QUIT TERM USR1 USR2 PIPE ALRM; echo ready; while :; do sleep 0.05; done'
+
+now_ms()
+{
+	date +%s%3N
+}
+
+# took FROM TO COMMAND...: it succeeds, within so many ms
+took()
+{
+	local from=$1 to=$2 start ms
+
+	shift 2
+	start=$(now_ms)
+	"$@" || return 1
+	ms=$(($(now_ms) - start))
+	echo "$* took $ms ms"
+	[ $ms -ge "$from" ] && [ $ms -le "$to" ]
+}
+
+@test "a first process that ignores everything ends when its time is over, however that was said" {
+	ctl run -d --name deaf "$bb" sh -c "$deaf"
+	wait_until 5 eval '[ "$(ctl logs deaf)" = ready ]'
+	ctl kill -s TERM deaf
+	ctl kill -s INT deaf
+	sleep 0.3
+	is deaf State.Status running
+	took 1000 8000 ctl stop -t 1 deaf
+	[ "$(ctl wait deaf)" = 137 ]
+	ctl start deaf
+	took 0 5000 ctl stop -t 0 deaf
+	ctl run -d --name early --stop-timeout 1 "$bb" sh -c "$deaf"
+	took 1000 8000 ctl stop early
+	ctl run -d --name waits "$bb" sh -c "$deaf"
+	"$engine_bin/ctl" stop -t -1 waits 3>&- &
+	sleep 1
+	is waits State.Status running
+	took 0 5000 ctl stop -t 0 waits # the later word holds, for both
+	wait $!
+	ctl run -d --name removed --init "$bb" sh -c "$deaf"
+	took 0 8000 ctl rm -f removed
+	ctl run -d --name again "$bb" sh -c "$deaf"
+	took 1000 10000 ctl restart -t 1 again
+	is again State.Status running
+}
+
+# hang DIR: mounts what nobody answers for, there
+hang()
+{
+	[ -c /dev/fuse ] || skip "this host has no /dev/fuse"
+	mkdir "$1"
+	python3 "$BATS_TEST_DIRNAME/../lib/fuse_hang.py" "$1" >"$1.log" 2>&1 3>&- &
+	hung=$!
+	wait_until 5 grep -q " $1 " /proc/self/mountinfo || { cat "$1.log"; return 1; }
+}
+
+unhang()
+{
+	kill "$hung"
+	wait "$hung" || true
+	rmdir "$1"
+}
+
+# stuck_in CONTAINER DIR: a process of the container's that waits for it in the kernel
+stuck_in()
+{
+	local id
+
+	id=$(state "$1" Id)
+	(
+		for d in $(find /sys/fs/cgroup -path "*/$ENGINE_NAME/$id" -type d); do
+			echo "$BASHPID" >"$d/cgroup.procs"
+		done
+		exec nsenter -t "$(state "$1" State.Pid)" -p stat "$2/x"
+	) >/dev/null 2>&1 3>&- &
+	wait_until 5 grep -q taken "$2.log"
+}
+
+# Whatever is stuck, others are served: ps in milliseconds, runs and removals as ever.
+serves_others()
+{
+	local start i n=20
+
+	start=$(now_ms)
+	for i in $(seq $n); do
+		CTL_TIMEOUT=2 ctl ps -a >/dev/null || return 1
+	done
+	echo "# ps: $((($(now_ms) - start) / n)) ms each, with starting ctl" >&3
+	CTL_TIMEOUT=10 ctl run --rm "$bb" true
+}
+
+@test "a workload that waits in the kernel: rm -f and stop come back and say so, and work later" {
+	hang "$ENGINE_DIR/hang"
+	ctl run -d --name stuck --restart always "$bb" sleep 300
+	ctl run -d --name other "$bb" sleep 300
+	stuck_in stuck "$ENGINE_DIR/hang"
+	CTL_TIMEOUT=30 took 5000 16000 run -1 --separate-stderr ctl rm -f stuck
+	echo "$stderr"
+	[[ "$stderr" == "ctl: rm: container stuck: its processes can't be killed: "[1-9]*" of them wait in the kernel, "*"; try again later" ]]
+	[ "${#stderr_lines[@]}" = 1 ]
+	serves_others
+	is stuck State.Status running
+	"$engine_bin/ctl" stop -t 0 stuck >"$ENGINE_DIR/said" 2>&1 3>&- &
+	stopper=$!
+	serves_others
+	CTL_TIMEOUT=5 ctl exec other true
+	! wait $stopper || false
+	[[ "$(cat "$ENGINE_DIR/said")" == *"can't be killed"*"try again later" ]]
+	unhang "$ENGINE_DIR/hang"
+	wait_until 10 is stuck State.Status exited # by somebody's will: its policy rests
+	[ "$(state stuck State.ExitCode)" = 137 ]
+	ctl rm -f stuck
+	run -1 ctl inspect stuck
+}
+
+@test "a process that can't stand still: pause says so, and the container goes on" {
+	hang "$ENGINE_DIR/hang"
+	counter --name busy
+	stuck_in busy "$ENGINE_DIR/hang"
+	# a signal makes it wait for good, as a freezer's does
+	CTL_TIMEOUT=15 run -1 --separate-stderr ctl pause busy
+	echo "$stderr"
+	[[ "$stderr" == "ctl: pause: container busy can't be paused: a process of it waits in the kernel"* ]]
+	is busy State.Status running
+	moves busy
+	unhang "$ENGINE_DIR/hang"
+	ctl pause busy
+	ctl rm -f busy
+}
+
+@test "cgroupd stopped: a paused container can't be killed, which is told; another is removed; later both are" {
+	cgroupd=$(helper_pid cgroupd)
+	id=$(ctl run -d --name paused "$bb" sleep 300)
+	ctl run -d --name other "$bb" sleep 300
+	ctl pause paused
+	kill -STOP "$cgroupd"
+	CTL_TIMEOUT=30 took 0 16000 run -1 --separate-stderr ctl rm -f paused
+	echo "$stderr"
+	cgroup_version=$([ -e "/sys/fs/cgroup/freezer/$ENGINE_NAME" ] && echo 1 || echo 2)
+	[ "$cgroup_version" = 2 ] ||
+		[[ "$stderr" == *"container paused: its processes can't be killed: it is paused, and to let it go on failed: no answer from cgroupd in time; try again later" ]]
+	start=$(now_ms)
+	for i in $(seq 20); do
+		CTL_TIMEOUT=2 ctl ps -a >/dev/null
+	done
+	echo "# ps: $((($(now_ms) - start) / 20)) ms each, with starting ctl" >&3
+	CTL_TIMEOUT=20 took 0 12000 ctl rm -f other
+	kill -CONT "$cgroupd"
+	CTL_TIMEOUT=20 ctl rm -f paused
+	run -1 ctl inspect paused
+	wait_until 40 eval "[ -z \"\$(find /sys/fs/cgroup -path '*/$ENGINE_NAME/*' -type d)\" ]"
+}
+
+@test "what somebody froze from above does not die, which is told" {
+	above=/sys/fs/cgroup/freezer/$ENGINE_NAME/freezer.state
+	[ -e "$above" ] || skip "no freezer of cgroup v1 here: in v2 SIGKILL ends what is frozen"
+	ctl run -d --name frozen "$bb" sleep 300
+	echo FROZEN >"$above"
+	CTL_TIMEOUT=30 took 0 16000 run -1 --separate-stderr ctl rm -f frozen
+	echo "$stderr"
+	[[ "$stderr" == *"container frozen: its processes can't be killed: they are frozen, and do not thaw; try again later" ]]
+	echo THAWED >"$above"
+	wait_until 5 is frozen State.Status exited
+	ctl rm frozen
+}
+
+@test "a shim that is stopped does not keep its container: rm -f and stop end both" {
+	for verb in "rm -f" "stop -t 0"; do
+		ctl run -d --name held "$bb" sleep 300
+		pid=$(state held State.Pid)
+		kill -STOP "$(shim_of held)"
+		# shellcheck disable=SC2086
+		CTL_TIMEOUT=30 took 0 16000 ctl $verb held
+		wait_until 5 engine_gone "$pid"
+		ctl rm -f held 2>/dev/null
+	done
+}
+
+# An engine told to end does, though something of it can't.
+ends_anyway()
+{
+	local hung
+
+	BATS_TEST_DIRNAME=$0
+	hang "$ENGINE_DIR/hang"
+	ctl run -d --name stuck "$bb" sleep 300 >/dev/null
+	stuck_in stuck "$ENGINE_DIR/hang"
+	pid=$ENGINE_PID
+	kill -TERM "$pid"
+	wait_until 60 engine_ended "$pid" || { echo "it has not ended"; unhang "$ENGINE_DIR/hang"; return 1; }
+	wait "$pid" || true
+	unhang "$ENGINE_DIR/hang"
+	sleep 0.5
+	engine_launch
+	wait_until 5 is stuck State.Status exited
+	ctl rm stuck >/dev/null
+}
+
+@test "an engine that is told to end does so though a workload can't be killed, and the next one clears up" {
+	own_engine ends_anyway
+}
