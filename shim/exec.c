@@ -121,8 +121,18 @@ static void on_sock(struct source *src, uint32_t events)
 	listen_to(src->owner);
 }
 
-/* What a process said before its end is read first: only that tells whose child it was. */
-void exec_reaped(struct shim *s, const siginfo_t *info)
+static struct exec *find_pid(struct shim *s, pid_t pid)
+{
+	struct exec *x = s->execs;
+
+	while (x && x->pid != pid)
+		x = x->next;
+	return x;
+}
+
+/* What a process said before its end is read first: only that tells whose child it was. A check
+ * leaves nothing of its process group behind. */
+void exec_ending(struct shim *s, pid_t pid)
 {
 	struct exec *next, *x;
 
@@ -131,10 +141,17 @@ void exec_reaped(struct shim *s, const siginfo_t *info)
 		while (x->sock.fd >= 0 && listen_to(x))
 			;
 	}
+	x = find_pid(s, pid);
+	if (x && x->kept.p)
+		kill(-pid, SIGKILL);
+}
+
+void exec_reaped(struct shim *s, const siginfo_t *info)
+{
+	struct exec *x = find_pid(s, info->si_pid);
+
 	if (info->si_pid == s->keeper.pid)
 		log_error("the keeper has died: nothing more can be executed in this container");
-	for (x = s->execs; x && x->pid != info->si_pid;)
-		x = x->next;
 	if (!x)
 		return; /* a joiner, or a process whose failure has been told */
 	x->exited = true;
@@ -279,8 +296,7 @@ uint64_t exec_deadline(const struct shim *s)
 	return at;
 }
 
-/* It leads a session of its own (process.c), and what it started goes along. Not reaped yet, its
- * number is nobody else's. */
+/* It leads a session and so a process group (process.c), and what it started goes along. */
 static void end_overdue(struct exec *x, uint64_t now_ns)
 {
 	if (x->exited || x->kill_at_ns == 0 || now_ns < x->kill_at_ns)

@@ -42,7 +42,7 @@ static const struct priv_syscall running_syscalls[] = {
 	PRIV_SYS(waitid, "how the workload and execs ended"),
 	PRIV_SYS(wait4, "the end of a workload that it kills"),
 	PRIV_SYS(pidfd_send_signal, "to the workload"),
-	PRIV_SYS_IF(kill, 1, PRIV_INT, SIGKILL, "an exec whose time is over"),
+	PRIV_SYS_IF(kill, 1, PRIV_INT, SIGKILL, "a check whose time is over, and what one leaves"),
 	PRIV_SYS_IF(ioctl, 1, PRIV_INT, TIOCSWINSZ, "the size of a terminal"),
 	PRIV_SYS_IF(ioctl, 1, PRIV_INT, PIDFD_ASK, "how a workload ended that is not its child"),
 	PRIV_SYS_IF(fcntl, 1, PRIV_INT, F_SETPIPE_SZ, "room for what a slow client has not taken"),

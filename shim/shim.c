@@ -298,13 +298,16 @@ void on_channel(struct source *src, uint32_t events)
 
 /* ---- signals and the loop ---- */
 
+/* Until it is reaped, a child's number is nobody else's. */
 static void reap(struct shim *s)
 {
 	for (;;) {
 		siginfo_t info = {0};
 
-		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
+		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
 			return;
+		exec_ending(s, info.si_pid);
+		waitid(P_PID, (id_t)info.si_pid, &info, WEXITED | WNOHANG);
 		if (info.si_pid == s->first.pid)
 			first_gone(s, &info);
 		else

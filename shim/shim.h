@@ -98,6 +98,7 @@ void wait_listen(struct source *src, uint32_t events);
 void on_shim_exec(struct shim *s, uint32_t id, void *msg, struct frame *f);
 struct exec *exec_find(struct shim *s, uint32_t number);
 int exec_resize(struct exec *x, uint32_t rows, uint32_t cols, struct err *e);
+void exec_ending(struct shim *s, pid_t pid);		 /* a child that is not reaped yet */
 void exec_reaped(struct shim *s, const siginfo_t *info); /* of any child but the workload */
 uint64_t exec_deadline(const struct shim *s);		 /* 0: none */
 void exec_expire(struct shim *s, uint64_t now_ns);

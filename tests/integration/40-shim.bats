@@ -99,6 +99,15 @@ kept_exec()
 	[[ "$HEARD" != *output* ]]
 }
 
+@test "an exec whose output is kept leaves nothing running that it started; others may" {
+	stay
+	kept_exec 1 'sleep 294 & sleep 295 >/dev/null 2>&1 & echo done' keep=100
+	[[ "$HEARD" == *'exit_code=0 '*'output="done?"' ]]
+	kept_exec 2 'sleep 296 >/dev/null 2>&1 &'
+	kept_exec 3 'sleep 0.2; ps -o args | grep sleep' keep=1000
+	[[ "$HEARD" == *"sleep 296"* && "$HEARD" != *"sleep 29"[45]* ]]
+}
+
 @test "an exec whose time is over is killed with all that it started; others go on" {
 	stay
 	say "shim_exec exec=1 spec=@{exec_spec argv=/bin/sleep argv=290 env=PATH=/bin}"

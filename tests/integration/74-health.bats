@@ -95,7 +95,7 @@ health()
 	ctl run -d --name hangs --health-cmd 'trap "" TERM; echo begun; sleep 299 & sleep 298' --health-interval 100ms \
 		--health-timeout 300ms --health-retries 3 "$bb" sleep 100
 	for i in $(seq 20); do
-		[ "$(ctl exec hangs ps | grep -c '[s]leep 298')" -le 1 ]
+		[ "$(ctl exec hangs ps | grep -c ' sleep 298$')" -le 1 ]
 	done
 	wait_until 10 health hangs unhealthy
 	ctl inspect hangs | jq -e '.[0].State.Health.Log[-1] | .ExitCode == -1 and
@@ -111,6 +111,31 @@ health()
 		"$bb" sleep 100
 	wait_until 5 health made healthy
 	ctl inspect made | jq -e '.[0].State.Health.Log[0].Output == "1000\n/tmp\nrun\n0\n1\n"'
+}
+
+@test "who reads what a check says holds no capability of the host, and what it starts ends with it" {
+	ctl run -d --name loud --health-interval 100ms --health-timeout 60s --health-cmd \
+		'exec 3>&1; readlink /proc/$$/fd/3 >/pipe; sleep 293 >/dev/null 2>&1 & exec 3>&-; while [ ! -e /enough ]; do echo word; done' "$bb" sleep 100
+	wait_until 5 ctl exec loud test -s /pipe
+	pipe=$(ctl exec loud cat /pipe)
+	[[ $pipe == pipe:* ]]
+	readers=0
+	for fd in $(find /proc/[0-9]*/fd -lname "pipe:?${pipe//[^0-9]/}?" 2>/dev/null); do
+		pid=${fd#/proc/}
+		pid=${pid%%/*}
+		[ "$(readlink "/proc/$pid/ns/user")" = "$(readlink /proc/self/ns/user)" ] || continue
+		readers=$((readers + 1))
+		[ "$(awk '/^Cap(Eff|Prm|Inh|Amb)/ { print $2 }' "/proc/$pid/status" | sort -u)" = 0000000000000000 ]
+	done
+	[ $readers = 1 ]
+	[ "$(awk '/^CapEff/ { print $2 }' "/proc/$(supervisor_pid)/status")" = 0000000000000000 ]
+	ctl exec loud touch /enough
+	wait_until 5 health loud healthy
+	ctl exec loud rm /enough # the next one hangs: one sleep is there at any time, and none of the last
+	for i in 1 2 3 4 5; do
+		ctl exec loud sh -c 'touch /enough; sleep 0.3; rm /enough'
+		[ "$(ctl exec loud ps | grep -c ' sleep 293$')" -le 1 ]
+	done
 }
 
 @test "an image's check is made; flags stand before it, and --no-healthcheck takes it away" {
@@ -176,6 +201,8 @@ health()
 	ctl pause waits
 	n=$(ctl inspect waits | jq -r '.[0].State.Health.Log[-1].Start')
 	sleep 1.5
+	pgrep -l -u "$(stat -c %u "/proc/$(shim_of waits)")" # shim and keeper: nobody stands at the door
+	[ "$(pgrep -c -u "$(stat -c %u "/proc/$(shim_of waits)")")" = 2 ]
 	[ "$(ctl inspect waits | jq -r '.[0].State.Health.Log[-1].Start')" = "$n" ]
 	[[ "$(ctl ps --format '{{.Status}}')" == *"(Paused)" ]]
 	ctl unpause waits
