@@ -320,6 +320,8 @@ int64_t stop_timeout(const struct ctr *c, const struct container_stop *how);
 /* pause.c */
 /* Before its end it must move again, or no signal reaches it. */
 void pause_thaw(struct ctr *c);
+/* What the kernel says of it. NULL: no container any more. */
+void pause_settle(struct ctr *c, bool frozen);
 /* Asks cgroupd which containers stand still. */
 void pause_learn(struct engine *g);
 

@@ -32,7 +32,7 @@ static struct wish *wish_new(struct ctr *c, struct relay *r, bool frozen)
 	return w;
 }
 
-static void settle(struct ctr *c, bool frozen)
+void pause_settle(struct ctr *c, bool frozen)
 {
 	struct err e = {0};
 
@@ -59,7 +59,7 @@ static void on_set(void *arg, void *msg, struct frame *f, const struct err *e)
 	if (c && w->relay)
 		c->pausing = false;
 	if (!e)
-		settle(c, w->frozen);
+		pause_settle(c, w->frozen);
 	else if (c && c->status == CTR_RUNNING && w->frozen)
 		ask(c, false, NULL);
 	if (e)
@@ -95,7 +95,7 @@ static void on_state(void *arg, void *msg, struct frame *f, const struct err *e)
 
 	(void)f;
 	if (!e)
-		settle(ctr_by_id(w->engine, w->id), m->frozen);
+		pause_settle(ctr_by_id(w->engine, w->id), m->frozen);
 	free(w);
 }
 

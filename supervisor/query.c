@@ -18,6 +18,7 @@
 #define COMMAND_MAX 256
 #define PAGE_BYTES  40000 /* a row alone may have more: LABELS_MAX and 256 ports fit a frame too */
 #define PAGE_ROWS   64
+#define LIMITS_MS   300	 /* that cgroupd gets to say what is in force */
 #define ROW_BYTES   1024 /* beside labels, ports and the image's name */
 #define LABEL_BYTES 5	 /* beside its text */
 #define PORT_BYTES  100
@@ -147,8 +148,8 @@ static void on_limits(void *arg, void *msg, struct frame *f, const struct err *e
 	if (c) {
 		if (m && m->in_force)
 			doc_copy(&c->in_force, &schema_limits, m->in_force, NULL);
-		if (m && c->status == CTR_RUNNING)
-			c->paused = m->frozen;
+		if (m)
+			pause_settle(c, m->frozen);
 		client = relay_take_client(r);
 		if (client)
 			send_record(c, client, r->id);
@@ -181,7 +182,7 @@ void on_container_inspect(void *self, struct chan *ch, uint32_t id, void *msg, s
 	r = relay_new(self, ch, id);
 	r->data = q;
 	ask = (struct cgroup_read){.container = c->id};
-	helper_request(self, H_CGROUPD, MSG_cgroup_read, &ask, 2000, on_limits, r);
+	helper_request(self, H_CGROUPD, MSG_cgroup_read, &ask, LIMITS_MS, on_limits, r);
 }
 
 void on_container_logs(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)

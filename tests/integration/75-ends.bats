@@ -183,6 +183,8 @@ serves_others()
 		CTL_TIMEOUT=2 ctl ps -a >/dev/null
 	done
 	echo "# ps: $((($(now_ms) - start) / 20)) ms each, with starting ctl" >&3
+	took 0 1500 ctl inspect other >/dev/null
+	is other State.Status running
 	CTL_TIMEOUT=20 took 0 12000 ctl rm -f other
 	kill -CONT "$cgroupd"
 	CTL_TIMEOUT=20 ctl rm -f paused
