@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/dirents.h"
@@ -21,9 +22,18 @@
 
 struct cleaner {
 	int top;
-	uint64_t next; /* number of the next directory moved up */
+	uint64_t next;	/* number of the next directory moved up */
+	uint64_t until; /* ns; 0: to the end */
 	struct err *e;
 };
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
 
 static int open_dir(int dir, const char *name)
 {
@@ -47,6 +57,8 @@ static int each(struct cleaner *c, int dir, int (*fn)(struct cleaner *c, int dir
 			r = fn(c, dir, name);
 			if (r < 0)
 				return r;
+			if (c->until && now_ns() >= c->until)
+				return err_set(c->e, EINPROGRESS, "there is more to remove");
 		}
 		if (r < 0)
 			return err_errno(c->e, r, "listing a directory");
@@ -93,12 +105,28 @@ static int remove_top(struct cleaner *c, int dir, const char *name)
 	return remove_dir(c, name);
 }
 
-int clean_directory(int dir, struct err *e)
+static int clean(int dir, struct cleaner *c)
 {
 	_cleanup_fd_ int top = open_dir(dir, ".");
-	struct cleaner c = {.top = top, .e = e};
 
 	if (top < 0)
-		return err_errno(e, top, "opening the directory to clean");
-	return each(&c, top, remove_top);
+		return err_errno(c->e, top, "opening the directory to clean");
+	c->top = top;
+	return each(c, top, remove_top);
+}
+
+int clean_directory(int dir, struct err *e)
+{
+	struct cleaner c = {.e = e};
+
+	return clean(dir, &c);
+}
+
+/* Numbers from the clock are not those of an earlier slice. */
+int clean_slice(int dir, unsigned int ms, struct err *e)
+{
+	uint64_t now = now_ns();
+	struct cleaner c = {.next = now, .until = now + ms * 1000000ULL, .e = e};
+
+	return clean(dir, &c);
 }

@@ -124,7 +124,7 @@ static void clean(struct child *c, struct frame *f)
 	struct reply r = {.word = REPLY_CLEANED};
 	struct shim_clean m;
 
-	if (frame_decode(f, &m, &r.err) < 0 || clean_directory(m.writable, &r.err) < 0)
+	if (frame_decode(f, &m, &r.err) < 0 || clean_slice(m.writable, CLEAN_SLICE_MS, &r.err) < 0)
 		r.word = REPLY_FAILED;
 	reply_send(c->sock, &r, NULL, 0);
 }

@@ -196,7 +196,7 @@ _noreturn_ static void clean_inside(int userns, const struct keeper_clean *m)
 	if (setns(userns, CLONE_NEWUSER) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
 		err_errno(&r.err, errno, "joining the container's user namespace");
 	else
-		clean_directory(m->writable, &r.err);
+		clean_slice(m->writable, CLEAN_SLICE_MS, &r.err);
 	if (r.err.code)
 		r.word = REPLY_FAILED;
 	reply_send(m->sock, &r, NULL, 0);

@@ -11,8 +11,8 @@
 #include "job.h"
 
 #define HELPER_MS 30000
-#define FINISH_MS 5000	 /* what is not done by then, reconcile() does */
-#define CLEAN_MS  600000 /* a large upper layer takes its time */
+#define FINISH_MS 5000	/* what is not done by then, reconcile() does */
+#define CLEAN_MS  20000 /* for a slice of half a second (clean.h), and a file that is large */
 
 /* ---- after the workload's end: network and limits ---- */
 
@@ -182,6 +182,24 @@ static void get_writable(struct job *j, void *ref)
 	helper_request(j->engine, H_IMAGED, MSG_rootfs_writable, &m, HELPER_MS, on_writable, ref);
 }
 
+static void clean_files(struct job *j, void *ref);
+
+/* One that is stuck can't be asked again: the next attempt gets another. */
+static void on_cleaned(void *ref, void *msg, struct frame *f, const struct err *e)
+{
+	struct job *j = step_job(ref);
+
+	(void)msg;
+	(void)f;
+	if (e && e->code == EINPROGRESS) {
+		clean_files(j, ref);
+		return;
+	}
+	if (e && e->code == ETIMEDOUT)
+		helpers_kill(j->engine, j->ctr->slot);
+	job_step_done(ref, e);
+}
+
 static void clean_files(struct job *j, void *ref)
 {
 	struct err e;
@@ -197,7 +215,7 @@ static void clean_files(struct job *j, void *ref)
 		job_step_done(ref, &e);
 		return;
 	}
-	chan_request(j->ctr->shim->chan, MSG_shim_clean, &m, CLEAN_MS, job_on_reply, ref);
+	chan_request(j->ctr->shim->chan, MSG_shim_clean, &m, CLEAN_MS, on_cleaned, ref);
 }
 
 static void remove_rootfs(struct job *j, void *ref)

@@ -217,6 +217,38 @@ serves_others()
 	done
 }
 
+# keeper_of CONTAINER
+keeper_of()
+{
+	ps -o pid=,args= --ppid "$(shim_of "$1")" | awk '$2 == "shim:" { print $1 }'
+}
+
+@test "a keeper that is stopped cleans nothing up: rm -f says so, and works the next time" {
+	ctl run -d --name held "$bb" sh -c 'echo x >/file; sleep 300'
+	uids=$(stat -c %u "/proc/$(shim_of held)")
+	kill -STOP "$(keeper_of held)"
+	CTL_TIMEOUT=60 took 0 45000 run -1 --separate-stderr ctl rm -f held
+	echo "$stderr"
+	[[ "$stderr" == "ctl: rm: "*"files: no answer from shim in time"* ]]
+	[ "${#stderr_lines[@]}" = 1 ]
+	wait_until 10 eval "! pgrep -u $uids" # what is stuck is no longer there
+	is held State.Status exited
+	took 0 15000 ctl rm -f held
+	run -1 ctl inspect held
+}
+
+@test "a great many directories are removed in slices, while the engine serves others" {
+	ctl run --name many "$bb" sh -c 'mkdir /d && cd /d && seq 20000 | xargs mkdir'
+	start=$(now_ms)
+	ctl rm many 3>&- &
+	for i in 1 2 3; do
+		CTL_TIMEOUT=2 ctl ps -a >/dev/null
+	done
+	wait $!
+	echo "# 20,000 directories: $(($(now_ms) - start)) ms" >&3
+	run -1 ctl inspect many
+}
+
 # An engine told to end does, though something of it can't.
 ends_anyway()
 {
