@@ -19,6 +19,7 @@
 #include "launch.h"
 
 #define STATUS_MAX 65536
+#define PASSES	   10
 
 /* By the directory's descriptor: a run directory's path may be as long as any. */
 static struct sockaddr_un address(int dir, uint32_t slot, uint32_t flags)
@@ -98,8 +99,9 @@ void successor_each(int dir, void (*fn)(void *arg, uint32_t slot, uint32_t flags
 		closedir(d);
 }
 
-/* The owner of a directory in /proc would be root's where its process is not dumpable; proc(5). */
-static int real_uid(int proc, const char *pid, uid_t *ret)
+/* The owner of a directory in /proc would be root's where its process is not dumpable; proc(5). Of
+ * one that only waits to be reaped nobody has to know. */
+static int living_uid(int proc, const char *pid, uid_t *ret)
 {
 	_cleanup_free_ char *text = NULL;
 	char name[32], *line;
@@ -109,6 +111,8 @@ static int real_uid(int proc, const char *pid, uid_t *ret)
 	r = fd_read_file_at(proc, name, STATUS_MAX, &text, NULL);
 	if (r < 0)
 		return r;
+	if (strstr(text, "\nState:\tZ") || strstr(text, "\nState:\tX"))
+		return -ESRCH;
 	line = strstr(text, "\nUid:\t");
 	if (!line)
 		return -EBADMSG;
@@ -117,7 +121,7 @@ static int real_uid(int proc, const char *pid, uid_t *ret)
 	return num_parse_u32(line, 0, UINT32_MAX, ret);
 }
 
-unsigned int successor_signal(
+static unsigned int signal_once(
 	uid_t first, uint32_t n, int sig, bool (*spared)(void *arg, uid_t uid), void *arg)
 {
 	_cleanup_fd_ int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -130,7 +134,7 @@ unsigned int successor_signal(
 		uid_t uid;
 
 		if (num_parse_u32(de->d_name, 2, INT32_MAX, &pid) < 0 ||
-			real_uid(proc, de->d_name, &uid) < 0)
+			living_uid(proc, de->d_name, &uid) < 0)
 			continue;
 		if (uid - first >= n || (spared && spared(arg, uid)))
 			continue;
@@ -138,5 +142,16 @@ unsigned int successor_signal(
 	}
 	if (d)
 		closedir(d);
+	return killed;
+}
+
+/* Whoever sees the other die may fork while /proc is read: a keeper that takes its shim's place. */
+unsigned int successor_signal(
+	uid_t first, uint32_t n, int sig, bool (*spared)(void *arg, uid_t uid), void *arg)
+{
+	unsigned int killed = signal_once(first, n, sig, spared, arg), left = killed;
+
+	for (unsigned int i = 1; sig == SIGKILL && left > 0 && i < PASSES; i++)
+		left = signal_once(first, n, sig, spared, arg);
 	return killed;
 }

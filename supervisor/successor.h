@@ -21,7 +21,7 @@ int successor_connect(int dir, uint32_t slot, uint32_t flags, uid_t uid, pid_t *
 /* Calls fn for each socket's name. */
 void successor_each(int dir, void (*fn)(void *arg, uint32_t slot, uint32_t flags), void *arg);
 
-/* Signals every process whose real uid is one of n from first, but those for which spared says true
- * (NULL: none). Returns how many; with signal 0 that is all it does. */
+/* Signals every living process whose real uid is one of n from first, but those for which spared
+ * says true (NULL: none). Returns how many; with signal 0 that is all it does. */
 unsigned int successor_signal(
 	uid_t first, uint32_t n, int sig, bool (*spared)(void *arg, uid_t uid), void *arg);

@@ -167,11 +167,13 @@ ended()
 @test "so it ends a shim, and its container with it" {
 	for call in "setns 308" "openat 257" "clone 56" "socket 41"; do
 		id=$(ctl run -d "$bb" sleep 300)
+		uid=$(stat -c %u "/proc/$(pid_of shim)")
 		python3 "$BATS_TEST_DIRNAME/../lib/inject.py" "$(pid_of shim)" "${call#* }"
 		[ "$(ctl wait "$id")" = 255 ]
 		line="shim: error: system call ${call% *} (${call#* }) is not allowed: ending"
 		grep -qxF "$line" "$ENGINE_LOG"
 		[ "$(ctl inspect --format '{{.State.Status}}' "$id")" = exited ]
+		wait_until 3 eval "! pgrep -u $uid" # nor has its keeper taken its place
 	done
 	wait_until 15 ctl run --rm "$bb" true
 }
