@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "discard.h"
 #include "netd.h"
 #include "veth.h"
 
@@ -37,30 +38,36 @@ void leaving_forget(struct netd *d, const char *link)
 	}
 }
 
-static void finish_one(struct netd *d)
+/* As many as go into one request. */
+static void finish_some(struct netd *d)
 {
-	struct leaving *l = d->leaving;
+	struct discard gone = {0};
 	struct err e = {0};
 
-	if (if_nametoindex(l->link) && veth_delete(d->rtnl, l->link, &e) < 0)
+	for (unsigned int i = 0; i + 1 < DISCARD_MAX && d->leaving; i++) {
+		struct leaving *l = d->leaving;
+
+		if (if_nametoindex(l->link))
+			discard_add(&gone, l->link, d->rtnl, NULL);
+		d->leaving = l->next;
+		free(l);
+	}
+	if (discard_run(&gone, d->rtnl, &e) < 0)
 		log_warn("link %s", e.text);
-	d->leaving = l->next;
-	free(l);
 }
 
 void leaving_finish(struct netd *d)
 {
 	while (d->leaving)
-		finish_one(d);
+		finish_some(d);
 }
 
-/* One at a time: requests that have come in meanwhile are served in between. */
+/* Requests that have come in meanwhile are served in between. */
 static void on_time(void *arg)
 {
 	struct netd *d = arg;
 
-	if (d->leaving)
-		finish_one(d);
+	finish_some(d);
 	if (d->leaving)
 		timer_again(d->reaper, 0);
 }

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "batch.h"
 #include "bridge.h"
+#include "discard.h"
 #include "rt.h"
 #include "subnet.h"
 
@@ -215,28 +216,22 @@ int network_ensure(const char *engine, const char *name, const struct network_wa
 	return 0;
 }
 
-static int delete_link(const char *name, int rtnl, struct err *e)
-{
-	_cleanup_batch_ struct batch b = {0};
-	int r;
-
-	batch_add(&b, rt_link_delete(name), name);
-	r = batch_run(&b, rtnl, NULL, NULL, e);
-	return r == -ENODEV ? 0 : r;
-}
-
 int network_remove(struct network *n, int rtnl, struct err *e)
 {
 	struct err first = {0}, one = {0};
+	struct discard d = {0};
 
 	for (struct member *m = n->members; m; m = m->next)
-		if (delete_link(m->link, rtnl, &one) < 0 && !first.code)
+		if (discard_add(&d, m->link, rtnl, &one) < 0 && !first.code)
 			first = one;
-	if (delete_link(n->bridge, rtnl, &one) < 0 && !first.code)
+	if (discard_add(&d, n->bridge, rtnl, &one) < 0 && !first.code)
 		first = one;
-	else
-		log_info("bridge %s: removed", n->bridge);
-	return first.code ? err_set(e, first.code, "%s", first.text) : 0;
+	if (discard_run(&d, rtnl, &one) < 0 && !first.code)
+		first = one;
+	if (first.code)
+		return err_set(e, first.code, "%s", first.text);
+	log_info("bridge %s: removed", n->bridge);
+	return 0;
 }
 
 static bool ip6_taken(const struct network *n, const struct in6_addr *ip)

@@ -56,6 +56,25 @@ struct nl_msg *rt_link_delete(const char *name)
 	return m ? finish(m, nla_put_string(m, IFLA_IFNAME, name)) : NULL;
 }
 
+struct nl_msg *rt_link_group(const char *name, uint32_t group)
+{
+	struct nl_msg *m = link_start(RTM_SETLINK, 0, 0, 0);
+	int r;
+
+	if (!m)
+		return NULL;
+	r = nla_put_string(m, IFLA_IFNAME, name);
+	r |= nla_put_u32(m, IFLA_GROUP, group);
+	return finish(m, r);
+}
+
+struct nl_msg *rt_group_delete(uint32_t group)
+{
+	struct nl_msg *m = link_start(RTM_DELLINK, 0, 0, 0);
+
+	return m ? finish(m, nla_put_u32(m, IFLA_GROUP, group)) : NULL;
+}
+
 struct nl_msg *rt_links_dump(void)
 {
 	struct nl_msg *m = link_start(RTM_GETLINK, NLM_F_DUMP, 0, 0);

@@ -15,6 +15,9 @@
 
 struct nl_msg *rt_link_get(const char *name);
 struct nl_msg *rt_link_delete(const char *name);
+struct nl_msg *rt_link_group(const char *name, uint32_t group);
+/* All links of the group; -ENODEV when it has none. */
+struct nl_msg *rt_group_delete(uint32_t group);
 struct nl_msg *rt_links_dump(void); /* without statistics, which are most of it */
 struct nl_msg *rt_link_up(int ifindex);
 struct nl_msg *rt_link_down(int ifindex);

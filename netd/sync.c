@@ -12,6 +12,7 @@
 #include "attach.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "discard.h"
 #include "mend.h"
 
 #define MEMBERS_MAX (8U << 20) /* bytes: 2047 containers with 30 ports each */
@@ -132,14 +133,15 @@ static void remove_links(struct sync *s)
 int sync_sweep(struct netd *d, struct err *e)
 {
 	_cleanup_look_ struct look look = {0};
+	struct discard gone = {0};
 
 	if (look_read(d->engine, &look, e) < 0)
 		return -e->code;
 	for (size_t i = 0; i < look.n_links; i++)
 		if (is_leftover(d, &look.links[i]) &&
-			veth_delete(d->rtnl, look.links[i].l.name, e) < 0)
+			discard_add(&gone, look.links[i].l.name, d->rtnl, e) < 0)
 			return -e->code;
-	return 0;
+	return discard_run(&gone, d->rtnl, e);
 }
 
 /* ---- who is ---- */
