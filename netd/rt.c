@@ -129,6 +129,8 @@ struct nl_msg *rt_bridge_add(const struct rt_bridge *b)
 		return finish(m, 1);
 	r |= nla_put_u32(m, IFLA_BR_STP_STATE, 0);
 	r |= nla_put_u32(m, IFLA_BR_FORWARD_DELAY, 0);
+	/* Multicast goes to all: what containers listen to isn't told, see ruleset.nft. */
+	r |= nla_put_u8(m, IFLA_BR_MCAST_SNOOPING, 0);
 	nla_nest_end(m, data);
 	nla_nest_end(m, info);
 	return finish(m, r);

@@ -135,7 +135,7 @@ talk()
 	for name in arp-reply-as-gateway arp-gratuitous-as-gateway arp-request-as-victim ip4-as-victim ip4-as-gateway \
 		icmp-redirect dhcp-discover dhcp-offer igmp-query ra ra-behind-extension ra-to-victim na-for-gateway \
 		na-for-victim-behind-extension ns-as-gateway dad-of-victim redirect6 ip6-as-victim dhcp6-reply mld-query \
-		rarp vlan-tag; do
+		dad rs mld-report rarp vlan-tag; do
 		grep -qx "$name" <<<"$output" || { echo "$name did not arrive"; false; }
 	done
 	[[ $output != *mac-of-nobody* ]]

@@ -107,7 +107,7 @@ def frames(a):
     yield tag("honest-ip4"), victim, me, IP4, ip4(17, a["ip"], a["victim"], udp(5, 9, b""))
     yield tag("honest-ip6"), victim, me, IP6, ip6(17, a["ip6"], a["victim6"], udp(5, 9, b"", a["ip6"], a["victim6"]))
     yield tag("honest-na"), ALL_NODES_MAC, me, IP6, unasked(a["ip6"])
-    yield tag("honest-dad"), ALL_NODES_MAC, me, IP6, icmp6("::", ALL_NODES, 135, bytes(4) + ip(a["ip6"]))
+    yield tag("dad"), ALL_NODES_MAC, me, IP6, icmp6("::", ALL_NODES, 135, bytes(4) + ip(a["ip6"]))
     # Frames
     yield tag("mac-of-nobody"), victim, nobody, IP4, ip4(17, a["ip"], a["victim"], udp(5, 9, b""))
     yield tag("mac-of-gateway"), BROADCAST, gateway, IP4, ip4(17, a["ip"], a["victim"], udp(5, 9, b""))
@@ -153,6 +153,9 @@ def frames(a):
     yield tag("dhcp6-reply"), ALL_NODES_MAC, me, IP6, ip6(
         17, mine6, ALL_NODES, udp(547, 546, bytes(40), mine6, ALL_NODES))
     yield tag("mld-query"), ALL_NODES_MAC, me, IP6, icmp6(mine6, ALL_NODES, 130, bytes(20))
+    # To nobody that there could be
+    yield tag("rs"), ALL_NODES_MAC, me, IP6, icmp6(mine6, ALL_NODES, 133, bytes(4))
+    yield tag("mld-report"), ALL_NODES_MAC, me, IP6, icmp6(mine6, ALL_NODES, 143, bytes(4))
     # Past the bridge, to the host's end of the link
     yield tag("lldp-ip4"), LLDP_MAC, me, IP4, ip4(17, a["ip"], a["gateway"], udp(5, 9999, b""))
     yield tag("lldp-ip4-as-victim"), LLDP_MAC, victim, IP4, ip4(
