@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "annex.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "flows.h"
@@ -20,7 +21,7 @@ void attach_link_want(const struct netd *d, const struct network *n, const struc
 	names_link_alias(d->engine, m->id, m->ip4, &m->ip6, m->mac, alias);
 	*ret = (struct veth_want){.name = m->link,
 		.alias = alias,
-		.bridge = n->ifindex,
+		.bridge = network_bridge(n, m),
 		.mtu = n->mtu,
 		.netns = -1,
 		.hairpin = m->hairpin};
@@ -36,6 +37,7 @@ static int make_link(struct netd *d, struct network *n, int netns, struct member
 
 	attach_link_want(d, n, m, &want, alias);
 	want.netns = netns;
+	m->ifindex = 0;
 	/* The container starts again before its last link has gone. */
 	if (leaving_has(d, m->link)) {
 		leaving_forget(d, m->link);
@@ -46,7 +48,7 @@ static int make_link(struct netd *d, struct network *n, int netns, struct member
 		return -e->code;
 	m->ifindex = made.ifindex;
 	*ret_inside = made.peer;
-	return 0;
+	return annex_owner(d, m, e);
 }
 
 static int set_up_inside(
@@ -82,18 +84,27 @@ static int publish(struct netd *d, const struct network *n, const struct net_att
 static int connect_member(
 	struct netd *d, struct network *n, struct member *m, int netns, int rtnl, struct err *e)
 {
-	int inside = 0, r = make_link(d, n, netns, m, &inside, e);
+	int inside = 0, r = annex_ready(d, n, m->annex, e);
 
 	if (r < 0)
 		return r;
-	r = sysctls_link(d->sysctls, m->link, e);
+	r = make_link(d, n, netns, m, &inside, e);
+	if (r == 0)
+		r = sysctls_link(d->sysctls, m->link, e);
 	if (r == 0)
 		r = set_up_inside(n, m, rtnl, inside, e);
-	if (r < 0) {
+	if (r < 0 && m->ifindex) {
 		veth_delete(d->rtnl, m->link, NULL);
 		m->ifindex = 0;
 	}
 	return r;
+}
+
+void attach_leave(struct netd *d, struct network *n, struct member *m)
+{
+	annex_disown(d, m);
+	network_leave(n, m);
+	annex_idle(d);
 }
 
 static int join(struct netd *d, struct network *n, const struct net_attach *msg, int rtnl,
@@ -122,7 +133,7 @@ undo_publish:
 	rules_expel(d, m, rows, NULL);
 	ports_free(rows);
 undo_join:
-	network_leave(n, m);
+	attach_leave(d, n, m);
 	return r;
 }
 
@@ -188,7 +199,7 @@ int detach(struct netd *d, const char *container, struct err *e)
 		if (r < 0)
 			break;
 		leaving_add(d, m->link);
-		network_leave(n, m);
+		attach_leave(d, n, m);
 		forget_flows(d, rows);
 		ports_free(rows);
 		rows = NULL;

@@ -15,6 +15,9 @@ int attach(struct netd *d, struct network *n, const struct net_attach *msg,
 /* From every network. 0 also when the container isn't known. */
 int detach(struct netd *d, const char *container, struct err *e);
 
+/* Its addresses, and its place on a bridge. */
+void attach_leave(struct netd *d, struct network *n, struct member *m);
+
 /* What its link should be, but for the namespace; alias is lent. */
 void attach_link_want(const struct netd *d, const struct network *n, const struct member *m,
 	struct veth_want *ret, char alias[NAMES_ALIAS_MAX]);

@@ -183,6 +183,18 @@ static void put_member(FILE *out, const struct fw *f, const char *verb, const st
 	fputs(" }\n", out);
 }
 
+/* Frames that come to the network's bridge from the annex don't go back there but to one of its
+ * own.
+ */
+static void put_annex(FILE *out, const struct fw *f, const char *verb, const struct annex *a)
+{
+	fprintf(out, "%s element inet %s annexes { \"%s\" }\n", verb, f->table, a->bridge);
+	if (f->no_bridges)
+		return;
+	fprintf(out, "%s element bridge %s joints { \"%s\" . \"%s\" }\n", verb, f->table, a->down,
+		a->down);
+}
+
 static void put_network(FILE *out, const struct fw *f, const struct network *n)
 {
 	char net[CIDR_TEXT_MAX];
@@ -232,6 +244,8 @@ static int load(
 	put_ruleset(t.out, f);
 	for (; networks; networks = networks->next) {
 		put_network(t.out, f, networks);
+		for (const struct annex *a = networks->annexes; a; a = a->next)
+			put_annex(t.out, f, "add", a);
 		for (const struct member *m = networks->members; m; m = m->next)
 			put_member(t.out, f, "add", m);
 	}
@@ -269,10 +283,24 @@ int fw_admit(struct fw *f, const struct member *m, const struct published *rows,
 	return text_run(f, &t, e);
 }
 
+/* What isn't there needn't be deleted. */
+static int text_delete(struct fw *f, struct text *t, struct err *e)
+{
+	int r;
+
+	if (fclose(t->out) != 0)
+		r = err_errno(e, ENOMEM, "nft text");
+	else if (transact(f, t->buf, NULL) == 0)
+		r = 0;
+	else
+		r = run_lines(f, t->buf, e);
+	free(t->buf);
+	return r;
+}
+
 int fw_expel(struct fw *f, const struct member *m, const struct published *rows, struct err *e)
 {
 	struct text t;
-	int r;
 
 	if (text_begin(&t, e) < 0)
 		return -e->code;
@@ -280,14 +308,27 @@ int fw_expel(struct fw *f, const struct member *m, const struct published *rows,
 		put_member(t.out, f, "delete", m);
 	for (; rows; rows = rows->next)
 		put_unpublish(t.out, f, rows);
-	if (fclose(t.out) != 0)
-		r = err_errno(e, ENOMEM, "nft text");
-	else if (transact(f, t.buf, NULL) == 0)
-		r = 0;
-	else
-		r = run_lines(f, t.buf, e);
-	free(t.buf);
-	return r;
+	return text_delete(f, &t, e);
+}
+
+int fw_annex(struct fw *f, const struct annex *a, struct err *e)
+{
+	struct text t;
+
+	if (text_begin(&t, e) < 0)
+		return -e->code;
+	put_annex(t.out, f, "add", a);
+	return text_run(f, &t, e);
+}
+
+int fw_annex_gone(struct fw *f, const struct annex *a, struct err *e)
+{
+	struct text t;
+
+	if (text_begin(&t, e) < 0)
+		return -e->code;
+	put_annex(t.out, f, "delete", a);
+	return text_delete(f, &t, e);
 }
 
 int fw_remove(struct fw *f, struct err *e)

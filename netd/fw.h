@@ -28,6 +28,10 @@ int fw_admit(struct fw *f, const struct member *m, const struct published *rows,
 /* What is already gone doesn't count. */
 int fw_expel(struct fw *f, const struct member *m, const struct published *rows, struct err *e);
 
+/* What passes over an annex; -ENOENT when the tables are gone. */
+int fw_annex(struct fw *f, const struct annex *a, struct err *e);
+int fw_annex_gone(struct fw *f, const struct annex *a, struct err *e);
+
 int fw_remove(struct fw *f, struct err *e);
 
 /* How many transactions have succeeded so far. */

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "annex.h"
 #include "base/fd.h"
 #include "hear.h"
 #include "netd.h"
@@ -95,10 +96,12 @@ static void on_link(struct netd *d, const struct rt_link *l, bool gone)
 	for (n = d->networks; n; n = n->next) {
 		struct member *m = member_of(n, l->ifindex);
 
+		if (!m && annex_heed(n, l, gone))
+			return;
 		if (!m)
 			continue;
-		m->amiss = !gone &&
-			   (!l->up || l->master != n->ifindex || strcmp(l->name, m->link) != 0);
+		m->amiss = !gone && (!l->up || l->master != network_bridge(n, m) ||
+					    strcmp(l->name, m->link) != 0);
 		if (gone) {
 			m->ifindex = 0;
 			m->gone_at = time_mono_ns();
@@ -162,6 +165,8 @@ unsigned int heed_read(struct netd *d, int fd)
 		what |= HEED_AMISS;
 	for (const struct network *n = d->networks; n; n = n->next) {
 		what |= n->amiss || n->addresses_amiss ? HEED_AMISS : 0;
+		for (const struct annex *a = n->annexes; a; a = a->next)
+			what |= a->amiss ? HEED_AMISS : 0;
 		for (const struct member *m = n->members; m; m = m->next)
 			what |= (m->amiss ? HEED_AMISS : 0U) | (m->gone_at ? HEED_GONE : 0U);
 	}

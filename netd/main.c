@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "base/log.h"
+#include "base/num.h"
 #include "base/sandbox.h"
 #include "daemon.h"
 #include "netd.h"
@@ -36,11 +37,15 @@ static int serve(struct netd *d, const struct daemon_args *args, struct err *e)
 
 int main(int argc, char **argv)
 {
-	struct netd d = {.rtnl = -1, .flows = -1};
+	struct netd d = {.rtnl = -1, .flows = -1, .room = NETWORK_ROOM};
+	const char *room = NULL;
 	const struct daemon_option options[] = {
 		{.name = "enter-netns",
 			.flag = &d.enter_netns,
 			.help = "with --debug: keep SYS_ADMIN to go into namespaces given by path"},
+		{.name = "room",
+			.value = &room,
+			.help = "with --debug: containers on one bridge, until another is made"},
 		{0},
 	};
 	struct daemon_args args;
@@ -51,6 +56,10 @@ int main(int argc, char **argv)
 	d.engine = args.name;
 	if (d.enter_netns && !args.debug) {
 		log_error("--enter-netns is for --debug alone");
+		return 2;
+	}
+	if (room && (!args.debug || num_parse_u32(room, 1, NETWORK_ROOM, &d.room) < 0)) {
+		log_error("--room is for --debug alone, and a number from 1 to %d", NETWORK_ROOM);
 		return 2;
 	}
 	r = serve(&d, &args, &e);

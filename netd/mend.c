@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "annex.h"
 #include "attach.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -105,7 +106,7 @@ static struct look_link *find_link(
 
 	if (l && l->l.veth && !l->known &&
 		(strcmp(l->container, m->id) == 0 || l->l.ifindex == m->ifindex ||
-			(!l->container[0] && l->l.master == n->ifindex)))
+			(!l->container[0] && l->l.master == network_bridge(n, m))))
 		return l;
 	return look_of(look, m->id);
 }
@@ -153,7 +154,7 @@ static int mend_link(struct netd *d, const struct network *n, struct member *m,
 	if (silent)
 		return 1;
 	log_warn("container %s: link %s was %s, put right", m->id, l->name,
-		l->master != n->ifindex		? "off its bridge"
+		l->master != want.bridge	? "off its bridge"
 		: !l->up			? "down"
 		: strcmp(l->name, m->link) != 0 ? "renamed"
 						: "changed");
@@ -178,7 +179,23 @@ static void mend_members(
 		m->ifindex = found->l.ifindex;
 		m->gone_at = 0;
 		m->lost = false;
-		r = n->amiss ? 0 : mend_link(d, n, m, &found->l, silent, &e);
+		r = n->amiss || (m->annex && m->annex->amiss)
+			    ? 0
+			    : mend_link(d, n, m, &found->l, silent, &e);
+		if (r < 0)
+			tally_failure(t, &e);
+		else
+			t->mended += (unsigned int)r;
+	}
+}
+
+static void mend_annexes(
+	struct netd *d, struct network *n, const struct look *look, struct tally *t)
+{
+	for (struct annex *a = n->annexes; a && !n->amiss; a = a->next) {
+		struct err e = {0};
+		int r = annex_mend(d, n, a, look, &e);
+
 		if (r < 0)
 			tally_failure(t, &e);
 		else
@@ -216,9 +233,11 @@ int mend_all(struct netd *d, struct look *look, unsigned int *ret_mended, struct
 			t.mended += (unsigned int)r;
 			say_foreign_addresses(d, n, look);
 		}
+		mend_annexes(d, n, look, &t);
 		mend_members(d, n, look, r > 0, &t);
 	}
 	mend_sysctls(d, &t);
+	annex_idle(d);
 	*ret_mended = t.mended;
 	return t.first.code ? err_set(e, t.first.code, "%s", t.first.text) : 0;
 }

@@ -8,6 +8,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 int names_check(const char *what, const char *id, struct err *e)
@@ -138,4 +139,38 @@ void names_bridge_mac(const char *engine, const char *network, uint8_t ret[6])
 	ret[1] = 0x62;
 	for (int i = 2; i < 6; i++)
 		ret[i] = (uint8_t)(h >> (8 * i));
+}
+
+void names_annex(const char *engine, const char *network, unsigned int number, const char *part,
+	char ret[IFNAMSIZ])
+{
+	char one[NAMES_ID_MAX + 16];
+
+	/* No network's name has a '/'. */
+	snprintf(one, sizeof(one), "%.64s/%u", network, number);
+	snprintf(ret, IFNAMSIZ, "%s%012llx", strcmp(part, "bridge") == 0 ? "br-" : "bj",
+		(unsigned long long)hash(part, engine, one) & 0xffffffffffffULL);
+}
+
+void names_annex_alias(const char *engine, const char *network, unsigned int number,
+	const char *part, char ret[NAMES_ALIAS_MAX])
+{
+	snprintf(ret, NAMES_ALIAS_MAX, "bulkhead:%.64s:network:%.64s:%u:%s", engine, network,
+		number, part);
+}
+
+unsigned int names_parse_annex_alias(
+	const char *engine, const char *network, const char *alias, const char *part)
+{
+	char of_network[NAMES_ALIAS_MAX], again[NAMES_ALIAS_MAX];
+	unsigned int number;
+	size_t n;
+
+	names_bridge_alias(engine, network, of_network);
+	n = strlen(of_network);
+	if (!alias || strncmp(alias, of_network, n) != 0 || alias[n] != ':')
+		return 0;
+	number = (unsigned int)strtoul(alias + n + 1, NULL, 10);
+	names_annex_alias(engine, network, number, part, again);
+	return strcmp(alias, again) == 0 ? number : 0;
 }

@@ -3,6 +3,7 @@
  * How netd's links are named, and the alias by which it knows them again:
  *
  *	bulkhead:ENGINE:network:NETWORK         a bridge
+ *	bulkhead:ENGINE:network:NETWORK:N:PART  of its N-th annex the bridge, down and up
  *	bulkhead:ENGINE:CONTAINER:IP4:MAC:IP6   the host's end of a container's link; MAC: 12 digits
  *
  * Names are the same in every run: that is how leftovers are found. Two different things whose
@@ -42,6 +43,15 @@ void names_link_alias(const char *engine, const char *container, uint32_t ip4,
 bool names_parse_link_alias(const char *engine, const char *alias,
 	char ret_container[NAMES_ID_MAX + 1], uint32_t *ret_ip4, struct in6_addr *ret_ip6,
 	uint8_t ret_mac[6]);
+
+/* part: "bridge", "down" or "up" of the network's annex of that number, counted from 1. */
+void names_annex(const char *engine, const char *network, unsigned int number, const char *part,
+	char ret[IFNAMSIZ]);
+void names_annex_alias(const char *engine, const char *network, unsigned int number,
+	const char *part, char ret[NAMES_ALIAS_MAX]);
+/* The number; 0 when it isn't the alias of such a part. alias may be NULL. */
+unsigned int names_parse_annex_alias(
+	const char *engine, const char *network, const char *alias, const char *part);
 
 /* 02:42 is for containers; bridges get 02:62 and a hash, the same in every run. */
 void names_bridge_mac(const char *engine, const char *network, uint8_t ret[6]);

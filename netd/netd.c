@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "annex.h"
 #include "attach.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -42,6 +43,7 @@ void netd_close(struct netd *d)
 {
 	leaving_finish(d);
 	watch_free(d->reaper);
+	watch_free(d->idle);
 	while (d->networks) {
 		struct network *n = d->networks;
 
@@ -161,11 +163,12 @@ static int finish(struct netd *d, struct network *n, struct published *found, st
 		if (m)
 			m->hairpin = true;
 	}
+	annex_idle(d);
 	r = sysctls_bridge(d->sysctls, n->bridge, e);
 	if (r == 0)
 		r = rules_load(d, e);
 	if (r < 0 && n->made) {
-		network_remove(n, d->rtnl, NULL);
+		network_undo(n, d->rtnl);
 		forget(d, n);
 	}
 	return r;
@@ -173,7 +176,11 @@ static int finish(struct netd *d, struct network *n, struct published *found, st
 
 static int setup(struct netd *d, const struct net_setup *m, struct network **ret, struct err *e)
 {
-	struct network_want want = {m->subnet4, m->subnet6, m->mtu, sysctls_have_ipv6(d->sysctls)};
+	struct network_want want = {.subnet4 = m->subnet4,
+		.subnet6 = m->subnet6,
+		.mtu = m->mtu,
+		.has6 = sysctls_have_ipv6(d->sysctls),
+		.room = d->room};
 	const char *port_ip = m->port_ip ? m->port_ip : PORT_IP_DEFAULT;
 	struct published *found = NULL;
 	struct network *n;

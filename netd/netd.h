@@ -34,7 +34,8 @@ struct netd {
 	struct published *book;
 	bool book_read; /* what an earlier run published has been looked for */
 	struct leaving *leaving;
-	struct watch *reaper;
+	struct watch *reaper, *idle;
+	uint32_t room; /* for containers on one bridge */
 };
 
 extern const struct handler netd_handlers[];

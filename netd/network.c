@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "annex.h"
 #include "base/log.h"
 #include "batch.h"
 #include "bridge.h"
@@ -30,8 +31,15 @@ void network_free(struct network *n)
 		n->members = m->next;
 		free(m);
 	}
+	while (n->annexes)
+		annex_free(n, n->annexes);
 	pool_free(n->pool);
 	free(n);
+}
+
+int network_bridge(const struct network *n, const struct member *m)
+{
+	return m->annex ? m->annex->ifindex : n->ifindex;
 }
 
 struct member *network_member(const struct network *n, const char *id)
@@ -44,6 +52,7 @@ struct member *network_member(const struct network *n, const char *id)
 
 /* Who is on a bridge that was found. */
 struct crowd {
+	const struct network *network;
 	const char *engine;
 	unsigned int n;
 	uint32_t ip4; /* of one of the containers; 0 and :: when there is none */
@@ -58,6 +67,8 @@ static void count(void *arg, struct rtnl_link *l)
 	uint8_t mac[6];
 	uint32_t ip4;
 
+	if (annex_has(c->network, rtnl_link_get_ifindex(l)))
+		return;
 	c->n++;
 	if (c->ip4 ||
 		!names_parse_link_alias(c->engine, rtnl_link_get_ifalias(l), id, &ip4, &ip6, mac))
@@ -118,15 +129,28 @@ static int drop_addresses(const struct network *n, const struct host *h, int rtn
 	return 0;
 }
 
+/* Member of that bridge, from now on. */
+static void put(struct network *n, struct member *m, struct annex *a)
+{
+	m->annex = a;
+	m->next = n->members;
+	n->members = m;
+	if (a)
+		a->members++;
+	else
+		n->own++;
+}
+
 struct adoption {
 	struct network *n;
+	struct annex *annex;
 	const char *engine;
 };
 
 static void adopt(void *arg, struct rtnl_link *l)
 {
 	struct adoption *a = arg;
-	struct member *m = calloc(1, sizeof(*m));
+	struct member *m = annex_has(a->n, rtnl_link_get_ifindex(l)) ? NULL : calloc(1, sizeof(*m));
 	struct err e = {0};
 
 	if (!m)
@@ -145,8 +169,7 @@ static void adopt(void *arg, struct rtnl_link *l)
 	}
 	snprintf(m->link, sizeof(m->link), "%s", rtnl_link_get_name(l));
 	m->ifindex = rtnl_link_get_ifindex(l);
-	m->next = a->n->members;
-	a->n->members = m;
+	put(a->n, m, a->annex);
 	log_info("container %s: found on link %s", m->id, m->link);
 }
 
@@ -162,12 +185,20 @@ static int choose(struct network *n, const struct host *h, const struct crowd *c
 	return r < 0 ? r : pool_new(n->net4, &n->pool, e);
 }
 
+static void each_port(const struct network *n, const struct host *h,
+	void (*fn)(void *, struct rtnl_link *), void *arg)
+{
+	host_each_port(h, n->ifindex, fn, arg);
+	for (const struct annex *a = n->annexes; a; a = a->next)
+		host_each_port(h, a->ifindex, fn, arg);
+}
+
 static int ensure(struct network *n, const char *engine, const struct network_want *want, int rtnl,
 	struct err *e)
 {
 	_cleanup_host_ struct host h = {0};
-	struct adoption a = {n, engine};
-	struct crowd c = {.engine = engine};
+	struct adoption a = {n, NULL, engine};
+	struct crowd c = {.network = n, .engine = engine};
 	char alias[NAMES_ALIAS_MAX];
 	int r;
 
@@ -175,8 +206,10 @@ static int ensure(struct network *n, const char *engine, const struct network_wa
 	r = host_read(&h, e);
 	if (r == 0)
 		r = find_bridge(n, engine, &h, alias, e);
+	if (r == 0)
+		r = annex_adopt(n, engine, &h, e);
 	if (r == 0 && n->ifindex)
-		host_each_port(&h, n->ifindex, count, &c);
+		each_port(n, &h, count, &c);
 	if (r == 0)
 		r = choose(n, &h, &c, want, e);
 	if (r < 0)
@@ -188,11 +221,14 @@ static int ensure(struct network *n, const char *engine, const struct network_wa
 		r = drop_addresses(n, &h, rtnl, e);
 	if (r == 0)
 		r = bridge_settle(n, engine, rtnl, e);
-	if (r < 0 && n->made && n->ifindex)
-		network_remove(n, rtnl, NULL);
-	if (r == 0)
-		host_each_port(&h, n->ifindex, adopt, &a);
-	return r;
+	if (r < 0) {
+		network_undo(n, rtnl);
+		return r;
+	}
+	host_each_port(&h, n->ifindex, adopt, &a);
+	for (a.annex = n->annexes; a.annex; a.annex = a.annex->next)
+		host_each_port(&h, a.annex->ifindex, adopt, &a);
+	return 0;
 }
 
 int network_ensure(const char *engine, const char *name, const struct network_want *want, int rtnl,
@@ -206,6 +242,7 @@ int network_ensure(const char *engine, const char *name, const struct network_wa
 	snprintf(n->name, sizeof(n->name), "%s", name);
 	n->mtu = want->mtu;
 	n->has6 = want->has6;
+	n->room = want->room;
 	names_bridge(engine, name, n->bridge);
 	r = ensure(n, engine, want, rtnl, e);
 	if (r < 0) {
@@ -216,6 +253,16 @@ int network_ensure(const char *engine, const char *name, const struct network_wa
 	return 0;
 }
 
+void network_undo(const struct network *n, int rtnl)
+{
+	struct discard d = {0};
+
+	if (!n->made || !n->ifindex)
+		return;
+	discard_add(&d, n->bridge, rtnl, NULL);
+	discard_run(&d, rtnl, NULL);
+}
+
 int network_remove(struct network *n, int rtnl, struct err *e)
 {
 	struct err first = {0}, one = {0};
@@ -223,6 +270,9 @@ int network_remove(struct network *n, int rtnl, struct err *e)
 
 	for (struct member *m = n->members; m; m = m->next)
 		if (discard_add(&d, m->link, rtnl, &one) < 0 && !first.code)
+			first = one;
+	for (const struct annex *a = n->annexes; a; a = a->next)
+		if (annex_discard(a, &d, rtnl, &one) < 0 && !first.code)
 			first = one;
 	if (discard_add(&d, n->bridge, rtnl, &one) < 0 && !first.code)
 		first = one;
@@ -343,9 +393,24 @@ static int choose_mac(const struct network *n, const char *engine, struct member
 	return 0;
 }
 
+static int choose_bridge(struct network *n, const char *engine, const struct member_want *want,
+	struct annex **ret, struct err *e)
+{
+	struct annex *a = annex_of(n, want->bridge);
+
+	*ret = a;
+	if (a || (want->bridge && want->bridge == n->ifindex) || n->own < n->room)
+		return 0;
+	for (a = n->annexes; a && a->members >= n->room; a = a->next)
+		;
+	*ret = a ? a : annex_new(n, engine);
+	return *ret ? 0 : err_errno(e, ENOMEM, "annex");
+}
+
 int network_join(struct network *n, const char *engine, const struct member_want *want,
 	struct member **ret, struct err *e)
 {
+	struct annex *a = NULL;
 	struct member *m = calloc(1, sizeof(*m));
 	int r;
 
@@ -354,6 +419,8 @@ int network_join(struct network *n, const char *engine, const struct member_want
 	r = claim_both(n, m, want, e);
 	if (r == 0) {
 		r = choose_mac(n, engine, m, want->mac, e);
+		if (r == 0)
+			r = choose_bridge(n, engine, want, &a, e);
 		if (r < 0)
 			pool_release(n->pool, m->ip4);
 	}
@@ -365,8 +432,7 @@ int network_join(struct network *n, const char *engine, const struct member_want
 	names_link(engine, n->name, want->id, m->link);
 	if (link_taken(n, m->link))
 		names_link_hashed(engine, n->name, want->id, m->link);
-	m->next = n->members;
-	n->members = m;
+	put(n, m, a);
 	*ret = m;
 	return 0;
 }
@@ -380,6 +446,10 @@ void network_leave(struct network *n, struct member *m)
 	if (!*at)
 		return;
 	*at = m->next;
+	if (m->annex)
+		m->annex->members--;
+	else
+		n->own--;
 	pool_release(n->pool, m->ip4);
 	free(m);
 }

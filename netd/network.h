@@ -8,9 +8,23 @@
 #include "names.h"
 #include "pool.h"
 
+#define NETWORK_ROOM 512 /* containers on one bridge: see annex.h */
+
+/* A bridge beside the network's own: annex.h. */
+struct annex {
+	struct annex *next; /* by number */
+	unsigned int number;
+	char bridge[IFNAMSIZ], down[IFNAMSIZ], up[IFNAMSIZ];
+	int ifindex, ifdown, ifup; /* 0: not known, or gone */
+	unsigned int members;
+	bool made;
+	unsigned int amiss; /* which of the three are not as they should be */
+};
+
 /* A container on a network. */
 struct member {
 	struct member *next;
+	struct annex *annex; /* NULL: on the network's own bridge */
 	char id[NAMES_ID_MAX + 1];
 	char link[IFNAMSIZ]; /* the host's end */
 	uint32_t ip4;
@@ -38,6 +52,9 @@ struct network {
 	struct cidr6 net6;
 	struct pool *pool;
 	struct member *members;
+	unsigned int own;  /* of these on the network's own bridge */
+	unsigned int room; /* how many go on one bridge */
+	struct annex *annexes;
 	char port_ip[INET6_ADDRSTRLEN]; /* where ports are published by default */
 };
 
@@ -46,6 +63,7 @@ struct network_want {
 	const char *subnet4, *subnet6;
 	uint32_t mtu;
 	bool has6;
+	unsigned int room;
 };
 
 /* Makes the bridge, or finds and adopts it with all containers on it. On failure nothing new is
@@ -54,10 +72,16 @@ int network_ensure(const char *engine, const char *name, const struct network_wa
 	struct network **ret, struct err *e);
 void network_free(struct network *n); /* leaves the kernel alone; NULL is fine */
 
-/* Deletes the links and the bridge. Goes on after a failure and tells the first one. */
+/* Deletes the links and the bridges. Goes on after a failure and tells the first one. */
 int network_remove(struct network *n, int rtnl, struct err *e);
 
+/* Deletes the network's bridge, if network_ensure made it. */
+void network_undo(const struct network *n, int rtnl);
+
 struct in6_addr network_gateway6(const struct network *n);
+
+/* ifindex of the bridge that the member's link belongs into. */
+int network_bridge(const struct network *n, const struct member *m);
 
 struct member *network_member(const struct network *n, const char *id);
 
@@ -65,7 +89,9 @@ struct member *network_member(const struct network *n, const char *id);
 struct member_want {
 	const char *id, *ip4, *ip6, *mac;
 	bool as_it_was; /* of one that runs: what it has no IPv6 address of, it doesn't get */
+	int bridge;	/* where its link is now: there it stays, if that is the network's */
 };
+/* An annex that it finds no room without is new and yet to be made. */
 int network_join(struct network *n, const char *engine, const struct member_want *want,
 	struct member **ret, struct err *e);
 void network_leave(struct network *n, struct member *m);

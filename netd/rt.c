@@ -158,8 +158,10 @@ static int put_peer(struct nl_msg *m, const struct rt_veth *v)
 		return -1;
 	r = nlmsg_append(m, &i, sizeof(i), NLMSG_ALIGNTO);
 	r |= nla_put_string(m, IFLA_IFNAME, v->peer_name);
-	r |= nla_put_u32(m, IFLA_NET_NS_FD, (uint32_t)v->netns);
-	r |= nla_put(m, IFLA_ADDRESS, 6, v->peer_mac);
+	if (v->netns >= 0)
+		r |= nla_put_u32(m, IFLA_NET_NS_FD, (uint32_t)v->netns);
+	if (v->peer_mac)
+		r |= nla_put(m, IFLA_ADDRESS, 6, v->peer_mac);
 	if (v->mtu)
 		r |= nla_put_u32(m, IFLA_MTU, v->mtu);
 	nla_nest_end(m, peer);
@@ -206,9 +208,9 @@ static int put_no_ipv6(struct nl_msg *m)
 	return r;
 }
 
-struct nl_msg *rt_veth_up(int ifindex, const char *alias)
+static struct nl_msg *link_up(int ifindex, unsigned int flags, const char *alias)
 {
-	struct nl_msg *m = link_start(RTM_NEWLINK, 0, ifindex, IFF_UP);
+	struct nl_msg *m = link_start(RTM_NEWLINK, 0, ifindex, flags);
 	int r;
 
 	if (!m)
@@ -218,15 +220,25 @@ struct nl_msg *rt_veth_up(int ifindex, const char *alias)
 	return finish(m, r);
 }
 
-struct nl_msg *rt_port_set(int ifindex, bool hairpin)
+struct nl_msg *rt_veth_up(int ifindex, const char *alias)
+{
+	return link_up(ifindex, IFF_UP, alias);
+}
+
+struct nl_msg *rt_annex_up(int ifindex, const char *alias)
+{
+	return link_up(ifindex, IFF_UP | IFF_NOARP, alias);
+}
+
+static struct nl_msg *port_set(int ifindex, bool hairpin, bool outlet)
 {
 	const struct {
 		int attr;
 		uint8_t value;
 	} flags[] = {
 		{IFLA_BRPORT_MODE, hairpin}, {IFLA_BRPORT_LEARNING, 0},
-		{IFLA_BRPORT_UNICAST_FLOOD, 0},
-		{IFLA_BRPORT_LOCKED, 1}, /* since 5.18; older kernels pass over it */
+		{IFLA_BRPORT_UNICAST_FLOOD, outlet},
+		{IFLA_BRPORT_LOCKED, !outlet}, /* since 5.18; older kernels pass over it */
 	};
 	struct ifinfomsg i = {.ifi_family = AF_BRIDGE, .ifi_index = ifindex};
 	struct nl_msg *m = start(RTM_SETLINK, 0, &i, sizeof(i));
@@ -246,16 +258,36 @@ struct nl_msg *rt_port_set(int ifindex, bool hairpin)
 	return finish(m, r);
 }
 
-struct nl_msg *rt_port_owner(int ifindex, const uint8_t mac[6])
+struct nl_msg *rt_port_set(int ifindex, bool hairpin)
+{
+	return port_set(ifindex, hairpin, false);
+}
+
+struct nl_msg *rt_port_outlet(int ifindex)
+{
+	return port_set(ifindex, false, true);
+}
+
+static struct nl_msg *owner(int type, int flags, int ifindex, const uint8_t mac[6])
 {
 	/* "static" in bridge(8)'s words: neither ages nor moves to another port. */
 	struct ndmsg n = {.ndm_family = AF_BRIDGE,
 		.ndm_ifindex = ifindex,
 		.ndm_state = NUD_NOARP,
 		.ndm_flags = NTF_MASTER};
-	struct nl_msg *m = start(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, &n, sizeof(n));
+	struct nl_msg *m = start(type, flags, &n, sizeof(n));
 
 	return m ? finish(m, nla_put(m, NDA_LLADDR, 6, mac)) : NULL;
+}
+
+struct nl_msg *rt_port_owner(int ifindex, const uint8_t mac[6])
+{
+	return owner(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, ifindex, mac);
+}
+
+struct nl_msg *rt_port_disown(int ifindex, const uint8_t mac[6])
+{
+	return owner(RTM_DELNEIGH, 0, ifindex, mac);
 }
 
 static struct nl_msg *addr_start(int type, int flags, int ifindex, int family, unsigned int len)

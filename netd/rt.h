@@ -38,19 +38,24 @@ struct rt_veth {
 	const char *name; /* of the host's end */
 	int bridge;	  /* ifindex */
 	uint32_t mtu;
-	int netns; /* descriptor of where the peer is made */
+	int netns; /* descriptor of where the peer is made; -1: here */
 	const char *peer_name;
-	const uint8_t *peer_mac;
+	const uint8_t *peer_mac; /* NULL: the kernel's choice */
 };
 /* The pair; the host's end is in the bridge. A peer can't be made already up (-ENOTCONN). */
 struct nl_msg *rt_veth_add(const struct rt_veth *v);
 /* The host's end: alias, no IPv6 of its own, up. */
 struct nl_msg *rt_veth_up(int ifindex, const char *alias);
+/* A bridge that the host itself has nothing to do with: that, and no ARP. */
+struct nl_msg *rt_annex_up(int ifindex, const char *alias);
 /* The bridge port takes frames from its owner's MAC address alone, learns none, and gets none that
  * are for nobody known. With hairpin, frames may leave by the port that they came in by. */
 struct nl_msg *rt_port_set(int ifindex, bool hairpin);
 /* Frames for that address go to this port, for good. */
 struct nl_msg *rt_port_owner(int ifindex, const uint8_t mac[6]);
+struct nl_msg *rt_port_disown(int ifindex, const uint8_t mac[6]);
+/* The bridge port takes frames from any address, learns none, and gets what is for nobody known. */
+struct nl_msg *rt_port_outlet(int ifindex);
 
 struct nl_msg *rt_addrs_dump(void);
 /* IPv6 addresses skip duplicate address detection: they are ours to give. */

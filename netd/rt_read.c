@@ -14,13 +14,16 @@
 static void read_port(struct nlattr *data, struct rt_link *ret)
 {
 	struct nlattr *a[IFLA_BRPORT_MAX + 1];
+	bool learns, floods, locked;
 
 	if (nla_parse_nested(a, IFLA_BRPORT_MAX, data, NULL) < 0)
 		return;
 	ret->hairpin = a[IFLA_BRPORT_MODE] && nla_get_u8(a[IFLA_BRPORT_MODE]);
-	ret->open = (a[IFLA_BRPORT_LEARNING] && nla_get_u8(a[IFLA_BRPORT_LEARNING])) ||
-		    (a[IFLA_BRPORT_UNICAST_FLOOD] && nla_get_u8(a[IFLA_BRPORT_UNICAST_FLOOD])) ||
-		    (a[IFLA_BRPORT_LOCKED] && !nla_get_u8(a[IFLA_BRPORT_LOCKED]));
+	learns = a[IFLA_BRPORT_LEARNING] && nla_get_u8(a[IFLA_BRPORT_LEARNING]);
+	floods = a[IFLA_BRPORT_UNICAST_FLOOD] && nla_get_u8(a[IFLA_BRPORT_UNICAST_FLOOD]);
+	locked = a[IFLA_BRPORT_LOCKED] && nla_get_u8(a[IFLA_BRPORT_LOCKED]);
+	ret->open = learns || floods || (a[IFLA_BRPORT_LOCKED] && !locked);
+	ret->outlet = floods && !learns && !locked && !ret->hairpin;
 }
 
 static void read_kind(struct nlattr *info, struct rt_link *ret)
@@ -47,7 +50,9 @@ bool rt_link_read(struct nlmsghdr *h, struct rt_link *ret)
 	i = nlmsg_data(h);
 	if (i->ifi_family != AF_UNSPEC)
 		return false;
-	*ret = (struct rt_link){.ifindex = i->ifi_index, .up = i->ifi_flags & IFF_UP};
+	*ret = (struct rt_link){.ifindex = i->ifi_index,
+		.up = i->ifi_flags & IFF_UP,
+		.noarp = i->ifi_flags & IFF_NOARP};
 	ret->master = a[IFLA_MASTER] ? nla_get_s32(a[IFLA_MASTER]) : 0;
 	ret->peer = a[IFLA_LINK] ? nla_get_s32(a[IFLA_LINK]) : 0;
 	if (a[IFLA_IFNAME])

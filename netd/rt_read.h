@@ -12,8 +12,9 @@
 struct rt_link {
 	int ifindex, master; /* 0: none */
 	int peer;	     /* ifindex of a veth's other end, in its own network namespace */
-	bool up, veth, bridge;
-	bool hairpin, open; /* of a bridge port; open: not as rt_port_set leaves it */
+	bool up, noarp, veth, bridge;
+	/* Of a bridge port. open: not as rt_port_set leaves it; outlet: as rt_port_outlet does. */
+	bool hairpin, open, outlet;
 	char name[IFNAMSIZ];
 	char alias[NAMES_ALIAS_MAX]; /* "" when it has none */
 };

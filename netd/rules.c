@@ -152,3 +152,26 @@ int rules_expel(struct netd *d, const struct member *m, const struct published *
 	end(d->rules, before);
 	return r;
 }
+
+int rules_annex(struct netd *d, const struct annex *a, struct err *e)
+{
+	unsigned long before = begin(d->rules);
+	int r = fw_annex(d->fw, a, e);
+
+	/* Flushed; the annex is one of its network's by now. */
+	if (r == -ENOENT) {
+		r = fw_load(d->fw, d->networks, d->book, e);
+		d->rules->dirty &= r < 0;
+	}
+	end(d->rules, before);
+	return r;
+}
+
+int rules_annex_gone(struct netd *d, const struct annex *a, struct err *e)
+{
+	unsigned long before = begin(d->rules);
+	int r = fw_annex_gone(d->fw, a, e);
+
+	end(d->rules, before);
+	return r;
+}

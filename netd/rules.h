@@ -19,6 +19,9 @@ void rules_free(struct rules *r); /* leaves the kernel alone; NULL is fine */
 int rules_load(struct netd *d, struct err *e);
 int rules_remove(struct netd *d, struct err *e);
 
+int rules_annex(struct netd *d, const struct annex *a, struct err *e);
+int rules_annex_gone(struct netd *d, const struct annex *a, struct err *e);
+
 /* What a member may send, and what is published for it: all or nothing. rows may be NULL. */
 int rules_admit(
 	struct netd *d, const struct member *m, const struct published *rows, struct err *e);

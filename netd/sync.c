@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "annex.h"
 #include "attach.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -112,7 +113,8 @@ static bool is_leftover(const struct netd *d, const struct look_link *l)
 	if (l->container[0])
 		return true;
 	for (const struct network *n = d->networks; n; n = n->next)
-		if (l->l.master == n->ifindex && !l->l.alias[0] && names_is_link(l->l.name))
+		if ((l->l.master == n->ifindex || annex_of(n, l->l.master)) && !l->l.alias[0] &&
+			names_is_link(l->l.name))
 			return true;
 	return false;
 }
@@ -165,12 +167,13 @@ static int add_member(struct sync *s, struct network *n, const struct net_member
 	struct member **ret, struct err *e)
 {
 	const struct endpoint *ep = entry->endpoint;
+	const struct look_link *l = look_of(&s->look, entry->container);
 	const struct member_want want = {.id = entry->container,
 		.ip4 = ep->ip4,
 		.ip6 = n->has6 ? ep->ip6 : NULL,
 		.mac = ep->mac,
-		.as_it_was = true};
-	const struct look_link *l = look_of(&s->look, entry->container);
+		.as_it_was = true,
+		.bridge = l ? l->l.master : 0};
 	struct member *m;
 
 	if (network_join(n, s->d->engine, &want, &m, e) < 0)
@@ -178,7 +181,7 @@ static int add_member(struct sync *s, struct network *n, const struct net_member
 	if (l && names_is_link(l->l.name))
 		memcpy(m->link, l->l.name, sizeof(m->link));
 	if (rules_admit(s->d, m, NULL, e) < 0) {
-		network_leave(n, m);
+		attach_leave(s->d, n, m);
 		return -e->code;
 	}
 	log_warn("container %s: was not known on network %s, is again", m->id, n->name);
@@ -265,7 +268,7 @@ static int put_right(struct sync *s, const struct net_member *entry, struct err 
 		log_warn("container %s: is not where it was thought to be", m->id);
 		r = rules_expel(s->d, m, NULL, e);
 		if (r == 0)
-			network_leave(n, m);
+			attach_leave(s->d, n, m);
 		m = NULL;
 	}
 	if (r == 0 && !m)
@@ -290,7 +293,8 @@ static void own_addresses(struct sync *s)
 			struct err e = {0};
 
 			if (m->ifindex && !n->amiss &&
-				veth_owner(s->d->rtnl, m->ifindex, m->mac, &e) < 0)
+				(veth_owner(s->d->rtnl, m->ifindex, m->mac, &e) < 0 ||
+					annex_owner(s->d, m, &e) < 0))
 				failed(s, m->id, &e);
 		}
 }

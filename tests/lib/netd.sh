@@ -92,13 +92,19 @@ knock()
 	run in_ns "$pid" "$NETNS" ask "$@"
 }
 
+# With NETD_ROOM as many containers go on one bridge: with 1 PEER is not on WEB's. Those of NETD_LENT follow from 14
+# on; with NETD_CROWD there are as many namespaces from 100 on, and none of WEB and PEER.
 # netd_start NAME [ARGS]: fds 10 and 11 of netd are the netns and the rtnl socket of WEB, 12 and 13 of PEER
 netd_start()
 {
-	local name=$1
+	local name=$1 from=(lend "$WEB" "$PEER")
 
+	# shellcheck disable=SC2206
+	[ -z "${NETD_LENT:-}" ] || from+=($NETD_LENT)
+	[ -z "${NETD_CROWD:-}" ] || from=(crowd "$NETD_CROWD")
 	mkfifo "$BATS_TEST_TMPDIR/in-$name" "$BATS_TEST_TMPDIR/out-$name"
-	nsenter -t "$HOST" -n -- "$NETNS" lend "$WEB" "$PEER" -- "$NETD_BIN" --debug --log debug --name "$@" \
+	nsenter -t "$HOST" -n -- "$NETNS" "${from[@]}" -- "$NETD_BIN" --debug --log debug \
+		${NETD_ROOM:+--room "$NETD_ROOM"} --name "$@" \
 		<"$BATS_TEST_TMPDIR/in-$name" >"$BATS_TEST_TMPDIR/out-$name" \
 		2>>"$BATS_TEST_TMPDIR/netd-$name.log" 3>&- &
 	NETD=$!

@@ -6,12 +6,17 @@
                                   NETLINK_ROUTE socket opened inside as fd 9; runs until killed
   netns.py hold-net               a network namespace alone (stands for a host)
   netns.py lend PID... -- CMD...  runs CMD with the k-th PID's fds as 10+2k (netns) and 11+2k (rtnl)
+  netns.py crowd N -- CMD...      runs CMD with N namespaces that nothing else holds, as 100+2k and 101+2k: libnftables
+                                  aborts where its socket is beyond select(2)'s 1024
   netns.py serve tcp|udp ADDRESS PORT WORD    answers "WORD peer-address" until killed
   netns.py keep-asking ADDRESS PORT           by UDP from one socket, five times a second; prints the answers
+  netns.py shout ADDRESS PORT WORD            broadcasts it
+  netns.py hear PORT                          prints what comes by UDP, until killed
   netns.py ask tcp|udp ADDRESS PORT           prints the answer; 1 when there is none within a second
 """
 import ctypes
 import os
+import resource
 import signal
 import socket
 import sys
@@ -47,6 +52,23 @@ def lend(args):
             os.dup2(fd, ours, inheritable=True)
             os.close(fd)
     os.execv(args[split + 1], args[split + 1:])
+
+
+def crowd(args):
+    n = int(args[0])
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    home = os.open("/proc/self/ns/net", os.O_RDONLY)
+    for k in range(n):
+        check(libc.unshare(CLONE_NEWNET))
+        netns, rtnl = os.open("/proc/self/ns/net", os.O_RDONLY), socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
+        for mine, theirs in ((netns, 100 + 2 * k), (rtnl.detach(), 101 + 2 * k)):
+            fd = check(libc.fcntl(mine, 0, 100 + 2 * n))  # F_DUPFD: out of the way of what comes
+            os.close(mine)
+            os.dup2(fd, theirs, inheritable=True)
+            os.close(fd)
+    check(libc.setns(home, CLONE_NEWNET))
+    os.execv(args[2], args[2:])
 
 
 def family(address):
@@ -90,6 +112,20 @@ def ask(kind, address, port):
     return 0
 
 
+def shout(address, port, word):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    s.sendto(word.encode(), (address, int(port)))
+
+
+def hear(port):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind(("", int(port)))
+    print("hearing", flush=True)
+    while True:
+        print(s.recv(100).decode(), flush=True)
+
+
 def keep_asking(address, port):
     s = socket.socket(family(address), socket.SOCK_DGRAM)
     s.settimeout(0.2)
@@ -112,8 +148,14 @@ def main():
         hold(CLONE_NEWNET)
     elif what == "lend":
         lend(args)
+    elif what == "crowd":
+        crowd(args)
     elif what == "serve":
         serve(*args)
+    elif what == "shout":
+        return shout(*args)
+    elif what == "hear":
+        hear(*args)
     elif what == "keep-asking":
         keep_asking(*args)
     elif what == "ask":

@@ -41,6 +41,38 @@ static void test_bridges(void **state)
 	assert_string_not_equal(a, b);
 }
 
+static void test_annexes(void **state)
+{
+	char a[IFNAMSIZ], b[IFNAMSIZ], alias[NAMES_ALIAS_MAX], ip[] = "10.0.0.1";
+	const char *bad[] = {"", "bulkhead:e:network:n",
+		"bulkhead:e:network:n:", "bulkhead:e:network:n:0:up", "bulkhead:e:network:n:07:up",
+		"bulkhead:e:network:n:-7:up", "bulkhead:e:network:n:7",
+		"bulkhead:e:network:n:7:down", "bulkhead:e:network:n:7:upper",
+		"bulkhead:f:network:n:7:up", "bulkhead:e:network:nn:7:up",
+		"bulkhead:e:network:n:4294967303:up"};
+	char id[NAMES_ID_MAX + 1];
+	struct in6_addr ip6;
+	uint8_t mac[6];
+	uint32_t ip4;
+
+	(void)state;
+	names_annex("bulkhead", "bridge", 1, "down", a);
+	names_annex("bulkhead", "bridge", 1, "up", b);
+	assert_string_not_equal(a, b);
+	names_annex("bulkhead", "bridge", 2, "down", b);
+	assert_string_not_equal(a, b);
+	names_annex("bulkhead", "bridge", 4294967295U, "bridge", b);
+	assert_true(strlen(b) < IFNAMSIZ);
+	names_annex_alias("e", "n", 7, "up", alias);
+	assert_int_equal(names_parse_annex_alias("e", "n", alias, "up"), 7);
+	for (unsigned int i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		assert_int_equal(names_parse_annex_alias("e", "n", bad[i], "up"), 0);
+	assert_int_equal(names_parse_annex_alias("e", "n", NULL, "up"), 0);
+	/* No container's, whatever the network is called. */
+	names_annex_alias("e", ip, 7, "up", alias);
+	assert_false(names_parse_link_alias("e", alias, id, &ip4, &ip6, mac));
+}
+
 static void test_links(void **state)
 {
 	char a[IFNAMSIZ], b[IFNAMSIZ];
@@ -151,6 +183,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bridges),
+		cmocka_unit_test(test_annexes),
 		cmocka_unit_test(test_links),
 		cmocka_unit_test(test_alias_round_trip),
 		cmocka_unit_test(test_foreign_aliases),
