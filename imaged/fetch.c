@@ -24,6 +24,7 @@
 #define INSECURE_MAX	  64
 #define DEFAULT_CERTS_DIR "/etc/bulkhead/certs.d"
 #define STALL_SECONDS	  "30"
+#define GRACE_SECONDS	  "1800"
 
 struct fetch {
 	struct registry_setup registry;
@@ -298,7 +299,7 @@ static const struct handler handlers[] = {
 
 struct options {
 	struct daemon_args common;
-	const char *certs_dir, *proxy, *stall;
+	const char *certs_dir, *proxy, *stall, *grace;
 	const char *insecure[INSECURE_MAX + 1];
 };
 
@@ -319,10 +320,15 @@ static void parse(int argc, char **argv, struct options *o)
 			.value = &o->stall,
 			.help = "less than 1 KB/s for so long counts as broken (" STALL_SECONDS
 				")"},
+		{.name = "grace-seconds",
+			.value = &o->grace,
+			.help = "a blob may take so long, and a second for each 8 KB (" GRACE_SECONDS
+				")"},
 		{0},
 	};
 
-	*o = (struct options){.certs_dir = DEFAULT_CERTS_DIR, .stall = STALL_SECONDS};
+	*o = (struct options){
+		.certs_dir = DEFAULT_CERTS_DIR, .stall = STALL_SECONDS, .grace = GRACE_SECONDS};
 	daemon_parse(argc, argv, &profile_fetch, own, &o->common);
 }
 
@@ -361,6 +367,9 @@ static int run(const struct options *o, struct loop *l, struct err *e)
 
 	if (r < 0)
 		return err_set(e, r, "--stall-seconds takes 1 to 3600");
+	r = num_parse_u32(o->grace, 1, 86400, &f.registry.grace_seconds);
+	if (r < 0)
+		return err_set(e, r, "--grace-seconds takes 1 to 86400");
 	f.registry.http = http_new(l, &http, e);
 	if (!f.registry.http)
 		return -e->code;

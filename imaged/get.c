@@ -6,14 +6,15 @@
 #include "registry_impl.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/num.h"
+#include "headers.h"
 
 #define CONNECT_MS	 10000
-#define CONNECT_PROBE_MS 3000 /* where plain http is the next thing to try */
-#define DOCUMENT_MS	 120000
+#define CONNECT_PROBE_MS 3000	/* where plain http is the next thing to try */
+#define DOCUMENT_MS	 100000 /* all tries together; imaged waits for a little longer */
 #define ERROR_BODY_MAX	 4096
 #define TOKEN_BODY_MAX	 65536
 
@@ -87,6 +88,29 @@ const char *get_header(const struct get *g, const char *name)
 	return http_header(g->call, name, 0);
 }
 
+/* ---- time ---- */
+
+/* What the slowest of honest servers takes; one that only keeps up with the stall's limit doesn't.
+ */
+static uint64_t patience_ms(const struct get *g)
+{
+	return g->q.on_data ? g->session->setup->grace_seconds * 1000ULL +
+				      g->q.size / (HTTP_SLOWEST / 1000)
+			    : DOCUMENT_MS;
+}
+
+static uint64_t left_ms(const struct get *g)
+{
+	uint64_t now = time_mono_ns();
+
+	return g->deadline_ns > now ? (g->deadline_ns - now) / 1000000 : 0;
+}
+
+bool get_is_late(const struct get *g)
+{
+	return left_ms(g) == 0;
+}
+
 /* ---- asking ---- */
 
 static size_t on_body(void *arg, const char *p, size_t n);
@@ -127,9 +151,9 @@ static int start_call(struct get *g, struct err *e)
 	struct http_request q = {
 		.url = g->url,
 		.accept = g->phase == GET_CONTENT ? g->q.accept : NULL,
-		.offset = blob ? g->received : 0,
+		.offset = blob && !g->no_ranges ? g->received : 0,
 		.connect_ms = s->may_be_plain ? CONNECT_PROBE_MS : CONNECT_MS,
-		.total_ms = blob ? 0 : DOCUMENT_MS,
+		.total_ms = (unsigned int)MIN(MAX(left_ms(g), 1U), INT_MAX),
 		.tls = home ? &s->tls : &s->tls_elsewhere,
 		.on_data = on_body,
 		.on_done = get_on_answer,
@@ -140,6 +164,7 @@ static int start_call(struct get *g, struct err *e)
 	if (r < 0)
 		return r;
 	g->used = s->renewed;
+	g->began_at = g->received;
 	g->started = false;
 	g->skip = 0;
 	g->body_len = 0;
@@ -189,6 +214,7 @@ struct get *get_start(struct session *s, const struct get_request *q, struct err
 	g->session = s;
 	g->q = *q;
 	g->tries = 1;
+	g->deadline_ns = time_mono_ns() + patience_ms(g) * 1000000;
 	g->next = s->gets;
 	s->gets = g;
 	g->path = strdup(q->path);
@@ -240,36 +266,27 @@ static size_t collect(struct get *g, const char *p, size_t n)
 	return n;
 }
 
-/* Where an answer starts: "bytes 1000-1999/2000". A server may ignore Range and send all (200). */
-static int first_byte(struct get *g, uint64_t *ret)
+/* A server may ignore that a range was asked for, and send all (200). */
+static int check_start(struct get *g)
 {
-	const char *range = http_header(g->call, "Content-Range", 0), *dash;
-	char number[24] = "";
+	bool part = http_status(g->call) == 206;
 
-	*ret = 0;
-	if (http_status(g->call) != 206)
-		return 0;
-	if (!range || strncmp(range, "bytes ", 6) != 0)
-		return -EBADMSG;
-	range += 6;
-	dash = strchr(range, '-');
-	if (!dash || (size_t)(dash - range) >= sizeof(number))
-		return -EBADMSG;
-	memcpy(number, range, (size_t)(dash - range));
-	return num_parse_u64(number, 0, g->received, ret);
+	if (part && !headers_range_holds(
+			    http_header(g->call, "Content-Range", 0), g->received, g->q.size))
+		return -EPROTO;
+	g->skip = part ? 0 : g->received;
+	return 0;
 }
 
 static size_t stream(struct get *g, const char *p, size_t n)
 {
-	uint64_t first;
 	size_t drop, took;
 
 	if (!g->started) {
-		if (first_byte(g, &first) < 0)
+		if (check_start(g) < 0)
 			return refuse_body(
 				g, EPROTO, "sends another part of the blob than was asked for");
 		g->started = true;
-		g->skip = g->received - first;
 	}
 	drop = (size_t)MIN(g->skip, (uint64_t)n);
 	if (drop == n) {

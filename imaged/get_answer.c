@@ -7,14 +7,19 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
+#include <time.h>
 
 #include "base/log.h"
-#include "base/num.h"
+#include "headers.h"
 
 #define REDIRECTS_MAX	5
-#define TRIES_MAX	6   /* the first, and five again */
-#define BACKOFF_MS	250 /* doubles */
-#define RETRY_AFTER_MAX 30  /* seconds, however many are asked for */
+#define TRIES_MAX	6	   /* the first, and five again, */
+#define TRIES_MAX_NEW	3	   /* of one whom nobody has heard yet */
+#define COMES_ON	(64 << 10) /* after so many bytes they are counted anew */
+#define BACKOFF_MS	250	   /* doubles */
+#define RETRY_AFTER_MAX 60	   /* seconds */
+#define PAUSES_MAX_MS	90000	   /* less than imaged's patience with a layer (pull_layer.c) */
 
 static void fail(struct get *g, int code, const char *words)
 {
@@ -35,18 +40,32 @@ static void on_pause_over(void *arg)
 	get_aim(g);
 }
 
+static uint64_t some_of(uint64_t most)
+{
+	uint32_t random = 0;
+
+	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
+		return most;
+	return random % (most + 1);
+}
+
 /* From the registry again, not from where it redirected to: such addresses run out. */
 static void try_again(struct get *g, int code, const char *words, uint64_t ms)
 {
 	struct err e;
 
-	if (g->tries >= TRIES_MAX) {
+	if (g->received - g->began_at >= COMES_ON) {
+		g->tries = 1;
+		g->pauses_ms = 0;
+	}
+	if (g->tries >= TRIES_MAX || g->pauses_ms + ms > PAUSES_MAX_MS || get_is_late(g)) {
 		fail(g, code, words);
 		return;
 	}
 	get_sentence(g, code, words, &e);
 	log_info("%s; trying again in %lu ms", e.text, ms);
 	g->tries++;
+	g->pauses_ms += ms;
 	g->progress = false;
 	g->auth_tries = 0;
 	g->pause = loop_timer(g->session->setup->loop, ms, on_pause_over, g);
@@ -54,20 +73,30 @@ static void try_again(struct get *g, int code, const char *words, uint64_t ms)
 		fail(g, ENOMEM, "out of memory");
 }
 
+/* Many that were turned away together don't come back together. */
 static uint64_t backoff(const struct get *g)
 {
-	return (uint64_t)BACKOFF_MS << (g->tries - 1);
+	uint64_t ms = (uint64_t)BACKOFF_MS << (g->tries - 1);
+
+	return ms - ms / 4 + some_of(ms / 2);
 }
 
-/* Retry-After in seconds; its other form, a date, is not heeded. */
-static uint64_t asked_pause(struct get *g)
+/* The server is there, and can't now: it may say when it can. */
+static void on_later(struct get *g, const char *words)
 {
 	const char *after = http_header(g->call, "Retry-After", 0);
-	uint32_t seconds;
+	char long_words[128];
+	uint64_t seconds;
 
-	if (!after || num_parse_u32(after, 0, UINT32_MAX, &seconds) < 0)
-		return backoff(g);
-	return MAX(MIN(seconds, RETRY_AFTER_MAX) * 1000ULL, (uint64_t)BACKOFF_MS);
+	if (!after || !headers_retry_after(after, time(NULL), &seconds)) {
+		try_again(g, EBUSY, words, backoff(g));
+	} else if (seconds > RETRY_AFTER_MAX) {
+		snprintf(long_words, sizeof(long_words), "%s; it says to come back in %lu seconds",
+			words, seconds);
+		fail(g, EBUSY, long_words);
+	} else {
+		try_again(g, EBUSY, words, MAX(seconds * 1000, BACKOFF_MS) + some_of(BACKOFF_MS));
+	}
 }
 
 /* ---- no answer ---- */
@@ -109,6 +138,7 @@ static bool may_try_again(const struct get *g, enum http_trouble trouble)
 	case HTTP_STALLED: /* twice for nothing is enough */
 		return g->progress || g->tries == 1;
 	case HTTP_NO_CONNECT:
+		return g->session->answered || g->tries < TRIES_MAX_NEW;
 	case HTTP_NO_TLS:
 		return g->session->answered;
 	case HTTP_UNTRUSTED:
@@ -125,9 +155,10 @@ static int code_of(enum http_trouble trouble)
 		return ECONNREFUSED;
 	case HTTP_STALLED:
 		return ETIMEDOUT;
+	case HTTP_BROKEN:
+		return ECONNABORTED;
 	case HTTP_NO_TLS:
 	case HTTP_UNTRUSTED:
-	case HTTP_BROKEN:
 	case HTTP_REFUSED:
 		return EPROTO;
 	}
@@ -138,7 +169,9 @@ static void on_failure(struct get *g, const struct http_failure *failure)
 {
 	enum http_trouble trouble = failure->trouble;
 
-	if (g->refusal.code)
+	if (trouble == HTTP_STALLED && get_is_late(g))
+		fail(g, ETIMEDOUT, "too slow to ever come to an end");
+	else if (g->refusal.code)
 		get_finish(g, &g->refusal);
 	else if (fall_back_to_plain(g, trouble))
 		return;
@@ -188,15 +221,23 @@ static void on_missing(struct get *g)
 	get_finish(g, &e);
 }
 
+static void ask_for_all(struct get *g)
+{
+	g->no_ranges = true;
+	get_aim(g);
+}
+
 static void on_refused_status(struct get *g, unsigned int status)
 {
 	char words[64];
 
 	snprintf(words, sizeof(words), "answers %u", status);
 	if (status == 429)
-		try_again(g, EBUSY, "too many requests", asked_pause(g));
+		on_later(g, "too many requests");
 	else if (status == 408 || status >= 500)
-		try_again(g, EPROTO, words, asked_pause(g));
+		on_later(g, words);
+	else if (status == 416 && g->received > 0 && !g->no_ranges)
+		ask_for_all(g);
 	else if (status == 403)
 		fail(g, EACCES, "access denied");
 	else

@@ -34,7 +34,7 @@ struct http_request {
 	const char *authorization;  /* the same; goes to this URL's host alone */
 	uint64_t offset;	    /* not 0: ask for the bytes from there on */
 	unsigned int connect_ms;    /* to connected and, with TLS, greeted */
-	unsigned int total_ms;	    /* for the whole call; 0: only a stall ends it */
+	unsigned int total_ms;	    /* for the whole call; not 0 */
 	const struct http_tls *tls; /* may be NULL */
 	size_t (*on_data)(void *arg, const char *p, size_t n);
 	/* The call has ended: *failure says why there is no whole answer, or is NULL. The call is
@@ -61,7 +61,8 @@ struct http_setup {
 	const char *proxy;
 	unsigned int stall_seconds; /* less than HTTP_SLOW bytes a second for so long: stalled */
 };
-#define HTTP_SLOW 1024
+#define HTTP_SLOW    1024
+#define HTTP_SLOWEST 8000 /* bytes a second that a whole blob must come with */
 
 /* Loads libcurl and the TLS library; before privileges are dropped. */
 struct http *http_new(struct loop *l, const struct http_setup *setup, struct err *e);

@@ -28,6 +28,7 @@ struct registry_setup {
 	struct http *http;
 	const char *certs_dir;
 	const char *const *insecure; /* HOST[:PORT], NULL-terminated */
+	uint32_t grace_seconds;	     /* a blob's, beyond what HTTP_SLOWEST gives it */
 };
 
 /* Copies what it needs of ref, user and password (both may be NULL). */

@@ -44,11 +44,15 @@ struct get {
 
 	unsigned int redirects; /* of this try */
 	unsigned int tries;
+	uint64_t pauses_ms;	 /* between those tries */
+	uint64_t deadline_ns;	 /* of all tries together */
 	unsigned int auth_tries; /* since the registry was last content */
 	unsigned int used;	 /* session.renewed when the call was made */
 
 	uint64_t received; /* bytes of a blob handed on */
-	uint64_t skip;	   /* of this answer, still to be dropped: it starts before `received` */
+	uint64_t began_at; /* of those, before this call */
+	bool no_ranges;	   /* the server refuses to send a part */
+	uint64_t skip;	   /* of this answer, still to be dropped: it starts at the blob's start */
 	bool started;	   /* this answer's first body byte has been seen */
 	bool progress;	   /* this try has handed on something */
 
@@ -62,6 +66,7 @@ void get_aim(struct get *g);
 void get_ask(struct get *g);
 void get_finish(struct get *g, const struct err *failure);
 int get_set_url(struct get *g, const char *url, struct err *e);
+bool get_is_late(const struct get *g); /* its time is over */
 /* "registry X: words" */
 int get_sentence(const struct get *g, int code, const char *words, struct err *e);
 

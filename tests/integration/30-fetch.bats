@@ -323,9 +323,23 @@ requests()
 		pull "$FAULTS/$fault/busybox"
 		[ "$(requests '.range != null' | wc -l)" = 1 ]
 	done
-	resolve "$FAULTS/drop-liar/busybox"
-	ask "fetch_blob session=$session digest=${digests[0]} size=${sizes[0]} out=@fd:24"
-	says 'another part of the blob'
+	for fault in drop-liar drop-liar-size; do
+		fetch_start
+		resolve "$FAULTS/$fault/busybox"
+		ask "$(blob_line 0)"
+		says 'another part of the blob'
+	done
+}
+
+@test "a server that refuses ranges is asked for all, one that breaks off every time is followed to the end" {
+	fetch_start
+	pull "$FAULTS/drop-416/busybox"
+	[ "$(requests '.path | contains("'"${digests[0]}"'")' | jq .status | tr '\n' ' ')" = "200 416 200 " ]
+	fetch_start
+	: >"$DIR/faults/requests"
+	pull "$FAULTS/drop-often/busybox"
+	[ "$(requests '.path | contains("'"${digests[0]}"'")' | jq .status | tr '\n' ' ')" = \
+		"200 206 206 206 206 206 206 206 " ]
 }
 
 @test "errors that may pass are tried again, and not for ever" {
@@ -344,6 +358,70 @@ requests()
 	ask "$(blob_line 0)"
 	says "connection broken off"
 	[ "$(requests '.path | contains("truncated-blob") and contains("'"${digests[0]}"'")' | wc -l)" = 6 ]
+}
+
+@test "a server that says when to come back is asked then: a date, and an hour is too long" {
+	fetch_start
+	ask "fetch_image ref=$FAULTS/busy-date/busybox"
+	[[ $reply = fetch_resolved* ]]
+	# The manifest's second request no sooner than two seconds behind the first: dates have whole seconds.
+	mapfile -t times < <(requests '.path | contains("manifests")' | jq .time)
+	[ "${#times[@]}" = 2 ]
+	[ "$(jq -n "${times[1]} - ${times[0]} >= 2")" = true ]
+	[ "$(jq -n "${times[1]} - ${times[0]} < 5")" = true ]
+	: >"$DIR/faults/requests"
+	ask "fetch_image ref=$FAULTS/busy-hour/busybox"
+	says "registry $FAULTS: too many requests; it says to come back in 3600 seconds"
+	[ "$(requests true | wc -l)" = 1 ]
+}
+
+@test "what is refused is not asked for again" {
+	fetch_start
+	ask "fetch_image ref=$FAULTS/teapot/busybox"
+	says "registry $FAULTS: answers 418"
+	[ "$(requests true | wc -l)" = 1 ]
+}
+
+@test "tries are apart, farther each time, and no two waits are the same" {
+	fetch_start
+	resolve "$FAULTS/error-500/busybox"
+	: >"$DIR/faults/requests"
+	ask "$(blob_line 0)"
+	says "registry $FAULTS: answers 500"
+	[ "$(requests true | wc -l)" = 6 ]
+	mapfile -t waits < <(sed -nE 's/.*answers 500; trying again in ([0-9]+) ms.*/\1/p' "$t/log")
+	echo "${waits[@]}"
+	[ "${#waits[@]}" = 5 ]
+	for i in {0..4}; do
+		[ "${waits[i]}" -ge $((250 * (1 << i) * 3 / 4)) ]
+		[ "${waits[i]}" -le $((250 * (1 << i) * 5 / 4)) ]
+	done
+	[ "${waits[*]}" != "250 500 1000 2000 4000" ]
+	ask 'fetch_image ref=127.0.0.1:1/x'
+	says 'registry 127.0.0.1:1: connection refused'
+	[ "$(grep -c 'connection refused; trying again' "$t/log")" = 2 ]
+}
+
+@test "a server that keeps just above a stall has an end all the same" {
+	fetch_start --stall-seconds 2 --grace-seconds 1
+	resolve "$FAULTS/drip/busybox"
+	start=$SECONDS
+	ask "$(blob_line 0)"
+	says "layer ${digests[0]}: registry $FAULTS: too slow to ever come to an end"
+	# 40960 bytes and no more than 8000 a second, and one.
+	[ $((SECONDS - start)) -ge 5 ]
+	[ $((SECONDS - start)) -le 9 ]
+}
+
+@test "headers that never end do, slow ones and fast ones" {
+	fetch_start --stall-seconds 1
+	for fault in endless-headers fat-headers; do
+		start=$SECONDS
+		ask "fetch_image ref=$FAULTS/$fault/busybox"
+		says "registry $FAULTS: "
+		[ $((SECONDS - start)) -le 20 ]
+		[ "$(awk '/VmHWM/ { print $2 }' "/proc/$fetcher/status")" -lt 40000 ]
+	done
 }
 
 @test "silence ends a transfer" {

@@ -9,6 +9,7 @@ redirected to.
 """
 import argparse
 import base64
+import email.utils
 import hashlib
 import http.client
 import http.server
@@ -27,6 +28,9 @@ FAULTS = {
     "drop-once": "the first request for a layer ends half way; Range is not heeded",
     "drop-range": "the same, and Range is heeded",
     "drop-liar": "the same, and Range is answered with another part",
+    "drop-liar-size": "the same, and Range is answered with the part of a larger blob",
+    "drop-416": "the same, and Range is answered with 416",
+    "drop-often": "every request for a layer ends after an eighth of it, and Range is heeded",
     "short-blob": "a layer is cut in half, and its length says so",
     "not-gzip": "a layer that has the digest it should, and isn't gzip",
     "not-json": "a manifest that is no JSON",
@@ -35,8 +39,14 @@ FAULTS = {
     "error-500-once": "500 for the first request of each blob, then the blob",
     "busy": "429 with Retry-After: 1 for the first request of each path, then the answer",
     "busy-forever": "429 with Retry-After: 1, always",
+    "busy-date": "503 with a date 3 seconds ahead in Retry-After for the first request of each path",
+    "busy-hour": "429 with Retry-After: 3600, always",
+    "teapot": "418, always",
     "slow": "a layer trickles: 1 KiB every 100 ms",
     "stall": "a layer's first 1 KiB, then silence",
+    "drip": "a layer of 40 KiB, at a little more than 1 KiB a second",
+    "endless-headers": "headers without end, 64 bytes every 100 ms",
+    "fat-headers": "headers without end, as fast as can be",
     "redirect": "blobs live on another port of 127.0.0.1",
     "redirect-host": "blobs live on 127.0.0.2",
     "redirect-loop": "blobs redirect to themselves",
@@ -174,11 +184,30 @@ class Registry(Base):
         self.reply(200, b"{}", {"Content-Type": "application/json"})
 
     def busy(self, fault):
-        once = fault == "busy" and self.server.state.first(self.path)
-        if once or fault == "busy-forever":
+        if fault in ("busy", "busy-date") and not self.server.state.first(self.path):
+            return False
+        if fault == "busy-date":
+            date = email.utils.formatdate(time.time() + 3, usegmt=True)
+            self.error(503, "UNAVAILABLE", {"Retry-After": date})
+        elif fault in ("busy", "busy-forever"):
             self.error(429, "TOOMANYREQUESTS", {"Retry-After": "1"})
-            return True
-        return False
+        elif fault == "busy-hour":
+            self.error(429, "TOOMANYREQUESTS", {"Retry-After": "3600"})
+        elif fault == "teapot":
+            self.error(418, "TEAPOT")
+        elif fault in ("endless-headers", "fat-headers"):
+            self.headers_without_end(0.1 if fault == "endless-headers" else 0)
+        else:
+            return False
+        return True
+
+    def headers_without_end(self, pause):
+        self.server.state.record(server=self.name, path=self.path, status=200)
+        self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        while True:
+            self.wfile.write(b"X-Filler: %s\r\n" % (b"x" * 52))
+            self.wfile.flush()
+            time.sleep(pause)
 
     def manifest(self, fault, real, reference):
         if self.busy(fault):
@@ -277,8 +306,13 @@ class Registry(Base):
 
     def spoil_not_gzip(self, data, headers):
         """The layer's bytes are noise, and every digest on the way to them is right."""
+        self.noise(data, b"this is no gzip stream\n" * 1000)
+
+    def spoil_drip(self, data, headers):
+        self.noise(data, b"drip" * 10240)
+
+    def noise(self, data, noise):
         document = json.loads(data)
-        noise = b"this is no gzip stream\n" * 1000
         document["layers"][0]["digest"] = self.server.state.keep(noise)
         document["layers"][0]["size"] = len(noise)
         self.made(document)
@@ -288,7 +322,11 @@ class Registry(Base):
         if self.busy(fault) or self.redirected(fault, real):
             return
         if digest in state.made:
-            self.reply(200, state.made[digest], {"Content-Type": "application/octet-stream"})
+            headers = {"Content-Type": "application/octet-stream"}
+            if fault == "drip":
+                self.trickle(fault, state.made[digest], headers)
+            else:
+                self.reply(200, state.made[digest], headers)
             return
         status, _, data = state.upstream(real, {})
         if status != 200:
@@ -333,25 +371,37 @@ class Registry(Base):
 
     def blob_dropped(self, fault, data, headers):
         asked = self.headers.get("Range")
-        if self.server.state.first(self.path):
-            self.reply(200, data[:len(data) // 2], headers, len(data))
-            self.close_connection = True
-        elif asked is None or fault == "drop-once":
+        start = int(asked[len("bytes="):].split("-")[0]) if asked else 0
+        first = self.server.state.first(self.path)
+        if fault == "drop-often":
+            self.part(data, start, headers, start + len(data) // 8 + 1)
+        elif first:
+            self.part(data, 0, headers, len(data) // 2)
+        elif asked and fault == "drop-416":
+            self.error(416, "RANGE")
+        elif fault in ("drop-once", "drop-416"):
             self.reply(200, data, headers)
         else:
-            start = int(asked[len("bytes="):].split("-")[0]) + (fault == "drop-liar")
-            headers["Content-Range"] = "bytes %d-%d/%d" % (start, len(data) - 1, len(data))
-            self.reply(206, data[start:], headers)
+            self.part(data, start + (fault == "drop-liar"), headers, len(data),
+                      len(data) + (fault == "drop-liar-size"))
+
+    def part(self, data, start, headers, end, size=None):
+        """From start on, as Range asks for it; broken off at `end`."""
+        if self.headers.get("Range"):
+            headers["Content-Range"] = "bytes %d-%d/%d" % (start, len(data) - 1, size or len(data))
+        status = 206 if "Content-Range" in headers else 200
+        self.reply(status, data[start:end], headers, len(data) - start)
+        self.close_connection = end < len(data)
 
     def trickle(self, fault, data, headers):
         self.reply(200, data[:1024], headers, len(data))
         at = 1024
+        step = {"slow": 1024, "drip": 150, "stall": 0}[fault]
         while at < len(data):
             self.wfile.flush()
             time.sleep(0.1)
-            if fault == "slow":
-                self.wfile.write(data[at:at + 1024])
-                at += 1024
+            self.wfile.write(data[at:at + step])
+            at += step
         self.close_connection = True
 
 
