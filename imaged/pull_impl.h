@@ -24,6 +24,7 @@ struct job {
 	const struct layer *layer; /* of pull->image */
 	enum job_state state;
 	bool fetching, unpacking; /* a request is out */
+	bool again;		  /* its bytes were wrong once */
 	uint32_t fetch_id;
 	struct worker *unpacker;
 	char tmp[STORE_TMP_NAME];

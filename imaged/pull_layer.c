@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "../proto/base/fd.h"
+#include "../proto/base/log.h"
 
 #define PIPE_BYTES (1 << 20)
 #define STALL_MS   120000 /* without a byte */
@@ -23,12 +24,6 @@
 bool job_running(const struct job *j)
 {
 	return j->fetching || j->unpacking;
-}
-
-static void job_failed(struct job *j, struct err *why)
-{
-	err_prefix(why, "layer %.19s", j->layer->digest);
-	pull_fail(j->pull, why);
 }
 
 /* When one end of the pipe fails, so does the other: the reader sees a truncated stream, the writer
@@ -51,6 +46,36 @@ static int job_store(struct job *j, struct err *e)
 	return store_layer_commit(j->pull->all->store, j->tmp, j->image_bytes, &found, e);
 }
 
+/* Bytes that are not the blob's, as its digest or, before that could be known, unpacking has found:
+ * what lies on the way may have spoilt them, and do better the next time. */
+static bool bytes_were_wrong(const struct job *j)
+{
+	if (j->fetch_failure.code == EPIPE)
+		return j->unpack_failure.code == EBADMSG;
+	return j->fetch_failure.code == EBADMSG;
+}
+
+static void job_failed(struct job *j, struct err *why)
+{
+	struct pull *p = j->pull;
+
+	store_layer_abort(p->all->store, j->tmp);
+	if (p->state != PULL_FAILED && !j->again && bytes_were_wrong(j)) {
+		log_info("layer %.19s: %s; fetching it once more", j->layer->digest, why->text);
+		j->again = true;
+		return;
+	}
+	err_prefix(why, "layer %.19s", j->layer->digest);
+	pull_fail(p, why);
+}
+
+static void job_done(struct job *j)
+{
+	j->state = JOB_DONE;
+	j->pull->fetched = true;
+	pull_progress(j->pull, j, j->layer->size);
+}
+
 /* Both workers have answered. */
 static void job_end(struct job *j)
 {
@@ -62,15 +87,12 @@ static void job_end(struct job *j)
 	j->state = JOB_WAITING;
 	if (!cause && p->state != PULL_FAILED && job_store(j, &e) < 0)
 		cause = &e;
-	if (cause || p->state == PULL_FAILED) {
+	if (cause)
+		job_failed(j, cause);
+	else if (p->state == PULL_FAILED)
 		store_layer_abort(p->all->store, j->tmp);
-		if (cause)
-			job_failed(j, cause);
-	} else {
-		j->state = JOB_DONE;
-		p->fetched = true;
-		pull_progress(p, j, j->layer->size);
-	}
+	else
+		job_done(j);
 	pulls_kick(p->all);
 }
 
@@ -130,7 +152,8 @@ static void on_stall(void *arg)
 
 	if (!e.code)
 		err_set(&e, ETIMEDOUT, "no data for %d seconds", STALL_MS / 1000);
-	job_failed(j, &e);
+	err_prefix(&e, "layer %.19s", j->layer->digest);
+	pull_fail(j->pull, &e);
 }
 
 static int open_pipe(int ends[2], struct err *e)
@@ -181,7 +204,8 @@ void job_start(struct job *j)
 	} else {
 		worker_put(j->unpacker);
 		j->unpacker = NULL;
-		job_failed(j, &e);
+		err_prefix(&e, "layer %.19s", j->layer->digest);
+		pull_fail(j->pull, &e);
 	}
 	fd_close(&ends[0]);
 	fd_close(&ends[1]);

@@ -24,6 +24,8 @@ FAULTS = {
     "wrong-config": "the image config alone has its last byte flipped",
     "wrong-layer": "every layer has its last byte flipped",
     "wrong-manifest": "a manifest that doesn't have the digest it is asked by or announced with",
+    "spoilt-once": "the first answer for each layer has its last byte flipped",
+    "spoilt-early": "the first answer for each layer is noise from its second half on",
     "truncated-blob": "the connection ends in the middle of a layer, its full length announced",
     "drop-once": "the first request for a layer ends half way; Range is not heeded",
     "drop-range": "the same, and Range is heeded",
@@ -350,6 +352,11 @@ class Registry(Base):
         if fault == "wrong-digest" or fault == ("wrong-layer" if layer else "wrong-config"):
             self.reply(200, data[:-1] + bytes([data[-1] ^ 1]), headers)
         elif not layer:
+            self.reply(200, data, headers)
+        elif fault.startswith("spoilt-"):
+            keep = len(data) - 1 if fault == "spoilt-once" else len(data) // 2
+            if self.server.state.first(self.path):
+                data = data[:keep] + bytes(b ^ 0x55 for b in data[keep:])
             self.reply(200, data, headers)
         elif fault.startswith("drop-"):
             self.blob_dropped(fault, data, headers)

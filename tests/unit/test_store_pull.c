@@ -59,6 +59,8 @@ struct world {
 	bool hold;	   /* keep blobs back */
 	char layers[2][8]; /* of the images that "…:a" and "…:b" mean */
 	char fail_blob;	   /* this one breaks off */
+	char spoilt;	   /* this one has the wrong digest, */
+	int spoilt_times;  /* so often */
 	char wrong_diff;   /* this one unpacks to something else */
 	char full_disk;	   /* this one doesn't fit */
 	char implied[8];   /* these leave directories out */
@@ -121,7 +123,10 @@ static void send_blob(struct world *w, uint32_t id, int out, const char *text)
 	}
 	fd_write_all(out, text, strlen(text));
 	close(out);
-	chan_done(w->fetch, id);
+	if (text[7] == w->spoilt && w->spoilt_times-- > 0)
+		chan_fail(w->fetch, id, &(struct err){EBADMSG, "digest mismatch"});
+	else
+		chan_done(w->fetch, id);
 }
 
 static void on_fetch_blob(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
@@ -567,6 +572,33 @@ static void registry_that_breaks_off_is_named(void **state)
 	assert_true(w->answers[1].pulled);
 }
 
+static void spoilt_layer_comes_once_more(void **state)
+{
+	struct world *w = *state;
+
+	w->spoilt = '2';
+	w->spoilt_times = 1;
+	ask(w, "x:a", NULL);
+	wait_answers(w, 1);
+	assert_true(w->answers[0].pulled);
+	assert_int_equal(w->n_blobs, 3);
+	assert_int_equal(count_files(w, "layers"), 2);
+	assert_int_equal(count_files(w, "tmp"), 0);
+}
+
+static void spoilt_layer_comes_once_more_only(void **state)
+{
+	struct world *w = *state;
+
+	w->spoilt = '2';
+	w->spoilt_times = 9;
+	ask(w, "x:a", NULL);
+	wait_answers(w, 1);
+	assert_string_equal(w->answers[0].text, "layer sha256:222222222222: digest mismatch");
+	assert_int_equal(w->n_blobs, 3);
+	assert_nothing_left(w);
+}
+
 static void full_disk_is_named(void **state)
 {
 	struct world *w = *state;
@@ -805,6 +837,8 @@ int main(void)
 		PULL_TEST(same_layer_twice_in_an_image),
 		PULL_TEST(wrong_content_is_refused),
 		PULL_TEST(registry_that_breaks_off_is_named),
+		PULL_TEST(spoilt_layer_comes_once_more),
+		PULL_TEST(spoilt_layer_comes_once_more_only),
 		PULL_TEST(full_disk_is_named),
 		PULL_TEST(worker_that_lies_about_digests),
 		PULL_TEST(unknown_image_is_the_fetchers_sentence),
