@@ -26,6 +26,7 @@ struct blob {
 	uint64_t told_ns;   /* when progress was last reported */
 	struct watch *room; /* waits for room in the pipe */
 	bool paused;	    /* the get waits for it too */
+	bool reading_back;  /* of what was kept there may be more */
 	struct err failure;
 	char pending[HTTP_CHUNK_MAX]; /* taken from the get, not yet in the pipe: `left` bytes from
 					 `at` */
@@ -37,6 +38,7 @@ static void blob_free(struct blob *b)
 	watch_free(b->room);
 	sha256_free(b->sum);
 	fd_close(&b->q.out);
+	fd_close(&b->q.kept);
 	free(b);
 }
 
@@ -64,6 +66,16 @@ static void finish(struct blob *b)
 
 /* ---- into the pipe ---- */
 
+static void tell_progress(struct blob *b)
+{
+	uint64_t now = time_mono_ns();
+
+	if (now - b->told_ns < BLOB_PROGRESS_MS * 1000000ULL)
+		return;
+	b->told_ns = now;
+	b->q.on_progress(b->q.arg, b->received);
+}
+
 /* How much of it the pipe took, or -errno; 0 when it is full. */
 static ssize_t put(struct blob *b, const char *p, size_t n)
 {
@@ -82,6 +94,7 @@ static ssize_t put(struct blob *b, const char *p, size_t n)
 }
 
 static void on_room(void *arg, int what);
+static void ask_for_rest(struct blob *b);
 
 static int wait_for_room(struct blob *b)
 {
@@ -120,19 +133,48 @@ static void end_early(struct blob *b)
 	finish(b);
 }
 
+static void take(struct blob *b, const void *p, size_t n)
+{
+	sha256_add(b->sum, p, n);
+	b->received += n;
+}
+
+/* The next piece of what was kept, which is summed as if it came now. False when there is no more.
+ */
+static bool read_back(struct blob *b)
+{
+	size_t max = (size_t)MIN((uint64_t)sizeof(b->pending), b->q.size - b->received);
+	ssize_t n = read(b->q.kept, b->pending, max);
+
+	if (n <= 0)
+		return false;
+	take(b, b->pending, (size_t)n);
+	b->at = 0;
+	b->left = (size_t)n;
+	tell_progress(b);
+	return true;
+}
+
 static void on_room(void *arg, int what)
 {
 	struct blob *b = arg;
-	ssize_t w = put(b, b->pending + b->at, b->left);
+	ssize_t w;
 
 	(void)what;
+	if (b->reading_back && b->left == 0 && !read_back(b)) {
+		b->reading_back = false;
+		watch_change(b->room, 0);
+		ask_for_rest(b);
+		return;
+	}
+	w = put(b, b->pending + b->at, b->left);
 	if (w < 0) {
 		end_early(b);
 		return;
 	}
 	b->at += (size_t)w;
 	b->left -= (size_t)w;
-	if (b->left > 0)
+	if (b->left > 0 || b->reading_back)
 		return;
 	watch_change(b->room, 0);
 	if (!b->get) {
@@ -144,16 +186,6 @@ static void on_room(void *arg, int what)
 }
 
 /* ---- from the registry ---- */
-
-static void tell_progress(struct blob *b)
-{
-	uint64_t now = time_mono_ns();
-
-	if (now - b->told_ns < BLOB_PROGRESS_MS * 1000000ULL)
-		return;
-	b->told_ns = now;
-	b->q.on_progress(b->q.arg, b->received);
-}
 
 static size_t on_data(void *arg, const char *p, size_t n)
 {
@@ -168,8 +200,9 @@ static size_t on_data(void *arg, const char *p, size_t n)
 			b->q.size);
 		return HTTP_ABORT;
 	}
-	sha256_add(b->sum, p, n);
-	b->received += n;
+	take(b, p, n);
+	if (b->q.kept >= 0 && fd_write_all(b->q.kept, p, n) < 0)
+		fd_close(&b->q.kept); /* it was for later; a full disk ends the unpacking, too */
 	if (pass_on(b, p, n) < 0)
 		return HTTP_ABORT;
 	tell_progress(b);
@@ -202,32 +235,65 @@ static void on_get_done(void *arg, struct get *g, const struct err *failure)
 		finish(b);
 }
 
-struct blob *blob_start(struct loop *l, const struct blob_request *q, struct err *e)
+/* NULL with a sentence in b->failure. */
+static struct get *start_get(struct blob *b)
 {
 	char path[sizeof("blobs/") + DIGEST_TEXT_MAX];
+	const struct get_request want = {
+		.path = path,
+		.on_data = on_data,
+		.on_done = on_get_done,
+		.arg = b,
+		.size = b->q.size,
+		.from = b->received,
+	};
+
+	snprintf(path, sizeof(path), "blobs/%s", b->digest);
+	return get_start(b->q.session, &want, &b->failure);
+}
+
+/* What was kept has been passed on. */
+static void ask_for_rest(struct blob *b)
+{
+	if (b->received < b->q.size && (b->get = start_get(b)))
+		return;
+	if (!b->failure.code)
+		check(b);
+	finish(b);
+}
+
+static int start(struct blob *b)
+{
+	b->sum = sha256_new();
+	if (!b->sum)
+		return err_set(&b->failure, ENOMEM, "out of memory");
+	fd_set_nonblock(b->q.out, true);
+	/* Only faster; fails on what is no pipe, or over the user's share (pipe(7)). */
+	(void)fcntl(b->q.out, F_SETPIPE_SZ, PIPE_BYTES);
+	b->reading_back = b->q.kept >= 0;
+	if (b->reading_back)
+		return wait_for_room(b);
+	b->get = start_get(b);
+	return b->get ? 0 : -b->failure.code;
+}
+
+struct blob *blob_start(struct loop *l, const struct blob_request *q, struct err *e)
+{
 	struct blob *b = calloc(1, sizeof(*b));
-	struct get_request want = {
-		.path = path, .on_data = on_data, .on_done = on_get_done, .arg = b};
-	int out = q->out;
+	int out = q->out, kept = q->kept;
 
 	if (!b) {
 		fd_close(&out);
+		fd_close(&kept);
 		err_set(e, ENOMEM, "out of memory");
 		return NULL;
 	}
 	b->loop = l;
 	b->q = *q;
 	digest_copy(b->digest, q->digest);
-	b->sum = sha256_new();
-	fd_set_nonblock(out, true);
-	/* Only faster; fails on what is no pipe, or over the user's share (pipe(7)). */
-	(void)fcntl(out, F_SETPIPE_SZ, PIPE_BYTES);
-	snprintf(path, sizeof(path), "blobs/%s", b->digest);
-	want.size = q->size;
-	if (!b->sum)
-		err_set(e, ENOMEM, "out of memory");
-	else if ((b->get = get_start(q->session, &want, e)))
+	if (start(b) == 0)
 		return b;
+	*e = b->failure;
 	blob_free(b);
 	return NULL;
 }

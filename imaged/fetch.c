@@ -257,6 +257,7 @@ static int start_blob(struct fetch *f, struct chan *c, uint32_t id, const struct
 		return err_set(e, ENOMEM, "out of memory");
 	q.session = n->session;
 	q.out = frame_take_fd(frame, m->out);
+	q.kept = frame_take_fd(frame, m->kept);
 	q.arg = j;
 	j->blob = blob_start(f->registry.loop, &q, e);
 	if (j->blob) {

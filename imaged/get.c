@@ -213,6 +213,7 @@ struct get *get_start(struct session *s, const struct get_request *q, struct err
 		goto fail;
 	g->session = s;
 	g->q = *q;
+	g->received = q->from;
 	g->tries = 1;
 	g->deadline_ns = time_mono_ns() + patience_ms(g) * 1000000;
 	g->next = s->gets;

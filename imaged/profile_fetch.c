@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 
 #include "imaged.h"
+#include "manifest.h"
 
 /* Its own; nptl(7). */
 #define SIG_LIBC_CANCEL 32
@@ -20,7 +21,8 @@
 
 static const struct priv_rlimit rlimits[] = {
 	{RLIMIT_NOFILE, 256,
-		"32 blobs: a pipe and a connection each; name lookups; channel, loop, log"},
+		"32 blobs: a pipe, a connection and a file each; name lookups; channel, loop, log"},
+	{RLIMIT_FSIZE, MANIFEST_LAYER_MAX, "what is kept of a blob is no larger than one can be"},
 	{RLIMIT_CORE, 0, "passwords and tokens are in memory"},
 	{-1, 0, NULL},
 };

@@ -134,6 +134,7 @@ static void pull_end_failed(struct pull *p)
 		chan_fail(p->waiters[i].chan, p->waiters[i].id, &p->failure);
 	pull_dirs_drop(p);
 	drop_layers(p);
+	pull_partials_end(p);
 	pull_free(p);
 }
 
@@ -153,6 +154,7 @@ static void pull_end(struct pull *p)
 		pull_tell(p->waiters[i].chan, p->waiters[i].id,
 			store_by_id(p->all->store, p->image.id), p->ref, p->fetched || is_new);
 	drop_layers(p);
+	pull_partials_end(p);
 	pull_free(p);
 }
 
@@ -429,6 +431,7 @@ void pulls_free(struct pulls *all)
 	while (all->first)
 		pull_free(all->first);
 	watch_free(all->kick);
+	watch_free(all->sweep);
 	free(all);
 }
 

@@ -4,7 +4,8 @@
  * the reference means, then joins, for each layer that isn't here, the fetch worker's output to an
  * unpack worker's input by a pipe, checks what both say, and takes the layer in. Equal pulls are
  * one, and a layer that two pulls want is fetched once. A pull that fails leaves nothing: layers
- * that it alone needed go. Nothing here waits; runs in the mounter.
+ * that it alone needed go, but for the bytes of layers that
+ * the next one can go on with. Nothing here waits; runs in the mounter.
  */
 #pragma once
 

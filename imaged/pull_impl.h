@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the files of pulls share: pull.c has the pull, pull_start.c its beginning, pull_layer.c one
- * layer of it, pull_dirs.c its directory image.
+ * layer of it, pull_partial.c what stays of those that fail, pull_dirs.c its directory image.
  */
 #pragma once
 
@@ -72,6 +72,7 @@ struct pull {
 	uint64_t dirs_bytes;
 	bool dirs_settled; /* it is made, or not needed */
 	bool fetched;
+	bool bare; /* nothing of it is kept: the disk is full */
 };
 
 struct pulls {
@@ -79,7 +80,7 @@ struct pulls {
 	struct workers *workers;
 	struct pull *first;
 	struct loop *loop;
-	struct watch *kick;
+	struct watch *kick, *sweep;
 	void (*want)(void *arg, const char *kind);
 	void (*over)(void *arg, const char *kind, uint32_t name);
 	void *want_arg;
@@ -108,6 +109,13 @@ void job_start(struct job *j);
 void job_kill(struct job *j);
 bool job_running(const struct job *j);
 void job_on_progress(struct pulls *all, uint32_t fetch_id, uint64_t bytes);
+
+/* What is kept of a layer, to be gone on with; -1: nothing can be. */
+int pull_partial_open(const struct pull *p, const struct layer *l);
+/* There is no space: what is kept is given up for it. True if there is a point in trying again. */
+bool pull_partials_yield(struct pull *p);
+/* The pull has ended: what was kept of its layers goes, or stays for the next. */
+void pull_partials_end(struct pull *p);
 
 /* Once all layers are here: true when the directory image is made or not needed. Fails the pull if
  * it can't be made. */

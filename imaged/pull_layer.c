@@ -60,8 +60,12 @@ static void job_failed(struct job *j, struct err *why)
 	struct pull *p = j->pull;
 
 	store_layer_abort(p->all->store, j->tmp);
+	if (p->state != PULL_FAILED && (why->code == ENOSPC || why->code == EDQUOT) &&
+		pull_partials_yield(p))
+		return;
 	if (p->state != PULL_FAILED && !j->again && bytes_were_wrong(j)) {
 		log_info("layer %.19s: %s; fetching it once more", j->layer->digest, why->text);
+		store_partial_drop(p->all->store, j->layer->digest);
 		j->again = true;
 		return;
 	}
@@ -169,6 +173,7 @@ static int open_pipe(int ends[2], struct err *e)
 static void job_send(struct job *j, const int ends[2], int out)
 {
 	struct pull *p = j->pull;
+	_cleanup_fd_ int kept = pull_partial_open(p, j->layer);
 	MSG_DECLARE(fetch_blob, fetch);
 	MSG_DECLARE(unpack_layer, unpack);
 
@@ -178,6 +183,7 @@ static void job_send(struct job *j, const int ends[2], int out)
 	fetch.digest = j->layer->digest;
 	fetch.size = j->layer->size;
 	fetch.out = ends[1];
+	fetch.kept = kept;
 	j->state = JOB_RUNNING;
 	j->fetch_failure.code = j->unpack_failure.code = 0;
 	j->bytes = j->counted = j->told_ns = 0;

@@ -47,6 +47,7 @@ struct get_request {
 	 * transfer had to be taken up again. */
 	size_t (*on_data)(void *arg, const char *p, size_t n);
 	uint64_t size; /* of the blob */
+	uint64_t from; /* so many of its bytes are here already */
 	/* Ends it, once; the get is freed after this returns. ENOENT when the registry says that
 	 * there is no such thing. */
 	void (*on_done)(void *arg, struct get *g, const struct err *failure);

@@ -39,6 +39,7 @@ void store_free(struct store *s)
 	fd_close(&s->records_dir);
 	fd_close(&s->tmp_dir);
 	fd_close(&s->unsettled_dir);
+	fd_close(&s->partial_dir);
 	free(s);
 }
 

@@ -5,6 +5,7 @@
  *	dirs/HEX.erofs		an image's directory image (layer_dirs.h), by the image's id
  *	records/HEX		struct image, by the image's id; references are in the records
  *	tmp/			what is being unpacked; emptied on start
+ *	partial/HEX		what has come of a blob, by its digest (store_partial.c)
  *	unsettled/		marks of files that may not be on the disk yet (settle.h)
  * Everything appears under its name by rename(2) alone, and a start removes what no record names.
  * Runs in the mounter, trusts its own files, and checks what a worker claims an image to be. Calls
@@ -55,6 +56,15 @@ int store_layer_commit(
 void store_layer_abort(struct store *s, const char *name);
 /* Removes a layer unless a record names it. */
 void store_layer_release(struct store *s, const char *digest);
+
+/* What is kept of a blob of `size` bytes, or an empty file for it, to be read and written; its
+ * bytes are to be judged again. -1: there is no place for it, which a pull can do without. */
+int store_partial_open(struct store *s, const char *digest, uint64_t size);
+void store_partial_drop(struct store *s, const char *digest);
+void store_partial_settle(struct store *s, const char *digest); /* drops it if nothing has come */
+void store_partials_drop(struct store *s);			/* all of them */
+/* Removes what is old, too much, or of a layer that is here. Done on start, too. */
+int store_partials_sweep(struct store *s, struct err *e);
 
 /* Takes it in as directory image of the image, whose record comes next: with the first record of
  * an id it is decided whether there is one. */

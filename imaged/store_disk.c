@@ -248,8 +248,7 @@ static int record_load(struct store *s, const char *name, struct err *e)
 	return r;
 }
 
-/* Calls fn for each name in the directory but . and .. */
-static int each_name(
+int store_each_name(
 	int dir, void (*fn)(struct store *s, const char *name), struct store *s, struct err *e)
 {
 	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -382,6 +381,7 @@ int store_open(int dir, const char *boot_id, struct store **ret, struct err *e)
 	if (!s)
 		return err_set(e, ENOMEM, "out of memory");
 	s->layers_dir = s->dirs_dir = s->records_dir = s->tmp_dir = s->unsettled_dir = -1;
+	s->partial_dir = -1;
 	snprintf(s->boot_id, sizeof(s->boot_id), "%s", boot_id);
 	r = open_dir(dir, "layers", &s->layers_dir, e);
 	if (r == 0)
@@ -393,18 +393,22 @@ int store_open(int dir, const char *boot_id, struct store **ret, struct err *e)
 	if (r == 0)
 		r = open_dir(dir, "unsettled", &s->unsettled_dir, e);
 	if (r == 0)
-		r = each_name(s->tmp_dir, sweep_tmp, s, e);
+		r = open_dir(dir, "partial", &s->partial_dir, e);
 	if (r == 0)
-		r = each_name(s->unsettled_dir, sweep_mark, s, e);
+		r = store_each_name(s->tmp_dir, sweep_tmp, s, e);
 	if (r == 0)
-		r = each_name(s->records_dir, load_one, s, e);
+		r = store_each_name(s->unsettled_dir, sweep_mark, s, e);
+	if (r == 0)
+		r = store_each_name(s->records_dir, load_one, s, e);
 	if (r == 0)
 		r = settle_refs(s, e);
 	release_layers(s);
 	if (r == 0)
-		r = each_name(s->layers_dir, sweep_layer, s, e);
+		r = store_each_name(s->layers_dir, sweep_layer, s, e);
 	if (r == 0)
-		r = each_name(s->dirs_dir, sweep_dirs, s, e);
+		r = store_each_name(s->dirs_dir, sweep_dirs, s, e);
+	if (r == 0)
+		r = store_partials_sweep(s, e);
 	if (r < 0) {
 		store_free(s);
 		return r;

@@ -26,14 +26,23 @@ struct stored_layer {
 	uint64_t implied;
 };
 
+/* What is in partial/. */
+struct partials {
+	unsigned int n;
+	uint64_t bytes;
+	int64_t oldest_at;
+	char oldest[DIGEST_TEXT_MAX];
+};
+
 struct store {
-	int layers_dir, dirs_dir, records_dir, tmp_dir, unsettled_dir;
+	int layers_dir, dirs_dir, records_dir, tmp_dir, unsettled_dir, partial_dir;
 	char boot_id[BOOT_ID_MAX];
 	struct record **records; /* by id */
 	uint32_t n_records;
 	struct stored_layer *layers;
 	uint32_t n_layers;
 	uint32_t tmp_serial;
+	struct partials partials; /* as last counted */
 };
 
 void record_free(struct record *r);
@@ -44,5 +53,8 @@ int record_write(struct store *s, const struct image *image, struct err *e);
 int record_unlink(struct store *s, const char *id, struct err *e);
 void layer_unlink(struct store *s, const char *digest);
 void dirs_unlink(struct store *s, const char *id);
+/* Calls fn for each name in the directory but . and .. */
+int store_each_name(
+	int dir, void (*fn)(struct store *s, const char *name), struct store *s, struct err *e);
 /* Adds the disk that the directory image takes. */
 int dirs_add_size(const struct store *s, const char *id, uint64_t *size, struct err *e);

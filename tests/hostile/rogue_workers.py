@@ -90,6 +90,7 @@ class Fetch(Worker):
         if name == "fetch_image":
             self.resolve(ident, body)
         elif name == "fetch_blob":
+            self.kept += fds[1:]
             self.blob(ident, body, fds[0])
 
     def resolve(self, ident, body):

@@ -52,14 +52,19 @@ teardown()
 	cat "$t/log" 2>/dev/null || true
 }
 
-# fetch_start [OPTION...]: blobs may go to descriptors 20 to 24, each once; they are the files blob0 to blob4
+# fetch_start [OPTION...]: blobs may go to descriptors 20 to 24, each once; they are the files blob0 to blob4.
+# 26 is a pipe, whose bytes are in the file piped; 25 is the file kept.
 fetch_start()
 {
 	fetch_stop
-	mkfifo "$t/in" "$t/out"
+	mkfifo "$t/in" "$t/out" "$t/pipe"
+	cat "$t/pipe" >"$t/piped" 3>&- 9>&- &
+	exec 25<>"$t/kept"
+	[ -z "${readonly:-}" ] || exec 25<"$t/kept"
 	"$bin" --fetch --debug "$@" <"$t/in" >"$t/out" 2>>"$t/log" 3>&- 9>&- \
-		20>"$t/blob0" 21>"$t/blob1" 22>"$t/blob2" 23>"$t/blob3" 24>"$t/blob4" &
+		20>"$t/blob0" 21>"$t/blob1" 22>"$t/blob2" 23>"$t/blob3" 24>"$t/blob4" 26>"$t/pipe" &
 	fetcher=$!
+	exec 25>&-
 	exec 7>"$t/in" 8<"$t/out"
 }
 
@@ -70,7 +75,7 @@ fetch_stop()
 	kill "$fetcher" 2>/dev/null || true
 	wait "$fetcher" || true
 	fetcher=
-	rm -f "$t/in" "$t/out"
+	rm -f "$t/in" "$t/out" "$t/pipe"
 }
 
 # say LINE: sends it; heard: leaves the next reply in $reply, progress events aside
@@ -329,6 +334,83 @@ requests()
 		ask "$(blob_line 0)"
 		says 'another part of the blob'
 	done
+}
+
+# keep FAULT: asks for busybox's layer with what is in the file kept
+keep()
+{
+	fetch_start
+	resolve "$FAULTS/$1/busybox"
+	: >"$DIR/faults/requests"
+	ask "fetch_blob session=$session digest=${digests[0]} size=${sizes[0]} out=@fd:26 kept=@fd:25"
+	fetch_stop
+	answers=$(requests true | jq -r '"\(.status)\(.range // "")"' | tr '\n' ' ')
+}
+
+# whole FILE...: each is the layer
+whole()
+{
+	local f
+
+	for f; do
+		[ "sha256:$(sha256sum <"$f" | cut -c1-64)" = "${digests[0]}" ] || return 1
+	done
+}
+
+@test "what is kept of a blob goes first, what comes is added, and the sum is over all of it" {
+	keep good
+	[ "$reply" = done ]
+	[ "$answers" = "200 " ]
+	whole "$t/piped" "$t/kept"
+	size=$(stat -c %s "$t/kept")
+	cp "$t/kept" "$t/all"
+	# All but a hundredth, and all.
+	truncate -s $((size * 99 / 100)) "$t/kept"
+	keep good-range
+	[ "$reply" = done ]
+	[ "$answers" = "206bytes=$((size * 99 / 100))- " ]
+	whole "$t/piped" "$t/kept"
+	keep good-range
+	[ "$reply" = done ]
+	[ -z "$answers" ]
+	whole "$t/piped"
+	# Servers that know no ranges, in both ways.
+	truncate -s 1000 "$t/kept"
+	keep good
+	[ "$reply" = done ]
+	[ "$answers" = "200bytes=1000- " ]
+	whole "$t/piped" "$t/kept"
+	# Their first answer is another.
+	for fault in drop-416 drop-liar-size; do
+		! curl -sfo /dev/null "http://$FAULTS/v2/$fault/busybox/blobs/${digests[0]}" || false
+	done
+	truncate -s 1000 "$t/kept"
+	keep drop-416
+	[ "$reply" = done ]
+	[ "$answers" = "416bytes=1000- 200 " ]
+	whole "$t/piped" "$t/kept"
+	truncate -s 1000 "$t/kept"
+	keep drop-liar-size
+	says 'another part of the blob'
+	[ "$answers" = "206bytes=1000- " ]
+	[ "$(stat -c %s "$t/kept")" = 1000 ]
+}
+
+@test "what is kept and wrong is found out at the end, whatever its length" {
+	keep good
+	size=$(stat -c %s "$t/kept")
+	for n in 1 $((size / 2)) "$size" $((size + 1000)); do
+		head -c "$n" /dev/zero >"$t/kept"
+		keep good-range
+		says "layer ${digests[0]}: digest mismatch: got sha256:"
+	done
+}
+
+@test "a blob is fetched though it can't be kept" {
+	readonly=yes keep good
+	[ ! -s "$t/kept" ]
+	[ "$reply" = done ]
+	whole "$t/piped"
 }
 
 @test "a server that refuses ranges is asked for all, one that breaks off every time is followed to the end" {

@@ -16,6 +16,7 @@ setup_file()
 
 teardown_file()
 {
+	ENGINE_PID=$(cat "$ENGINE_DIR/pid" 2>/dev/null || echo "$ENGINE_PID")
 	engine_stop
 }
 
@@ -24,11 +25,14 @@ setup()
 	fault=$(cat "$ENGINE_DIR/fault/addr")
 	mapfile -t layers < <(skopeo inspect --tls-verify=false "docker://$REGISTRY/whiteouts" | jq -r '.Layers[]')
 	layer=${layers[0]} # a megabyte; the others are small
+	# A test has started the engine anew: then it has another pid than setup_file knows.
+	ENGINE_PID=$(cat "$ENGINE_DIR/pid" 2>/dev/null || echo "$ENGINE_PID")
 	forget
 }
 
 teardown()
 {
+	rm -f "$ENGINE_STATE"/images/partial/*
 	engine_unchanged
 }
 
@@ -36,7 +40,75 @@ teardown()
 forget()
 {
 	ctl images -q | sort -u | xargs -r "$engine_bin/ctl" rmi -f >/dev/null
+	rm -f "$ENGINE_STATE"/images/partial/*
+	curl -fs "http://$fault/fall-ill"
 	: >"$ENGINE_DIR/fault/requests"
+}
+
+heal()
+{
+	curl -fs "http://$fault/heal"
+	: >"$ENGINE_DIR/fault/requests"
+}
+
+# kept: how much of the layer is kept
+kept()
+{
+	stat -c %s "$ENGINE_STATE/images/partial/${layer#sha256:}" 2>/dev/null || echo 0
+}
+
+keeps()
+{
+	[ "$(kept)" -ge "$1" ]
+}
+
+# pulling KIND [BYTES]: a pull whose layer has come so far; its ctl is $puller, its words are in $ENGINE_DIR/pulled
+pulling()
+{
+	"$engine_bin/ctl" pull "$fault/$1/whiteouts" >"$ENGINE_DIR/pulled" 2>&1 3>&- &
+	puller=$!
+	wait_until 20 keeps "${2:-40000}"
+}
+
+# ranges: what was asked for of the layer
+ranges()
+{
+	jq -r "select(.path | contains(\"$layer\")) | .range" "$ENGINE_DIR/fault/requests" | tr '\n' ' '
+}
+
+# the one of the engine's processes that is imaged [--fetch]
+imaged_pid()
+{
+	local pid words
+
+	for pid in $(cat "/proc/$ENGINE_PID"/task/*/children); do
+		words=$(tr '\0' ' ' <"/proc/$pid/cmdline")
+		[[ $words != "imaged ${1:---state-dir} "* ]] || echo "$pid"
+	done
+}
+
+# halt: ends the engine in the middle of a pull
+halt()
+{
+	engine_halt || [ -z "$ENGINE_PID" ] # which is not always this shell's child
+	! wait $puller || false
+}
+
+launch()
+{
+	engine_launch
+	echo "$ENGINE_PID" >"$ENGINE_DIR/pid"
+}
+
+# goes_on_from BYTES: the next pull asks for the rest of the layer, and for nothing that has come whole
+goes_on_from()
+{
+	heal
+	run -0 ctl pull -q "$fault/$kind/whiteouts"
+	[ "$(ranges)" = "bytes=$1- " ]
+	[ "$(asked)" = "206 " ]
+	[ -z "$(ls "$ENGINE_STATE/images/partial")" ]
+	run -0 ctl run --rm "$fault/$kind/whiteouts" true
 }
 
 # asked [DIGEST]: how the fault registry answered each request for the layer, in order
@@ -65,4 +137,80 @@ asked()
 	run -1 --separate-stderr ctl pull -q "$fault/not-gzip/busybox"
 	[[ $stderr = *"not a gzip, zstd or tar stream"* ]]
 	[ "$(jq -r 'select(.path | contains("blobs")) | .status' "$ENGINE_DIR/fault/requests" | wc -l)" = 2 ]
+}
+
+@test "cut at 99 %: one sentence, and the next pull fetches the hundredth that is missing" {
+	kind=cut
+	run -1 --separate-stderr ctl pull -q "$fault/cut/whiteouts"
+	[ "$stderr" = "ctl: pull: layer ${layer:0:19}: registry $fault: answers 503" ]
+	[ "$(asked | cut -d ' ' -f 1-3)" = "200 503 503" ]
+	size=$(kept)
+	[ "$size" -gt 1000000 ]
+	[ -z "$(find "$ENGINE_STATE"/images/{layers,dirs,tmp,records} -type f)" ]
+	[ "$(stat -c %a%u "$ENGINE_STATE/images/partial" "$ENGINE_STATE/images/partial/${layer#sha256:}" | tr '\n' ' ')" = "7000 6000 " ]
+	goes_on_from "$size"
+	[ -z "$(asked "${layers[1]}")$(asked "${layers[2]}")" ]
+}
+
+@test "imaged killed, and its workers: the next pull goes on where this one was" {
+	kind=crawl
+	for whose in --state-dir --fetch --unpack; do
+		forget
+		pulling crawl
+		# shellcheck disable=SC2046
+		kill -KILL $(imaged_pid $whose)
+		! wait $puller || false
+		[ "$(grep -c '^ctl: ' "$ENGINE_DIR/pulled")" = 1 ]
+		# The fetch worker ends when its channel does.
+		wait_until 10 eval '[ -z "$(imaged_pid --fetch)" ]'
+		size=$(kept)
+		[ "$size" -ge 40000 ]
+		wait_until 20 ctl images
+		goes_on_from "$size"
+	done
+}
+
+@test "the engine stopped and started: so it is after that, and old pieces go" {
+	kind=crawl
+	pulling crawl
+	halt
+	size=$(kept)
+	[ "$size" -ge 40000 ]
+	old=$ENGINE_STATE/images/partial/$(printf '7%.0s' {1..64})
+	touch -d '8 days ago' "$old"
+	launch
+	wait_until 10 [ ! -e "$old" ]
+	goes_on_from "$size"
+	forget
+	engine_picture
+}
+
+@test "a machine that lost power: what is kept and wrong costs one more download of that layer" {
+	kind=crawl
+	for spoil in tail head; do
+		forget
+		pulling crawl
+		halt
+		piece=$ENGINE_STATE/images/partial/${layer#sha256:}
+		size=$(kept)
+		at=$((size - 4096))
+		[ $spoil = tail ] || at=0
+		dd if=/dev/zero of="$piece" bs=1 count=4096 seek=$at conv=notrunc status=none
+		[ "$(kept)" = "$size" ]
+		launch
+		heal
+		run -0 ctl pull -q "$fault/crawl/whiteouts"
+		# Bytes that unpacking stumbles over at once are not worth asking for the rest.
+		[[ $(ranges) =~ ^("bytes=$size- ")?"null "$ ]]
+		run -0 ctl run --rm "$fault/crawl/whiteouts" true
+	done
+	forget
+	engine_picture
+}
+
+@test "what is wrong with the image, or full, leaves nothing to go on with" {
+	for kind in wrong-layer not-gzip not-found drop-liar teapot; do
+		run -1 ctl pull -q "$fault/$kind/whiteouts"
+		[ -z "$(ls "$ENGINE_STATE/images/partial")" ]
+	done
 }

@@ -19,7 +19,8 @@ import time
 import urllib.parse
 
 FAULTS = {
-    "good": "nothing is spoilt",
+    "good": "nothing is spoilt, Range is not heeded",
+    "good-range": "nothing is spoilt, Range is heeded",
     "wrong-digest": "every blob has its last byte flipped",
     "wrong-config": "the image config alone has its last byte flipped",
     "wrong-layer": "every layer has its last byte flipped",
@@ -27,6 +28,8 @@ FAULTS = {
     "spoilt-once": "the first answer for each layer has its last byte flipped",
     "spoilt-early": "the first answer for each layer is noise from its second half on",
     "truncated-blob": "the connection ends in the middle of a layer, its full length announced",
+    "cut": "a layer of 64 KiB and more ends after 99 % of it, and the rest is refused by 503, until /heal is asked for",
+    "crawl": "a layer of 64 KiB and more comes at 20 KiB a second, until /heal is asked for; Range is heeded",
     "drop-once": "the first request for a layer ends half way; Range is not heeded",
     "drop-range": "the same, and Range is heeded",
     "drop-liar": "the same, and Range is answered with another part",
@@ -79,6 +82,7 @@ class State:
         self.args = args
         self.lock = threading.Lock()
         self.seen = set()
+        self.healed = False
         self.made = {}
         self.elsewhere = {}
         self.log = open(args.log, "a", encoding="utf-8")
@@ -160,6 +164,10 @@ class Registry(Base):
         parts = urllib.parse.urlsplit(self.path).path.split("/")
         if self.path in ("/v2/", "/v2"):
             self.ping()
+            return
+        if self.path in ("/heal", "/fall-ill"):
+            self.server.state.healed = self.path == "/heal"
+            self.reply(200, b"")
             return
         fault = parts[2] if len(parts) > 4 and parts[1] == "v2" else ""
         plain = fault[len("auth-"):] if fault.startswith(CREDENTIALS) else fault
@@ -358,7 +366,9 @@ class Registry(Base):
             if self.server.state.first(self.path):
                 data = data[:keep] + bytes(b ^ 0x55 for b in data[keep:])
             self.reply(200, data, headers)
-        elif fault.startswith("drop-"):
+        elif fault in ("cut", "crawl"):
+            self.blob_until_healed(fault, data, headers)
+        elif fault.startswith("drop-") or fault == "good-range":
             self.blob_dropped(fault, data, headers)
         elif fault == "truncated-blob":
             self.reply(200, data[:len(data) // 2], headers, len(data))
@@ -376,11 +386,32 @@ class Registry(Base):
         else:
             self.reply(200, data, headers)
 
+    def start(self):
+        asked = self.headers.get("Range")
+        return int(asked[len("bytes="):].split("-")[0]) if asked else 0
+
+    def blob_until_healed(self, fault, data, headers):
+        start = self.start()
+        if self.server.state.healed or len(data) < 1 << 16:
+            self.part(data, start, headers, len(data))
+        elif fault == "crawl":
+            self.part(data, start, headers, start + 2048)
+            for at in range(start + 2048, len(data), 2048):
+                self.wfile.flush()
+                time.sleep(0.1)
+                self.wfile.write(data[at:at + 2048])
+        elif start:
+            self.error(503, "UNAVAILABLE")
+        else:
+            self.part(data, 0, headers, len(data) * 99 // 100)
+
     def blob_dropped(self, fault, data, headers):
         asked = self.headers.get("Range")
-        start = int(asked[len("bytes="):].split("-")[0]) if asked else 0
+        start = self.start()
         first = self.server.state.first(self.path)
-        if fault == "drop-often":
+        if fault == "good-range":
+            self.part(data, start, headers, len(data))
+        elif fault == "drop-often":
             self.part(data, start, headers, start + len(data) // 8 + 1)
         elif first:
             self.part(data, 0, headers, len(data) // 2)

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "image_file.h"
@@ -281,6 +282,97 @@ static void assert_settles(struct place *p)
 	for (int i = 0; i < 500 && count_marks(p) > 0; i++)
 		usleep(10000);
 	assert_int_equal(count_marks(p), 0);
+}
+
+static int keep_some(struct place *p, const char *name, unsigned int age)
+{
+	const struct timespec times[2] = {
+		{.tv_nsec = UTIME_OMIT}, {.tv_sec = time(NULL) - (time_t)age}};
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "partial/%.64s", name);
+	fd = openat(p->dir, path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, "some", 4), 4);
+	assert_int_equal(futimens(fd, times), 0);
+	return close(fd);
+}
+
+static bool is_kept(struct place *p, const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "partial/%.64s", name);
+	return faccessat(p->dir, path, F_OK, 0) == 0;
+}
+
+static void what_came_of_a_blob_outlives_a_boot(void **state)
+{
+	struct place *p = *state;
+	char d[TEXT_MAX], x[TEXT_MAX], got[8] = "";
+	struct err e;
+	int fd = store_partial_open(p->store, digest('1', d), 9);
+
+	assert_int_equal(write(fd, "some", 4), 4);
+	close(fd);
+	store_free(p->store);
+	assert_int_equal(store_open(p->dir, "the next boot", &p->store, &e), 0);
+	fd = store_partial_open(p->store, d, 9);
+	assert_int_equal(read(fd, got, sizeof(got)), 4);
+	assert_string_equal(got, "some");
+	close(fd);
+	/* More than there can be is nothing. */
+	fd = store_partial_open(p->store, d, 3);
+	assert_int_equal(lseek(fd, 0, SEEK_END), 0);
+	close(fd);
+	/* Nor is a link followed, or another kind of file written to. */
+	store_partial_drop(p->store, d);
+	snprintf(x, sizeof(x), "partial/%.64s", d + 7);
+	assert_int_equal(symlinkat("../victim", p->dir, x), 0);
+	fd = store_partial_open(p->store, d, 9);
+	assert_true(fd >= 0);
+	assert_int_not_equal(faccessat(p->dir, "victim", F_OK, 0), 0);
+	close(fd);
+}
+
+static void what_came_of_blobs_is_bounded(void **state)
+{
+	struct place *p = *state;
+	char names[140][TEXT_MAX], d[TEXT_MAX];
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < 140; i++) {
+		snprintf(names[i], TEXT_MAX, "%064x", i);
+		keep_some(p, names[i], 1000 + i);
+	}
+	keep_some(p, "not a digest", 0);
+	keep_some(p, digest('7', d) + 7, 7 * 24 * 3600 + 60);
+	keep_some(p, digest('8', d) + 7, 7 * 24 * 3600 - 60);
+	reopen(p);
+	assert_false(is_kept(p, "not a digest"));
+	assert_false(is_kept(p, digest('7', d) + 7));
+	/* 128 stay, the newest. */
+	for (unsigned int i = 0; i < 140; i++)
+		n += is_kept(p, names[i]);
+	assert_int_equal(n, 128);
+	assert_true(is_kept(p, names[127]));
+	assert_false(is_kept(p, digest('8', d) + 7));
+}
+
+static void what_came_of_a_layer_that_is_here_goes(void **state)
+{
+	struct place *p = *state;
+	struct err e;
+	char d[TEXT_MAX];
+	bool is_new;
+
+	keep_some(p, digest('1', d) + 7, 0);
+	add_layer(p, '1', '1');
+	assert_int_equal(put_image(p, 'a', "1", "docker.io/library/x:a", &is_new, &e), 0);
+	assert_true(is_kept(p, d + 7));
+	reopen(p);
+	assert_false(is_kept(p, d + 7));
 }
 
 static void layers_settle_and_those_that_did_not_are_dropped(void **state)
@@ -557,6 +649,9 @@ int main(void)
 		STORE_TEST(name_beats_id_and_prefix_must_be_unique),
 		STORE_TEST(survives_a_restart),
 		STORE_TEST(start_sweeps_what_a_crash_left),
+		STORE_TEST(what_came_of_a_blob_outlives_a_boot),
+		STORE_TEST(what_came_of_blobs_is_bounded),
+		STORE_TEST(what_came_of_a_layer_that_is_here_goes),
 		STORE_TEST(layers_settle_and_those_that_did_not_are_dropped),
 		STORE_TEST(reference_moves_to_the_newer_image),
 		STORE_TEST(putting_again_changes_nothing),

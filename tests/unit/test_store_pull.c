@@ -56,15 +56,19 @@ struct world {
 	unsigned int n_answers, stop_at, stop_wants, requests, closes, wants[2], progress;
 	struct blob held[BLOBS_MAX];
 	unsigned int n_blobs, n_held, stop_held;
-	bool hold;	   /* keep blobs back */
-	char layers[2][8]; /* of the images that "…:a" and "…:b" mean */
-	char fail_blob;	   /* this one breaks off */
-	char spoilt;	   /* this one has the wrong digest, */
-	int spoilt_times;  /* so often */
-	char wrong_diff;   /* this one unpacks to something else */
-	char full_disk;	   /* this one doesn't fit */
-	char implied[8];   /* these leave directories out */
-	unsigned int dirs; /* so many does unpack_dirs find; or how it goes wrong: */
+	bool hold;	      /* keep blobs back */
+	char layers[2][8];    /* of the images that "…:a" and "…:b" mean */
+	char fail_blob;	      /* this one breaks off, */
+	int fail_code;	      /* so */
+	char spoilt;	      /* this one has the wrong digest, */
+	int spoilt_times;     /* so often */
+	char wrong_diff;      /* this one unpacks to something else */
+	char full_disk;	      /* this one doesn't fit, */
+	unsigned int n_bare;  /* so many were asked for without a place to keep them, */
+	unsigned int n_known; /* so many with something in it */
+	bool fits_bare;	      /* but for then */
+	char implied[8];      /* these leave directories out */
+	unsigned int dirs;    /* so many does unpack_dirs find; or how it goes wrong: */
 	bool dirs_fail, dirs_die;
 	unsigned int n_dirs; /* it was asked so often, */
 	char stack[8];	     /* last for these layers */
@@ -118,7 +122,8 @@ static void send_blob(struct world *w, uint32_t id, int out, const char *text)
 	if (text[7] == w->fail_blob) {
 		fd_write_all(out, text, 20);
 		close(out);
-		chan_fail(w->fetch, id, &(struct err){EIO, "the registry broke off"});
+		chan_fail(w->fetch, id,
+			&(struct err){w->fail_code ? w->fail_code : EIO, "the registry broke off"});
 		return;
 	}
 	fd_write_all(out, text, strlen(text));
@@ -133,16 +138,22 @@ static void on_fetch_blob(void *self, struct chan *c, uint32_t id, void *msg, st
 {
 	const struct fetch_blob *q = msg;
 	struct world *w = self;
-	int out = frame_take_fd(f, q->out);
+	int out = frame_take_fd(f, q->out), kept = frame_take_fd(f, q->kept);
 
 	(void)c;
 	assert_int_equal(q->session, 5);
 	w->n_blobs++;
+	w->n_bare += kept < 0;
+	if (kept >= 0) {
+		w->n_known += lseek(kept, 0, SEEK_END) > 0;
+		assert_int_equal(fd_write_all(kept, q->digest, 10), 0);
+		close(kept);
+	}
 	if (!w->hold) {
 		send_blob(w, id, out, q->digest);
 		return;
 	}
-	w->held[w->n_held++] = (struct blob){id, out};
+	w->held[w->n_held++] = (struct blob){.id = id, .out = out};
 	if (w->n_held == w->stop_held)
 		loop_stop(w->loop, 0);
 }
@@ -197,7 +208,7 @@ static void unpack_end(struct unpacking *u)
 		;
 	else if (u->n < 71)
 		chan_fail(*u->chan, u->id, &(struct err){EBADMSG, "truncated tar"});
-	else if (u->text[7] == u->w->full_disk)
+	else if (u->text[7] == u->w->full_disk && !(u->w->fits_bare && u->w->n_bare > 0))
 		chan_fail(*u->chan, u->id, &(struct err){ENOSPC, "no space left on device"});
 	else if (image_file_plain(u->out, u->text) == 0)
 		chan_reply(*u->chan, u->id, MSG_unpacked_layer, &m);
@@ -453,12 +464,19 @@ static unsigned int count_files(struct world *w, const char *name)
 	return n - 2;
 }
 
-static void assert_nothing_left(struct world *w)
+/* But for what came of so many blobs. */
+static void assert_kept(struct world *w, unsigned int n)
 {
 	assert_int_equal(count_files(w, "tmp"), 0);
 	assert_int_equal(count_files(w, "layers"), 0);
 	assert_int_equal(count_files(w, "dirs"), 0);
 	assert_int_equal(count_files(w, "records"), 0);
+	assert_int_equal(count_files(w, "partial"), n);
+}
+
+static void assert_nothing_left(struct world *w)
+{
+	assert_kept(w, 0);
 }
 
 /* ---- tests ---- */
@@ -599,6 +617,70 @@ static void spoilt_layer_comes_once_more_only(void **state)
 	assert_nothing_left(w);
 }
 
+static void what_came_stays_when_it_may_go_on(void **state)
+{
+	static const int codes[] = {ECONNABORTED, ECONNREFUSED, ETIMEDOUT, EBUSY, ECONNRESET};
+	struct world *w = *state;
+
+	w->fail_blob = '2';
+	for (unsigned int i = 0; i < ARRAY_LEN(codes); i++) {
+		w->fail_code = codes[i];
+		ask(w, "x:a", NULL);
+		wait_answers(w, 1);
+		assert_false(w->answers[i].pulled);
+		assert_int_equal(count_files(w, "layers") + count_files(w, "tmp"), 0);
+		assert_int_equal(count_files(w, "partial"), 2);
+		assert_int_equal(w->n_known, 2 * i);
+	}
+	w->fail_blob = 0;
+	ask(w, "x:a", NULL);
+	wait_answers(w, 1);
+	assert_true(w->answers[ARRAY_LEN(codes)].pulled);
+	assert_int_equal(w->n_known, 2 * ARRAY_LEN(codes));
+	assert_int_equal(count_files(w, "partial"), 0);
+}
+
+static void what_came_goes_when_it_is_wrong(void **state)
+{
+	static const int codes[] = {EPROTO, ENOENT, EACCES, E2BIG};
+	struct world *w = *state;
+
+	w->fail_blob = '2';
+	for (unsigned int i = 0; i < ARRAY_LEN(codes); i++) {
+		w->fail_code = codes[i];
+		ask(w, "x:a", NULL);
+		wait_answers(w, 1);
+		assert_nothing_left(w);
+	}
+	assert_int_equal(w->n_known, 0);
+}
+
+static void what_came_of_a_spoilt_layer_is_not_gone_on_with(void **state)
+{
+	struct world *w = *state;
+
+	w->spoilt = '2';
+	w->spoilt_times = 1;
+	ask(w, "x:a", NULL);
+	wait_answers(w, 1);
+	assert_true(w->answers[0].pulled);
+	assert_int_equal(w->n_known, 0);
+}
+
+static void full_disk_is_rid_of_what_is_kept(void **state)
+{
+	struct world *w = *state;
+
+	w->full_disk = '1';
+	w->fits_bare = true;
+	ask(w, "x:a", NULL);
+	wait_answers(w, 1);
+	assert_true(w->answers[0].pulled);
+	assert_int_equal(w->n_bare, 1);
+	assert_int_equal(w->n_blobs, 3);
+	assert_int_equal(count_files(w, "partial"), 0);
+}
+
 static void full_disk_is_named(void **state)
 {
 	struct world *w = *state;
@@ -652,7 +734,7 @@ static void dead_unpack_worker_fails_its_layer(void **state)
 	}
 	wait_answers(w, 1);
 	assert_non_null(strstr(w->answers[0].text, ": the unpack worker has ended unexpectedly"));
-	assert_nothing_left(w);
+	assert_kept(w, 2);
 	assert_int_equal(w->closes, 1);
 }
 
@@ -669,7 +751,7 @@ static void dead_fetch_worker_fails_the_pull(void **state)
 	w->fetch = NULL;
 	wait_answers(w, 1);
 	assert_false(w->answers[0].pulled);
-	assert_nothing_left(w);
+	assert_kept(w, 2);
 	add_fetch(w);
 	w->hold = false;
 	ask(w, "x:a", NULL);
@@ -800,7 +882,7 @@ static void directories_that_fail_fail_the_pull(void **state)
 	assert_string_equal(w->answers[1].text,
 		"directories of image sha256:aaaaaaaaaaaa: the unpack worker has ended "
 		"unexpectedly");
-	assert_nothing_left(w);
+	assert_kept(w, 2);
 	w->dirs_die = false;
 	ask(w, "x:a", NULL);
 	wait_answers(w, 1);
@@ -839,6 +921,10 @@ int main(void)
 		PULL_TEST(registry_that_breaks_off_is_named),
 		PULL_TEST(spoilt_layer_comes_once_more),
 		PULL_TEST(spoilt_layer_comes_once_more_only),
+		PULL_TEST(what_came_stays_when_it_may_go_on),
+		PULL_TEST(what_came_goes_when_it_is_wrong),
+		PULL_TEST(what_came_of_a_spoilt_layer_is_not_gone_on_with),
+		PULL_TEST(full_disk_is_rid_of_what_is_kept),
 		PULL_TEST(full_disk_is_named),
 		PULL_TEST(worker_that_lies_about_digests),
 		PULL_TEST(unknown_image_is_the_fetchers_sentence),
