@@ -48,6 +48,15 @@ static void on_image_pull(void *self, struct chan *c, uint32_t id, void *msg, st
 	pulls_start(m->pulls, c, id, msg);
 }
 
+static void on_image_cancel(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
+{
+	struct mounter *m = self;
+
+	(void)msg;
+	(void)f;
+	pulls_cancel(m->pulls, c, id);
+}
+
 static void on_image_list(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
 {
 	const struct image_list *q = msg;
@@ -248,6 +257,7 @@ static void on_facts(void *self, struct chan *c, uint32_t id, void *msg, struct 
 
 static const struct handler handlers[] = {
 	{MSG_image_pull, on_image_pull},
+	{MSG_image_cancel, on_image_cancel},
 	{MSG_image_list, on_image_list},
 	{MSG_image_inspect, on_image_inspect},
 	{MSG_image_remove, on_image_remove},

@@ -25,17 +25,35 @@ static const char *const state_names[] = {
 	[JOB_EXISTS] = "exists",
 };
 
-void pull_progress(struct pull *p, const struct job *j, uint64_t bytes)
+static void tell_progress(struct pull *p, const struct job *j, enum job_state state, uint64_t bytes)
 {
 	struct image_progress m = {
 		.layer = j->layer->digest,
-		.state = state_names[j->state],
+		.state = state_names[state],
 		.bytes = bytes,
 		.total = j->layer->size,
 	};
 
 	for (uint32_t i = 0; i < p->n_waiters; i++)
 		chan_event(p->waiters[i].chan, MSG_image_progress, p->waiters[i].id, &m);
+}
+
+void pull_progress(struct pull *p, const struct job *j, uint64_t bytes)
+{
+	tell_progress(p, j, j->state, bytes);
+}
+
+void pulls_progress(const struct job *running, uint64_t bytes)
+{
+	for (struct pull *p = running->pull->all->first; p; p = p->next)
+		for (uint32_t i = 0; p->jobs && i < p->image.layers.n; i++) {
+			const struct job *j = &p->jobs[i];
+
+			if (j == running ||
+				(j->state == JOB_WAITING &&
+					strcmp(j->layer->digest, running->layer->digest) == 0))
+				tell_progress(p, j, JOB_RUNNING, bytes);
+		}
 }
 
 void pull_tell(
@@ -104,6 +122,8 @@ static void on_drain(void *arg)
 		job_kill(&p->jobs[i]);
 	if (p->dirs_worker)
 		worker_kill(p->dirs_worker);
+	if (p->resolving && p->fetcher)
+		worker_kill(p->fetcher);
 }
 
 void pull_fail(struct pull *p, const struct err *e)

@@ -21,5 +21,8 @@ struct pulls *pulls_new(
 void pulls_free(struct pulls *p);
 struct workers *pulls_workers(struct pulls *p);
 
+/* Request `id` is to fail; what nobody else waits for is called off. */
+void pulls_cancel(struct pulls *p, struct chan *c, uint32_t id);
+
 /* Answers request `id` on `c` with image_pulled or failed, now or later, after image_progress. */
 void pulls_start(struct pulls *p, struct chan *c, uint32_t id, const struct image_pull *m);

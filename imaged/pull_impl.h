@@ -93,6 +93,8 @@ void pulls_kick(struct pulls *all);
 void pull_fail(struct pull *p, const struct err *e);
 
 void pull_progress(struct pull *p, const struct job *j, uint64_t bytes);
+/* How far a running job is, to all who wait for its layer. */
+void pulls_progress(const struct job *running, uint64_t bytes);
 
 /* Answers a request with image_pulled. */
 void pull_tell(

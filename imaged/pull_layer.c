@@ -242,7 +242,7 @@ static void job_progress(struct job *j, uint64_t bytes)
 	if (now - j->told_ns < TELL_MS * 1000000ULL)
 		return;
 	j->told_ns = now;
-	pull_progress(j->pull, j, bytes);
+	pulls_progress(j, bytes);
 }
 
 void job_on_progress(struct pulls *all, uint32_t fetch_id, uint64_t bytes)

@@ -147,3 +147,19 @@ void pulls_start(struct pulls *all, struct chan *c, uint32_t id, const struct im
 	if (r < 0)
 		chan_fail(c, id, &e);
 }
+
+void pulls_cancel(struct pulls *all, struct chan *c, uint32_t id)
+{
+	static const struct err off = {ECANCELED, "nobody waits for it any more"};
+
+	for (struct pull *p = all->first; p; p = p->next)
+		for (uint32_t i = 0; i < p->n_waiters; i++) {
+			if (p->waiters[i].chan != c || p->waiters[i].id != id)
+				continue;
+			p->waiters[i] = p->waiters[--p->n_waiters];
+			chan_fail(c, id, &off);
+			if (p->n_waiters == 0)
+				pull_fail(p, &off);
+			return;
+		}
+}

@@ -55,7 +55,8 @@ struct relay {
 	struct chan *client; /* NULL: gone, or answered */
 	uint32_t id;
 	uint32_t asked; /* id of our own request to a helper, for events that belong to it */
-	void *data;	/* the user's; not freed here */
+	void (*abandoned)(struct relay *r); /* the client is gone; may be NULL */
+	void *data;			    /* the user's; not freed here */
 };
 struct relay *relay_new(struct engine *g, struct chan *client, uint32_t id);
 /* Answer and free. */

@@ -22,12 +22,13 @@ static void on_answer(void *arg, void *msg, struct frame *f, const struct err *e
 		relay_reply(r, f->type, msg);
 }
 
-static void pass_on(struct engine *g, struct chan *ch, uint32_t id, enum msg_type type,
+static struct relay *pass_on(struct engine *g, struct chan *ch, uint32_t id, enum msg_type type,
 	const void *msg, unsigned int ms)
 {
 	struct relay *r = relay_new(g, ch, id);
 
 	r->asked = helper_request(g, H_IMAGED, type, msg, ms, on_answer, r);
+	return r;
 }
 
 void on_image_progress(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
@@ -41,10 +42,23 @@ void on_image_progress(void *self, struct chan *ch, uint32_t id, void *msg, stru
 			chan_event(r->client, MSG_image_progress, r->id, msg);
 }
 
+/* As docker does it: whom nobody waits for needn't come. Others may still wait for the same image.
+ */
+static void on_pull_abandoned(struct relay *r)
+{
+	struct chan *imaged = helper_chan(r->engine, H_IMAGED);
+
+	if (imaged && r->asked != 0)
+		chan_event(imaged, MSG_image_cancel, r->asked, &(struct image_cancel){0});
+}
+
 void on_image_pull(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
 {
+	struct relay *r;
+
 	(void)f;
-	pass_on(self, ch, id, MSG_image_pull, msg, PULL_MS);
+	r = pass_on(self, ch, id, MSG_image_pull, msg, PULL_MS);
+	r->abandoned = on_pull_abandoned;
 }
 
 void on_image_list(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)

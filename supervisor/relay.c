@@ -59,6 +59,9 @@ void relay_fail(struct relay *r, const struct err *e)
 void relay_forget_client(struct engine *g, struct chan *client)
 {
 	for (struct relay *r = g->relays; r; r = r->next)
-		if (r->client == client)
+		if (r->client == client) {
 			r->client = NULL;
+			if (r->abandoned)
+				r->abandoned(r);
+		}
 }

@@ -214,3 +214,80 @@ asked()
 		[ -z "$(ls "$ENGINE_STATE/images/partial")" ]
 	done
 }
+
+# another REF: a second pull; its ctl is $second
+another()
+{
+	"$engine_bin/ctl" pull "$1" >"$ENGINE_DIR/second" 2>&1 3>&- &
+	second=$!
+}
+
+@test "two pulls of one image download once, both see it come, and one may go" {
+	forget
+	pulling crawl
+	another "$fault/crawl/whiteouts"
+	wait_until 10 grep -q "^${layer:7:12}: Downloading" "$ENGINE_DIR/second"
+	kill $puller
+	! wait $puller || false
+	sleep 1
+	curl -fs "http://$fault/heal"
+	wait $second
+	[ "$(asked)" = "200 " ]
+	run -0 ctl run --rm --pull never "$fault/crawl/whiteouts" true
+}
+
+@test "two images that share a layer download it once; when the first pull goes, the second goes on" {
+	pulling crawl
+	another "$fault/good-range/whiteouts"
+	wait_until 10 grep -q "^${layer:7:12}: Downloading" "$ENGINE_DIR/second"
+	curl -fs "http://$fault/heal"
+	wait $puller
+	wait $second
+	[ "$(asked)" = "200 " ]
+	forget
+	pulling crawl
+	another "$fault/good-range/whiteouts"
+	wait_until 10 grep -q "^${layer:7:12}: Downloading" "$ENGINE_DIR/second"
+	kill $puller
+	! wait $puller || false
+	wait $second
+	[ "$(asked)" = "200 206 " ]
+	run -0 ctl run --rm --pull never "$fault/good-range/whiteouts" true
+	run -1 ctl inspect "$fault/crawl/whiteouts"
+}
+
+@test "a pull whose client has gone is called off, and what has come stays" {
+	pulling crawl
+	kill -KILL $puller
+	! wait $puller || false
+	wait_until 10 eval '[ -z "$(imaged_pid --fetch)$(imaged_pid --unpack)" ]'
+	size=$(kept)
+	[ "$size" -ge 40000 ]
+	kind=crawl goes_on_from "$size"
+	# Also while it is not even known what is to come.
+	"$engine_bin/ctl" pull "$fault/endless-headers/busybox" >"$ENGINE_DIR/pulled" 2>&1 3>&- &
+	puller=$!
+	wait_until 10 grep -q endless-headers "$ENGINE_DIR/fault/requests"
+	kill $puller
+	! wait $puller || false
+	wait_until 10 eval '[ -z "$(imaged_pid --fetch)" ]'
+}
+
+@test "a pull that stalls makes no container wait" {
+	ctl pull -q "$REGISTRY/busybox"
+	pullers=
+	for kind in stall crawl slow endless-headers; do
+		"$engine_bin/ctl" pull "$fault/$kind/whiteouts" >/dev/null 2>&1 3>&- &
+		pullers+=" $!"
+	done
+	wait_until 20 keeps 1000
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
+		CTL_TIMEOUT=3 run -0 ctl run --rm --pull missing "$REGISTRY/busybox" echo here
+		[ "$output" = here ]
+	done
+	CTL_TIMEOUT=3 run -0 ctl images
+	CTL_TIMEOUT=3 run -0 ctl rmi "$REGISTRY/busybox"
+	# shellcheck disable=SC2086
+	kill $pullers
+	wait_until 15 eval '[ -z "$(imaged_pid --fetch)$(imaged_pid --unpack)" ]'
+}

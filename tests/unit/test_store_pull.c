@@ -312,7 +312,17 @@ static void on_pull(void *self, struct chan *c, uint32_t id, void *msg, struct f
 	pulls_start(w->pulls, c, id, msg);
 }
 
-static const struct handler imaged_handlers[] = {{MSG_image_pull, on_pull}, {0}};
+static void on_cancel(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
+{
+	struct world *w = self;
+
+	(void)msg;
+	(void)f;
+	pulls_cancel(w->pulls, c, id);
+}
+
+static const struct handler imaged_handlers[] = {
+	{MSG_image_pull, on_pull}, {MSG_image_cancel, on_cancel}, {0}};
 static const struct handler supervisor_handlers[] = {{MSG_image_progress, on_progress}, {0}};
 
 /* ---- both together ---- */
@@ -438,11 +448,16 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void ask(struct world *w, const char *ref, const char *policy)
+static uint32_t ask(struct world *w, const char *ref, const char *policy)
 {
 	struct image_pull m = {.ref = ref, .policy = policy};
 
-	chan_request(w->supervisor, MSG_image_pull, &m, 0, on_answer, w);
+	return chan_request(w->supervisor, MSG_image_pull, &m, 0, on_answer, w);
+}
+
+static void cancel(struct world *w, uint32_t id)
+{
+	chan_event(w->supervisor, MSG_image_cancel, id, &(struct image_cancel){0});
 }
 
 static void wait_answers(struct world *w, unsigned int n)
@@ -722,6 +737,70 @@ static void hold_blobs(struct world *w, unsigned int n)
 	assert_int_equal(w->n_held, n);
 }
 
+static void who_shares_a_layer_hears_of_it(void **state)
+{
+	struct world *w = *state;
+	char text[TEXT_MAX];
+
+	ask(w, "x:a", NULL);
+	hold_blobs(w, 2);
+	ask(w, "x:b", NULL);
+	/* Its own layer waits for an unpack worker, that of both is under way. */
+	send_blob(w, w->held[0].id, w->held[0].out, digest('1', text));
+	w->held[0] = w->held[1];
+	w->n_held = 1;
+	hold_blobs(w, 2);
+	assert_int_equal(w->progress, 1);
+	send_blob(w, w->held[0].id, w->held[0].out, digest('2', text));
+	send_blob(w, w->held[1].id, w->held[1].out, digest('3', text));
+	wait_answers(w, 2);
+	assert_true(w->answers[0].pulled && w->answers[1].pulled);
+	assert_int_equal(w->n_blobs, 3);
+	assert_int_equal(w->progress, 4);
+}
+
+static void who_goes_takes_nobody_along(void **state)
+{
+	struct world *w = *state;
+	char text[TEXT_MAX];
+	uint32_t first;
+
+	first = ask(w, "x:a", NULL);
+	ask(w, "x:a", NULL);
+	hold_blobs(w, 2);
+	cancel(w, first);
+	cancel(w, 77);
+	wait_answers(w, 1);
+	assert_string_equal(w->answers[0].text, "nobody waits for it any more");
+	assert_int_equal(w->closes, 0);
+	send_blob(w, w->held[0].id, w->held[0].out, digest('1', text));
+	send_blob(w, w->held[1].id, w->held[1].out, digest('2', text));
+	w->n_held = 0;
+	wait_answers(w, 1);
+	assert_true(w->answers[1].pulled);
+}
+
+static void nobody_waits_for_nothing(void **state)
+{
+	struct world *w = *state;
+	uint32_t id = ask(w, "x:a", NULL);
+
+	hold_blobs(w, 2);
+	cancel(w, id);
+	wait_answers(w, 1);
+	assert_false(w->answers[0].pulled);
+	/* Asked for again, it comes, by a session of its own. */
+	w->hold = false;
+	ask(w, "x:a", NULL);
+	wait_answers(w, 1);
+	assert_true(w->answers[1].pulled);
+	assert_int_equal(w->n_known, 2);
+	assert_int_equal(w->requests, 2);
+	assert_int_equal(w->closes, 2);
+	assert_int_equal(count_files(w, "layers"), 2);
+	assert_int_equal(count_files(w, "tmp"), 0);
+}
+
 static void dead_unpack_worker_fails_its_layer(void **state)
 {
 	struct world *w = *state;
@@ -928,6 +1007,9 @@ int main(void)
 		PULL_TEST(full_disk_is_named),
 		PULL_TEST(worker_that_lies_about_digests),
 		PULL_TEST(unknown_image_is_the_fetchers_sentence),
+		PULL_TEST(who_shares_a_layer_hears_of_it),
+		PULL_TEST(who_goes_takes_nobody_along),
+		PULL_TEST(nobody_waits_for_nothing),
 		PULL_TEST(dead_unpack_worker_fails_its_layer),
 		PULL_TEST(dead_fetch_worker_fails_the_pull),
 		PULL_TEST(layer_removed_meanwhile_comes_again),
