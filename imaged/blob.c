@@ -128,6 +128,9 @@ static int pass_on(struct blob *b, const char *p, size_t n)
 
 static void end_early(struct blob *b)
 {
+	/* What reads it may have found it wrong before its end. */
+	if (b->get && b->failure.code == EPIPE)
+		get_distrust(b->get);
 	get_cancel(b->get);
 	b->get = NULL;
 	finish(b);
@@ -225,12 +228,13 @@ static void on_get_done(void *arg, struct get *g, const struct err *failure)
 {
 	struct blob *b = arg;
 
-	(void)g;
 	b->get = NULL;
 	if (!b->failure.code && failure)
 		b->failure = *failure;
 	if (!b->failure.code)
 		check(b);
+	if (b->failure.code == EBADMSG || b->failure.code == EPIPE)
+		get_distrust(g);
 	if (b->failure.code || b->left == 0)
 		finish(b);
 }

@@ -22,6 +22,7 @@
 #define RESOLVES_MAX	  4 /* each may hold one document in memory */
 #define BLOBS_MAX	  32
 #define INSECURE_MAX	  64
+#define MIRRORS_ALL_MAX	  32
 #define DEFAULT_CERTS_DIR "/etc/bulkhead/certs.d"
 #define STALL_SECONDS	  "30"
 #define GRACE_SECONDS	  "1800"
@@ -302,6 +303,7 @@ struct options {
 	struct daemon_args common;
 	const char *certs_dir, *proxy, *stall, *grace;
 	const char *insecure[INSECURE_MAX + 1];
+	const char *mirrors[MIRRORS_ALL_MAX + 1];
 };
 
 static void parse(int argc, char **argv, struct options *o)
@@ -314,6 +316,10 @@ static void parse(int argc, char **argv, struct options *o)
 			.list = o->insecure,
 			.list_max = INSECURE_MAX + 1,
 			.help = "HOST[:PORT] that may be spoken to in plain http"},
+		{.name = "mirror",
+			.list = o->mirrors,
+			.list_max = MIRRORS_ALL_MAX + 1,
+			.help = "REGISTRY=HOST[:PORT][/PATH], to be asked before that registry"},
 		{.name = "proxy",
 			.value = &o->proxy,
 			.help = "URL of a proxy for other hosts; the environment is not asked"},
@@ -361,9 +367,12 @@ static int serve(const struct options *o, struct fetch *f, struct err *e)
 
 static int run(const struct options *o, struct loop *l, struct err *e)
 {
+	static struct mirror mirrors[MIRRORS_ALL_MAX];
 	struct http_setup http = {.proxy = o->proxy};
-	struct fetch f = {
-		.registry = {.loop = l, .certs_dir = o->certs_dir, .insecure = o->insecure}};
+	struct fetch f = {.registry = {.loop = l,
+				  .certs_dir = o->certs_dir,
+				  .insecure = o->insecure,
+				  .mirrors = mirrors}};
 	int r = num_parse_u32(o->stall, 1, 3600, &http.stall_seconds);
 
 	if (r < 0)
@@ -371,6 +380,11 @@ static int run(const struct options *o, struct loop *l, struct err *e)
 	r = num_parse_u32(o->grace, 1, 86400, &f.registry.grace_seconds);
 	if (r < 0)
 		return err_set(e, r, "--grace-seconds takes 1 to 86400");
+	for (; r == 0 && o->mirrors[f.registry.n_mirrors]; f.registry.n_mirrors++)
+		r = mirror_parse(
+			o->mirrors[f.registry.n_mirrors], &mirrors[f.registry.n_mirrors], e);
+	if (r < 0)
+		return r;
 	f.registry.http = http_new(l, &http, e);
 	if (!f.registry.http)
 		return -e->code;

@@ -10,23 +10,26 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "headers.h"
 
-#define CONNECT_MS	 10000
-#define CONNECT_PROBE_MS 3000	/* where plain http is the next thing to try */
-#define DOCUMENT_MS	 100000 /* all tries together; imaged waits for a little longer */
-#define ERROR_BODY_MAX	 4096
-#define TOKEN_BODY_MAX	 65536
+#define CONNECT_MS	   10000
+#define CONNECT_PROBE_MS   3000	  /* where plain http is the next thing to try */
+#define DOCUMENT_MS	   100000 /* all tries together; imaged waits for a little longer */
+#define MIRROR_DOCUMENT_MS 15000  /* of those 100 s one that is dead must not take many */
+#define ERROR_BODY_MAX	   4096
+#define TOKEN_BODY_MAX	   65536
 
 /* ---- names in sentences ---- */
 
 int get_sentence(const struct get *g, int code, const char *words, struct err *e)
 {
-	const struct session *s = g->session;
+	const struct place *p = g->place;
+	const char *kind = p->mirror ? "mirror" : "registry";
 
-	if (origin_equal(&g->at, &s->origin))
-		return err_set(e, code, "registry %s: %s", s->ref.domain, words);
-	return err_set(e, code, "registry %s: its %s %.80s: %s", s->ref.domain,
+	if (origin_equal(&g->at, &p->origin))
+		return err_set(e, code, "%s %s: %s", kind, p->domain, words);
+	return err_set(e, code, "%s %s: its %s %.80s: %s", kind, p->domain,
 		g->phase == GET_TOKEN ? "token server" : "storage", g->at.host, words);
 }
 
@@ -54,8 +57,52 @@ static void get_free(struct get *g)
 	free(g);
 }
 
+/* From the first place, or behind the one that has failed, to the next that is worth asking. */
+static struct place *place_from(struct place *p)
+{
+	while (p->mirror && p->bad)
+		p++;
+	return p;
+}
+
+static uint64_t patience_ms(const struct get *g);
+
+/* A mirror has failed: the next place is asked, from the byte that is missing. */
+static bool go_on_elsewhere(struct get *g, const struct err *failure)
+{
+	if (!g->place->mirror || g->called_off)
+		return false;
+	log_info("%s; asking elsewhere", failure->text);
+	g->place->bad |= failure->code != ENOENT;
+	g->place = place_from(g->place + 1);
+	g->tries = 1;
+	g->pauses_ms = 0;
+	g->auth_tries = 0;
+	g->no_ranges = false;
+	g->refusal.code = 0;
+	g->deadline_ns = time_mono_ns() + patience_ms(g) * 1000000;
+	get_aim(g);
+	return true;
+}
+
+bool get_distrust(struct get *g)
+{
+	if (!g->place->mirror)
+		return false;
+	log_warn("mirror %s: what it gives is wrong; not asking it again", g->place->domain);
+	g->place->bad = true;
+	return true;
+}
+
+const char *get_user(const struct get *g)
+{
+	return g->place->mirror ? NULL : g->session->user;
+}
+
 void get_finish(struct get *g, const struct err *failure)
 {
+	if (failure && go_on_elsewhere(g, failure))
+		return;
 	unlink_get(g); /* on_done may free the session */
 	g->q.on_done(g->q.arg, g, failure);
 	get_free(g);
@@ -96,7 +143,8 @@ static uint64_t patience_ms(const struct get *g)
 {
 	return g->q.on_data ? g->session->setup->grace_seconds * 1000ULL +
 				      g->q.size / (HTTP_SLOWEST / 1000)
-			    : DOCUMENT_MS;
+	       : g->place->mirror ? MIRROR_DOCUMENT_MS
+				  : DOCUMENT_MS;
 }
 
 static uint64_t left_ms(const struct get *g)
@@ -129,14 +177,14 @@ int get_set_url(struct get *g, const char *url, struct err *e)
 /* Secrets for the origin that g->url is on, or NULL. *ret_made is to be freed. */
 static int secrets_for(struct get *g, const char **ret, char **ret_made, struct err *e)
 {
-	const struct session *s = g->session;
+	const struct place *p = g->place;
 	int r = 0;
 
 	*ret = NULL;
-	if (g->phase == GET_CONTENT && origin_equal(&g->at, &s->origin)) {
-		*ret = s->authorization;
-	} else if (g->phase == GET_TOKEN && s->user && origin_equal(&g->at, &g->token_origin)) {
-		r = auth_basic(s->user, s->password, ret_made, e);
+	if (g->phase == GET_CONTENT && origin_equal(&g->at, &p->origin)) {
+		*ret = p->authorization;
+	} else if (g->phase == GET_TOKEN && get_user(g) && origin_equal(&g->at, &g->token_origin)) {
+		r = auth_basic(get_user(g), g->session->password, ret_made, e);
 		*ret = *ret_made;
 	}
 	return r;
@@ -144,17 +192,17 @@ static int secrets_for(struct get *g, const char **ret, char **ret_made, struct 
 
 static int start_call(struct get *g, struct err *e)
 {
-	struct session *s = g->session;
+	const struct place *p = g->place;
 	bool blob = g->phase == GET_CONTENT && g->q.on_data;
-	bool home = origin_equal(&g->at, &s->origin);
+	bool home = origin_equal(&g->at, &p->origin);
 	_cleanup_(auth_free) char *made = NULL;
 	struct http_request q = {
 		.url = g->url,
 		.accept = g->phase == GET_CONTENT ? g->q.accept : NULL,
 		.offset = blob && !g->no_ranges ? g->received : 0,
-		.connect_ms = s->may_be_plain ? CONNECT_PROBE_MS : CONNECT_MS,
+		.connect_ms = p->may_be_plain ? CONNECT_PROBE_MS : CONNECT_MS,
 		.total_ms = (unsigned int)MIN(MAX(left_ms(g), 1U), INT_MAX),
-		.tls = home ? &s->tls : &s->tls_elsewhere,
+		.tls = home ? &p->tls : &p->tls_elsewhere,
 		.on_data = on_body,
 		.on_done = get_on_answer,
 		.arg = g,
@@ -163,12 +211,12 @@ static int start_call(struct get *g, struct err *e)
 
 	if (r < 0)
 		return r;
-	g->used = s->renewed;
+	g->used = p->renewed;
 	g->began_at = g->received;
 	g->started = false;
 	g->skip = 0;
 	g->body_len = 0;
-	g->call = http_start(s->setup->http, &q, e);
+	g->call = http_start(g->session->setup->http, &q, e);
 	g->live = g->call;
 	return g->call ? 0 : -ENOMEM;
 }
@@ -187,8 +235,8 @@ static int aim(struct get *g, struct err *e)
 	_cleanup_free_ char *url = NULL;
 	char origin[ORIGIN_TEXT_MAX];
 
-	if (asprintf(&url, "%s/v2/%s/%s", origin_text(&s->origin, origin), s->ref.path, g->path) <
-		0)
+	if (asprintf(&url, "%s/v2/%s%s/%s", origin_text(&g->place->origin, origin),
+		    g->place->prefix, s->ref.path, g->path) < 0)
 		return err_set(e, ENOMEM, "out of memory");
 	g->phase = GET_CONTENT;
 	g->redirects = 0;
@@ -212,6 +260,7 @@ struct get *get_start(struct session *s, const struct get_request *q, struct err
 	if (!g)
 		goto fail;
 	g->session = s;
+	g->place = place_from(s->places);
 	g->q = *q;
 	g->received = q->from;
 	g->tries = 1;
@@ -295,6 +344,7 @@ static size_t stream(struct get *g, const char *p, size_t n)
 		return n;
 	}
 	took = g->q.on_data(g->q.arg, p + drop, n - drop);
+	g->called_off = took == HTTP_ABORT;
 	if (took != n - drop)
 		return took;
 	g->skip -= drop;

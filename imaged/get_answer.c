@@ -13,13 +13,14 @@
 #include "base/log.h"
 #include "headers.h"
 
-#define REDIRECTS_MAX	5
-#define TRIES_MAX	6	   /* the first, and five again, */
-#define TRIES_MAX_NEW	3	   /* of one whom nobody has heard yet */
-#define COMES_ON	(64 << 10) /* after so many bytes they are counted anew */
-#define BACKOFF_MS	250	   /* doubles */
-#define RETRY_AFTER_MAX 60	   /* seconds */
-#define PAUSES_MAX_MS	90000	   /* less than imaged's patience with a layer (pull_layer.c) */
+#define REDIRECTS_MAX	 5
+#define TRIES_MAX	 6 /* the first, and five again, */
+#define TRIES_MAX_NEW	 3 /* of one whom nobody has heard yet */
+#define TRIES_MAX_MIRROR 2
+#define COMES_ON	 (64 << 10) /* after so many bytes they are counted anew */
+#define BACKOFF_MS	 250	    /* doubles */
+#define RETRY_AFTER_MAX	 60	    /* seconds */
+#define PAUSES_MAX_MS	 90000	    /* less than imaged's patience with a layer (pull_layer.c) */
 
 static void fail(struct get *g, int code, const char *words)
 {
@@ -58,7 +59,8 @@ static void try_again(struct get *g, int code, const char *words, uint64_t ms)
 		g->tries = 1;
 		g->pauses_ms = 0;
 	}
-	if (g->tries >= TRIES_MAX || g->pauses_ms + ms > PAUSES_MAX_MS || get_is_late(g)) {
+	if (g->tries >= (g->place->mirror ? TRIES_MAX_MIRROR : TRIES_MAX) ||
+		g->pauses_ms + ms > PAUSES_MAX_MS || get_is_late(g)) {
 		fail(g, code, words);
 		return;
 	}
@@ -90,7 +92,7 @@ static void on_later(struct get *g, const char *words)
 
 	if (!after || !headers_retry_after(after, time(NULL), &seconds)) {
 		try_again(g, EBUSY, words, backoff(g));
-	} else if (seconds > RETRY_AFTER_MAX) {
+	} else if (seconds > (g->place->mirror ? 0 : RETRY_AFTER_MAX)) {
 		snprintf(long_words, sizeof(long_words), "%s; it says to come back in %lu seconds",
 			words, seconds);
 		fail(g, EBUSY, long_words);
@@ -104,29 +106,29 @@ static void on_later(struct get *g, const char *words)
 /* https was tried where plain http may be meant. */
 static bool fall_back_to_plain(struct get *g, enum http_trouble trouble)
 {
-	struct session *s = g->session;
+	struct place *p = g->place;
 	struct origin plain;
 
-	if (!s->may_be_plain || !s->origin.tls || !origin_equal(&g->at, &s->origin))
+	if (!p->may_be_plain || !p->origin.tls || !origin_equal(&g->at, &p->origin))
 		return false;
-	if (origin_of_domain(s->ref.domain, false, &plain, NULL) < 0)
+	if (origin_of_domain(p->domain, false, &plain, NULL) < 0)
 		return false;
-	if (trouble != HTTP_NO_TLS && (trouble != HTTP_NO_CONNECT || plain.port == s->origin.port))
+	if (trouble != HTTP_NO_TLS && (trouble != HTTP_NO_CONNECT || plain.port == p->origin.port))
 		return false;
-	log_debug("registry %s: no TLS there, going on in plain http", s->ref.domain);
-	s->origin = plain;
+	log_debug("registry %s: no TLS there, going on in plain http", p->domain);
+	p->origin = plain;
 	get_aim(g);
 	return true;
 }
 
 static void on_untrusted(struct get *g, const char *why)
 {
-	const struct session *s = g->session;
+	const char *domain = g->place->domain;
 	struct err e;
 
 	err_set(&e, EACCES,
 		"registry %s: TLS certificate of %.60s not trusted: %.90s; is its CA in %.40s/%s/?",
-		s->ref.domain, g->at.host, why, s->setup->certs_dir, s->ref.domain);
+		domain, g->at.host, why, g->session->setup->certs_dir, domain);
 	get_finish(g, &e);
 }
 
@@ -138,9 +140,9 @@ static bool may_try_again(const struct get *g, enum http_trouble trouble)
 	case HTTP_STALLED: /* twice for nothing is enough */
 		return g->progress || g->tries == 1;
 	case HTTP_NO_CONNECT:
-		return g->session->answered || g->tries < TRIES_MAX_NEW;
+		return g->place->answered || (!g->place->mirror && g->tries < TRIES_MAX_NEW);
 	case HTTP_NO_TLS:
-		return g->session->answered;
+		return g->place->answered;
 	case HTTP_UNTRUSTED:
 	case HTTP_REFUSED:
 		return false;
@@ -217,7 +219,7 @@ static void on_missing(struct get *g)
 {
 	struct err e;
 
-	err_set(&e, ENOENT, "not found on %s", g->session->ref.domain);
+	err_set(&e, ENOENT, "not found on %s", g->place->domain);
 	get_finish(g, &e);
 }
 
@@ -255,8 +257,8 @@ void get_on_answer(void *arg, const struct http_failure *failure)
 		on_failure(g, failure);
 		return;
 	}
-	g->session->may_be_plain = false;
-	g->session->answered = true;
+	g->place->may_be_plain = false;
+	g->place->answered = true;
 	if (!token && status < 400)
 		g->auth_tries = 0;
 	if (status >= 300 && status < 400 && status != 304)

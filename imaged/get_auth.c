@@ -32,25 +32,23 @@ static void denied(struct get *g, enum auth_scheme scheme)
 	char name[REFERENCE_TEXT_MAX];
 	struct err e;
 
-	if (!s->user)
+	if (!get_user(g))
 		err_set(&e, EACCES,
 			"registry %s: authentication required, or there is no image \"%.100s\"",
-			s->ref.domain, reference_short(&s->ref, name));
+			g->place->domain, reference_short(&s->ref, name));
 	else if (scheme == AUTH_BASIC)
-		err_set(&e, EACCES, "registry %s: user name or password refused", s->ref.domain);
+		err_set(&e, EACCES, "registry %s: user name or password refused", g->place->domain);
 	else
-		err_set(&e, EACCES, "registry %s: access to %.100s denied", s->ref.domain,
+		err_set(&e, EACCES, "registry %s: access to %.100s denied", g->place->domain,
 			s->ref.path);
 	refuse(g, &e);
 }
 
 static void take_authorization(struct get *g, char *value)
 {
-	struct session *s = g->session;
-
-	auth_free(&s->authorization);
-	s->authorization = value;
-	s->renewed++;
+	auth_free(&g->place->authorization);
+	g->place->authorization = value;
+	g->place->renewed++;
 	get_aim(g);
 }
 
@@ -60,10 +58,10 @@ static void use_basic(struct get *g)
 	char *value = NULL;
 	struct err e;
 
-	if (!s->user) {
-		err_set(&e, EACCES, "registry %s: authentication required", s->ref.domain);
+	if (!get_user(g)) {
+		err_set(&e, EACCES, "registry %s: authentication required", g->place->domain);
 		refuse(g, &e);
-	} else if (auth_basic(s->user, s->password, &value, &e) < 0) {
+	} else if (auth_basic(get_user(g), s->password, &value, &e) < 0) {
 		refuse(g, &e);
 	} else {
 		take_authorization(g, value);
@@ -74,18 +72,18 @@ static void use_basic(struct get *g)
 static int aim_at_token(struct get *g, const struct challenge *c, struct err *e)
 {
 	const struct session *s = g->session;
-	char scope[sizeof("repository::pull") + REFERENCE_NAME_MAX];
+	char scope[sizeof("repository::pull") + 2 * REFERENCE_NAME_MAX];
 	_cleanup_free_ char *url = NULL;
 	int r;
 
-	snprintf(scope, sizeof(scope), "repository:%s:pull", s->ref.path);
+	snprintf(scope, sizeof(scope), "repository:%s%s:pull", g->place->prefix, s->ref.path);
 	r = auth_token_url(c, scope, &url, e);
 	if (r == 0)
 		r = get_set_url(g, url, e);
 	if (r == 0)
-		r = origin_check_step(&s->origin, &g->at, s->setup->insecure, e);
+		r = origin_check_step(&g->place->origin, &g->at, s->setup->insecure, e);
 	if (r < 0)
-		return err_prefix(e, "registry %s: its token server", s->ref.domain);
+		return err_prefix(e, "registry %s: its token server", g->place->domain);
 	g->token_origin = g->at;
 	g->phase = GET_TOKEN;
 	g->redirects = 0;
@@ -94,21 +92,20 @@ static int aim_at_token(struct get *g, const struct challenge *c, struct err *e)
 
 void get_on_unauthorized(struct get *g)
 {
-	struct session *s = g->session;
 	struct challenge c;
 	struct err e;
 
 	read_challenges(g, &c);
-	if (!origin_equal(&g->at, &s->origin) || c.scheme == AUTH_NONE) {
+	if (!origin_equal(&g->at, &g->place->origin) || c.scheme == AUTH_NONE) {
 		err_set(&e, EACCES,
 			"registry %s: authentication required, in no way that is known here",
-			s->ref.domain);
+			g->place->domain);
 		refuse(g, &e);
 	} else if (g->auth_tries++ >= AUTH_TRIES_MAX) {
 		denied(g, c.scheme);
-	} else if (g->used != s->renewed) {
+	} else if (g->used != g->place->renewed) {
 		get_aim(g); /* another get has authenticated meanwhile */
-	} else if (s->authorization && g->auth_tries > 1) {
+	} else if (g->place->authorization && g->auth_tries > 1) {
 		denied(g, c.scheme); /* what was sent is fresh */
 	} else if (c.scheme == AUTH_BASIC) {
 		use_basic(g);
@@ -121,7 +118,6 @@ void get_on_unauthorized(struct get *g)
 
 void get_on_token(struct get *g)
 {
-	const struct session *s = g->session;
 	unsigned int status = http_status(g->call);
 	char *value = NULL;
 	struct err e;
@@ -131,13 +127,13 @@ void get_on_token(struct get *g)
 		return;
 	}
 	if (status == 200)
-		err_prefix(&e, "registry %s", s->ref.domain);
-	else if ((status == 401 || status == 403) && s->user)
-		err_set(&e, EACCES, "registry %s: user name or password refused", s->ref.domain);
+		err_prefix(&e, "registry %s", g->place->domain);
+	else if ((status == 401 || status == 403) && get_user(g))
+		err_set(&e, EACCES, "registry %s: user name or password refused", g->place->domain);
 	else if (status == 401 || status == 403)
-		err_set(&e, EACCES, "registry %s: authentication required", s->ref.domain);
+		err_set(&e, EACCES, "registry %s: authentication required", g->place->domain);
 	else
-		err_set(&e, EPROTO, "registry %s: its token server answers %u", s->ref.domain,
+		err_set(&e, EPROTO, "registry %s: its token server answers %u", g->place->domain,
 			status);
 	refuse(g, &e);
 }

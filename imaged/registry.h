@@ -8,6 +8,10 @@
  * that this origin names; a token to the registry's own origin. Nothing follows a redirect to
  * another origin, and nothing goes from https to plain http.
  *
+ * Mirrors are asked first, in their order, each as it would be asked for itself: without the user's
+ * name and password. What one doesn't have, or gives up on, the next is asked for, in the end the
+ * registry.
+ *
  * https or not: https is tried first. Loopback, and hosts listed as insecure, may answer in plain
  * http instead: when the other side doesn't greet in TLS, the session goes on in plain. An
  * untrusted certificate never leads there.
@@ -18,17 +22,22 @@
 #include <stdint.h>
 
 #include "http.h"
+#include "mirror.h"
 #include "reference.h"
 
 struct session;
 struct get;
+
+#define MIRRORS_MAX 8 /* of one registry */
 
 struct registry_setup {
 	struct loop *loop;
 	struct http *http;
 	const char *certs_dir;
 	const char *const *insecure; /* HOST[:PORT], NULL-terminated */
-	uint32_t grace_seconds;	     /* a blob's, beyond what HTTP_SLOWEST gives it */
+	const struct mirror *mirrors;
+	unsigned int n_mirrors;
+	uint32_t grace_seconds; /* a blob's, beyond what HTTP_SLOWEST gives it */
 };
 
 /* Copies what it needs of ref, user and password (both may be NULL). */
@@ -58,6 +67,10 @@ struct get_request {
 struct get *get_start(struct session *s, const struct get_request *q, struct err *e);
 void get_resume(struct get *g); /* after HTTP_PAUSE; may call on_data and on_done */
 void get_cancel(struct get *g); /* on_done will not be called; NULL is fine; not inside on_data */
+
+/* What it brought is wrong: was that a mirror's doing? Then that is asked for nothing more, and
+ * asking again may help. Not before on_done, or instead of it. */
+bool get_distrust(struct get *g);
 
 /* In on_done: the document (not terminated), and a header of its answer. */
 const char *get_body(const struct get *g, size_t *ret_len);

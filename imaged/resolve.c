@@ -84,6 +84,17 @@ static int check_digest(const char *what, const char *buf, size_t n, const struc
 	return 0;
 }
 
+static int ask_first(struct resolve *v, struct err *e);
+
+/* What a mirror has said is no reason to give up; with it goes all that it has said before. */
+static void blame(struct resolve *v, struct get *g, struct err *why)
+{
+	if (!get_distrust(g))
+		blame_image(v, why);
+	else if (ask_first(v, why) < 0)
+		give_up(v, why);
+}
+
 /* ---- the config ---- */
 
 static int take_config(struct resolve *v, const struct get *g, struct image *ret, struct err *e)
@@ -118,7 +129,7 @@ static void on_config(void *arg, struct get *g, const struct err *failure)
 	if (failure) {
 		get_failed(v, failure, false);
 	} else if (take_config(v, g, &image, &e) < 0) {
-		blame_image(v, &e);
+		blame(v, g, &e);
 	} else {
 		v->fn(v->arg, &image, NULL);
 		resolve_free(v);
@@ -205,7 +216,7 @@ static void on_manifest(void *arg, struct get *g, const struct err *failure)
 		return;
 	}
 	if (take_manifest(v, g, &e) < 0) {
-		blame_image(v, &e);
+		blame(v, g, &e);
 		return;
 	}
 	r = v->manifest.kind == MANIFEST_IMAGE ? ask_config(v, &e)
@@ -214,10 +225,20 @@ static void on_manifest(void *arg, struct get *g, const struct err *failure)
 		give_up(v, &e);
 }
 
+static int ask_first(struct resolve *v, struct err *e)
+{
+	const struct reference *ref = session_reference(v->session);
+
+	v->depth = 0;
+	v->asked = (struct descriptor){0};
+	v->digest[0] = '\0';
+	digest_copy(v->asked.digest, ref->digest);
+	return ask_manifest(v, ref->digest[0] ? ref->digest : ref->tag, e);
+}
+
 struct resolve *resolve_start(
 	struct session *s, const struct platform *want, resolved_fn fn, void *arg, struct err *e)
 {
-	const struct reference *ref = session_reference(s);
 	struct resolve *v = calloc(1, sizeof(*v));
 
 	if (!v) {
@@ -228,8 +249,7 @@ struct resolve *resolve_start(
 	v->want = *want;
 	v->fn = fn;
 	v->arg = arg;
-	digest_copy(v->asked.digest, ref->digest);
-	if (ask_manifest(v, ref->digest[0] ? ref->digest : ref->tag, e) == 0)
+	if (ask_first(v, e) == 0)
 		return v;
 	resolve_free(v);
 	return NULL;

@@ -39,6 +39,8 @@ static const struct row {
 		"where ports are published unless -p says (127.0.0.1)"},
 	{"insecure-registry", REPEATED, offsetof(struct options, insecure),
 		"HOST:PORT that may be asked without TLS"},
+	{"mirror", REPEATED, offsetof(struct options, mirrors),
+		"REGISTRY=HOST[:PORT][/PATH] that is asked before REGISTRY"},
 	{"standby", NUMBER, offsetof(struct options, standby), "shims kept ready (4)"},
 	{"shutdown-timeout", NUMBER, offsetof(struct options, shutdown_timeout),
 		"seconds workloads get when the engine ends (10)"},
@@ -72,7 +74,7 @@ static void append(const char **list, const char *value)
 	while (list[n])
 		n++;
 	if (n == INSECURE_MAX)
-		wrong("--insecure-registry was given too often", value);
+		wrong("given too often", value);
 	list[n] = value;
 }
 
@@ -120,6 +122,9 @@ static void check(struct options *o)
 	}
 	if (!known)
 		wrong("--log takes debug, info, warning or error, not", o->log);
+	for (const char *const *m = o->mirrors; *m; m++)
+		if (!strchr(*m, '=') || **m == '=' || !strchr(*m, '=')[1])
+			wrong("--mirror takes REGISTRY=HOST[:PORT][/PATH], not", *m);
 	if (o->uid_base % UINT32_C(134217728) != 0)
 		wrong("--uid-base must be a multiple of 134217728", "");
 	if (!o->run_dir) {

@@ -125,6 +125,8 @@ static void fetch_args(struct command *c, const struct options *o)
 	add(c, "--certs-dir", o->certs_dir);
 	for (const char *const *p = o->insecure; *p; p++)
 		add(c, "--insecure-registry", *p);
+	for (const char *const *p = o->mirrors; *p; p++)
+		add(c, "--mirror", *p);
 }
 
 int programs_exec(

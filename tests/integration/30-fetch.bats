@@ -21,6 +21,7 @@ setup_file()
 	done
 	image_push busybox "$TLS" busybox:latest --dest-creds "$login"
 	image_push busybox "$TOKEN" busybox:latest --dest-creds "$login"
+	image_push whiteouts "$TOKEN" whiteouts:latest --dest-creds "$login"
 	fault_registry_start "$DIR/faults" "$PLAIN"
 	export FAULTS=$(registry_addr "$DIR/faults")
 	mkdir -p "$DIR/certs/$TLS"
@@ -511,6 +512,122 @@ whole()
 	resolve "$FAULTS/stall/busybox"
 	ask "$(blob_line 0)"
 	says "layer ${digests[0]}: registry $FAULTS: stalled"
+}
+
+# mirrored FAULT...: a fetcher for which these, in their order, are mirrors of the plain registry
+mirrored()
+{
+	local fault options=()
+
+	for fault; do
+		case $fault in
+		*:*) options+=(--mirror "$PLAIN=$fault") ;;
+		*) options+=(--mirror "$PLAIN=$FAULTS/$fault") ;;
+		esac
+	done
+	: >"$DIR/faults/requests"
+	: >"$t/log"
+	fetch_start --log debug --stall-seconds 1 "${options[@]}"
+}
+
+# at_home [WORD]: how often the registry itself was asked, for what has this in its path
+at_home()
+{
+	grep -c "GET http://$PLAIN/v2/.*${1:-}" "$t/log" || true
+}
+
+@test "mirrors are asked first, in their order, then the registry" {
+	mirrored good
+	resolve "$PLAIN/busybox"
+	[ "$(field image.refs)" = "$PLAIN/busybox:latest" ]
+	ask "$(blob_line 0)"
+	[ "$reply" = done ]
+	[ "$(at_home)" = 0 ]
+	[ "$(requests '.path | startswith("/v2/good/busybox/")' | wc -l)" = 3 ]
+	# Nothing there; nobody there; all there.
+	mirrored no-such-place 127.0.0.1:1/x good
+	pull "$PLAIN/busybox"
+	[ "$(at_home)" = 0 ]
+	[ "$(requests '.status == 404' | wc -l)" = 3 ]
+	[ "$(grep -c 'mirror 127.0.0.1:1: connection refused; asking elsewhere' "$t/log")" = 1 ]
+	[ "$(requests '.status == 200' | wc -l)" = 3 ]
+	# One that has no layers.
+	mirrored not-found
+	pull "$PLAIN/busybox"
+	[ "$(at_home)" = 1 ]
+	[ "$(at_home "blobs/${digests[0]}")" = 1 ]
+	# Another registry's mirror is nobody's here.
+	fetch_start --mirror "docker.io=$FAULTS/good"
+	: >"$DIR/faults/requests"
+	pull "$PLAIN/busybox"
+	[ -z "$(requests true)" ]
+	run -1 "$bin" --fetch --debug --mirror "docker.io=https://$FAULTS" </dev/null
+	[[ $output = *'--mirror takes REGISTRY=HOST[:PORT][/PATH], not docker.io=https:'* ]]
+}
+
+@test "a mirror that is broken, slow, busy or wrong costs no pull" {
+	for fault in wrong-config not-json big-manifest wrong-type type-mismatch both-kinds \
+			many-layers huge-size bad-digest error-500 busy-forever busy-hour teapot redirect-loop \
+			redirect-file endless-headers auth-good truncated-blob stall; do
+		echo "$fault"
+		mirrored "$fault"
+		start=$SECONDS
+		pull "$PLAIN/busybox"
+		[ "$(at_home)" -ge 1 ]
+		[ -n "$(requests true)" ]
+		[ $((SECONDS - start)) -le 20 ]
+	done
+	# By digest, a mirror may not answer with anything else.
+	mirrored wrong-manifest
+	pull "$PLAIN/busybox@$(announced busybox/manifests/latest)"
+	grep -q "mirror $FAULTS: what it gives is wrong; not asking it again" "$t/log"
+	[ "$(requests true | wc -l)" = 1 ]
+}
+
+@test "a mirror's wrong layer is not taken in, and the mirror is not asked again" {
+	for fault in wrong-layer short-blob; do
+		mirrored "$fault"
+		resolve "$PLAIN/busybox"
+		ask "$(blob_line 0)"
+		says "layer ${digests[0]}: "
+		[ "$(at_home)" = 0 ]
+		: >"$DIR/faults/requests"
+		ask "fetch_blob session=$session digest=${digests[0]} size=${sizes[0]} out=@fd:26"
+		[ "$reply" = done ]
+		[ -z "$(requests true)" ]
+		fetch_stop
+		[ "sha256:$(sha256sum <"$t/piped" | cut -c1-64)" = "${digests[0]}" ]
+	done
+}
+
+@test "what a mirror gave of a blob is gone on with at the registry" {
+	mirrored truncated-blob
+	pull "$PLAIN/busybox"
+	# Half, twice broken off, and the rest.
+	grep -qE "GET http://$PLAIN/v2/busybox/blobs/${digests[0]} from byte [0-9]{6}" "$t/log"
+}
+
+@test "a password is the registry's, and no mirror's" {
+	# This mirror asks for just that password.
+	fetch_start --certs-dir "$DIR/certs" --mirror "$TLS=$FAULTS/auth-good" --mirror "$TLS=$FAULTS/good-range"
+	: >"$DIR/faults/requests"
+	pull "$TLS/busybox" "$secret"
+	[ -n "$(requests '.status == 401')" ]
+	[ -n "$(requests '.status == 200')" ]
+	[ -z "$(requests .authorization)" ]
+	fetch_start --certs-dir "$DIR/certs" --mirror "$TLS=$FAULTS/auth-good"
+	pull "$TLS/busybox" "$secret"
+	[ -z "$(requests .authorization)" ]
+	# Nor is a token that one registry gave.
+	fetch_start --mirror "$TOKEN=$FAULTS/not-found"
+	: >"$DIR/faults/requests"
+	resolve "$TOKEN/whiteouts" "$secret"
+	for i in 0 1 2; do
+		ask "$(blob_line $i)"
+		[ "$reply" = done ]
+	done
+	[ "$(requests '.status == 404' | wc -l)" = 3 ]
+	[ -z "$(requests .authorization)" ]
 }
 
 # big_blob: puts 64 MiB into repository big/x beside busybox; leaves blob

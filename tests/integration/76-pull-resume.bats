@@ -94,9 +94,10 @@ halt()
 	! wait $puller || false
 }
 
+# launch [OPTION...]
 launch()
 {
-	engine_launch
+	engine_launch "$@"
 	echo "$ENGINE_PID" >"$ENGINE_DIR/pid"
 }
 
@@ -290,4 +291,17 @@ another()
 	# shellcheck disable=SC2086
 	kill $pullers
 	wait_until 15 eval '[ -z "$(imaged_pid --fetch)$(imaged_pid --unpack)" ]'
+}
+
+@test "a mirror is asked first, and its wrong layers cost nothing but time" {
+	engine_halt || [ -z "$ENGINE_PID" ]
+	launch --mirror "$REGISTRY=$fault/wrong-layer"
+	run -0 ctl pull -q "$REGISTRY/whiteouts"
+	[ "$(asked)" = "200 " ]
+	grep -q "mirror $fault: what it gives is wrong; not asking it again" "$ENGINE_LOG"
+	run -0 ctl run --rm --pull never "$REGISTRY/whiteouts" true
+	forget
+	engine_picture
+	run -2 "$engine_bin/supervisor" --mirror docker.io
+	[ "$output" = "supervisor: --mirror takes REGISTRY=HOST[:PORT][/PATH], not: docker.io" ]
 }
