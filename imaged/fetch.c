@@ -19,7 +19,7 @@
 #include "resolve.h"
 
 #define SESSIONS_MAX	  64
-#define RESOLVES_MAX	  4 /* each may hold one document in memory */
+#define RESOLVES_MAX	  12 /* each may hold one document in memory; of a debug run's pulls */
 #define BLOBS_MAX	  32
 #define INSECURE_MAX	  64
 #define MIRRORS_ALL_MAX	  32

@@ -83,6 +83,7 @@ void pull_free(struct pull *p)
 		watch_free(p->jobs[i].stall);
 	if (p->fetcher)
 		worker_put(p->fetcher);
+	watch_free(p->pace);
 	watch_free(p->drain);
 	watch_free(p->dirs_stall);
 	free(p->platform);
@@ -255,7 +256,7 @@ static unsigned int resolving(const struct pulls *all)
 	unsigned int n = 0;
 
 	for (const struct pull *p = all->first; p; p = p->next)
-		n += p->resolving;
+		n += p->resolving && !p->slow;
 	return n;
 }
 
@@ -273,6 +274,7 @@ static void pull_resolve(struct pull *p)
 	p->fetcher = workers_get(p->all->workers, WORKER_FETCH);
 	if (!p->fetcher)
 		return;
+	pull_watch_pace(p);
 	p->state = PULL_RESOLVING;
 	p->resolving = true;
 	chan_request(worker_chan(p->fetcher), MSG_fetch_image, &m, RESOLVE_MS, on_resolved, p);

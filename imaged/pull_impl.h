@@ -32,6 +32,7 @@ struct job {
 	bool opaque;
 	uint64_t implied, image_bytes;
 	uint64_t bytes, counted; /* as the fetch worker says; when the stall was last put off */
+	uint64_t paced;		 /* how many there were at the last look at its pace */
 	uint64_t told_ns;	 /* when who waits was last told of them */
 	struct err fetch_failure, unpack_failure; /* code 0: none */
 	struct watch *stall;
@@ -58,6 +59,8 @@ struct pull {
 	uint32_t n_waiters;
 	enum pull_state state;
 	struct err failure;
+	struct watch *pace;  /* looks whether it is slow */
+	bool slow;	     /* waits more for its registry than for us */
 	struct watch *drain; /* bounds the wait for cancelled jobs */
 	struct worker *fetcher;
 	uint32_t session;
@@ -107,6 +110,8 @@ bool pulls_need(const struct pulls *all, const struct pull *but, const char *dig
 
 /* Starts the layer if there is a worker for it; fails the pull if it can't be started. */
 void job_start(struct job *j);
+/* It has a fetch worker: how fast it is is looked at from now on. A slow pull holds up no other. */
+void pull_watch_pace(struct pull *p);
 /* Forgets what is out, for a worker that doesn't answer. */
 void job_kill(struct job *j);
 bool job_running(const struct job *j);

@@ -186,7 +186,7 @@ static void job_send(struct job *j, const int ends[2], int out)
 	fetch.kept = kept;
 	j->state = JOB_RUNNING;
 	j->fetch_failure.code = j->unpack_failure.code = 0;
-	j->bytes = j->counted = j->told_ns = 0;
+	j->bytes = j->counted = j->paced = j->told_ns = 0;
 	j->fetching = j->unpacking = true;
 	chan_request(worker_chan(j->unpacker), MSG_unpack_layer, &unpack, 0, on_unpacked, j);
 	j->fetch_id =

@@ -11,9 +11,9 @@
 #include "../proto/base/fd.h"
 
 #define START_DEADLINE_MS 20000
-#define WORKERS_MAX	  8 /* of a kind; more than are ever asked for */
-#define FETCH_MAX	  4 /* pulls at a time */
-#define SPARE_MAX	  1 /* unpack workers that come while as many as may be are busy */
+#define WORKERS_MAX	  12 /* of a kind, slow ones and all; the launcher allows 16 */
+#define FETCH_MAX	  4  /* pulls at a time, */
+#define SPARE_MAX	  1  /* unpack workers that come while as many as may be are busy */
 
 struct worker {
 	struct worker *next;
@@ -22,7 +22,7 @@ struct worker {
 	struct chan *chan;
 	uint32_t name;
 	unsigned int users;
-	bool ending;
+	bool ending, slow;
 	struct watch *idle; /* runs while nobody uses it */
 };
 
@@ -240,14 +240,16 @@ static void want(struct workers *w, enum worker_kind kind)
 struct worker *workers_get(struct workers *w, enum worker_kind kind)
 {
 	unsigned int max = kind == WORKER_FETCH ? FETCH_MAX : w->setup.unpack_max;
-	unsigned int spare = kind == WORKER_FETCH || w->setup.keep ? 0 : SPARE_MAX, n = 0, busy = 0;
+	unsigned int spare = kind == WORKER_FETCH || w->setup.keep ? 0 : SPARE_MAX;
+	unsigned int n = 0, busy = 0, slow = 0;
 	struct worker *found = NULL;
 
 	for (struct worker *i = w->first; i; i = i->next) {
 		if (i->kind != kind)
 			continue;
 		n++;
-		busy += i->users > 0;
+		busy += i->users > 0 && !i->slow;
+		slow += i->slow;
 		if (i->users == 0 || (kind == WORKER_FETCH && w->setup.keep))
 			found = i;
 	}
@@ -255,13 +257,22 @@ struct worker *workers_get(struct workers *w, enum worker_kind kind)
 		found->users++;
 		return found;
 	}
-	if (n + w->wanted[kind] < max + (busy >= max ? spare : 0))
+	n += w->wanted[kind];
+	if (n < WORKERS_MAX && n < max + slow + (busy >= max ? spare : 0))
 		want(w, kind);
 	return NULL;
 }
 
+void worker_set_slow(struct worker *w, bool slow)
+{
+	if (slow && !w->slow)
+		note_change(w->all);
+	w->slow = slow;
+}
+
 void worker_put(struct worker *w)
 {
+	w->slow &= w->users > 1;
 	if (--w->users > 0 || w->ending || w->all->ending)
 		return;
 	if (w->all->setup.keep)

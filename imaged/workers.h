@@ -45,6 +45,9 @@ int workers_add(struct workers *w, const char *kind, uint32_t name, int fd, stru
 struct worker *workers_get(struct workers *w, enum worker_kind kind);
 void worker_put(struct worker *w);
 
+/* One that mostly waits for a registry doesn't count among those that are busy. */
+void worker_set_slow(struct worker *w, bool slow);
+
 /* Valid until lost() or worker_kill(). */
 struct chan *worker_chan(struct worker *w);
 

@@ -10,7 +10,7 @@ bats_require_minimum_version 1.5.0
 
 setup_file()
 {
-	engine_start && engine_images busybox whiteouts &&
+	engine_start && engine_images busybox whiteouts debian &&
 		fault_registry_start "$ENGINE_DIR/fault" "$REGISTRY" && engine_picture
 }
 
@@ -304,4 +304,19 @@ another()
 	engine_picture
 	run -2 "$engine_bin/supervisor" --mirror docker.io
 	[ "$output" = "supervisor: --mirror takes REGISTRY=HOST[:PORT][/PATH], not: docker.io" ]
+}
+
+@test "slow registries make no pull from another one wait" {
+	pullers=
+	# Three layers that crawl, and more images that never come to that.
+	for image in crawl/debian:12 endless-headers/{a,b,c,d,e}; do
+		"$engine_bin/ctl" pull "$fault/$image" >/dev/null 2>&1 3>&- &
+		pullers+=" $!"
+	done
+	wait_until 20 eval '[ "$(jq -r .path "$ENGINE_DIR/fault/requests" | grep -c headers)" -ge 3 ]'
+	CTL_TIMEOUT=30 run -0 ctl run --rm --pull always "$REGISTRY/whiteouts" echo here
+	[ "${lines[-1]}" = here ]
+	# shellcheck disable=SC2086
+	kill $pullers
+	wait_until 15 eval '[ -z "$(imaged_pid --fetch)$(imaged_pid --unpack)" ]'
 }

@@ -23,7 +23,7 @@
 #include "proto/base/fd.h"
 
 #define BUSY_MAX 2
-#define OVER_MAX 8
+#define OVER_MAX 16
 
 struct world {
 	struct loop *loop;
@@ -184,6 +184,32 @@ static void one_is_ready(void **state)
 	close_world(&w);
 }
 
+/* Those that wait for a registry don't keep others from having one, and are not without end. */
+static void slow_ones_are_not_busy(void **state)
+{
+	struct worker *got;
+	unsigned int n = 0;
+	struct world w;
+
+	(void)state;
+	open_world(&w, false);
+	for (;;) {
+		unsigned int wants = w.wants[1];
+
+		got = workers_get(w.workers, WORKER_UNPACK);
+		if (!got && w.wants[1] == wants)
+			break;
+		if (!got) {
+			add(&w, "unpack", ++n);
+			continue;
+		}
+		worker_set_slow(got, true);
+		assert_true(n < 20);
+	}
+	assert_int_equal(n, 12);
+	close_world(&w);
+}
+
 static void idle_ones_go(void **state)
 {
 	struct world w;
@@ -277,6 +303,7 @@ int main(void)
 		cmocka_unit_test(used_once),
 		cmocka_unit_test(shared_by_nobody),
 		cmocka_unit_test(one_is_ready),
+		cmocka_unit_test(slow_ones_are_not_busy),
 		cmocka_unit_test(idle_ones_go),
 		cmocka_unit_test(one_that_hangs_up_is_over),
 		cmocka_unit_test(put_back_while_it_ends),
