@@ -290,6 +290,29 @@ bool pulls_busy_with(const struct pulls *all, const char *digest)
 	return false;
 }
 
+/* Both at one registry? */
+static bool are_neighbours(const struct pull *a, const struct pull *b)
+{
+	size_t n = strcspn(a->ref, "/");
+
+	return strncmp(a->ref, b->ref, n + 1) == 0;
+}
+
+/* A layer that crawls in from elsewhere would let whoever asks a slow registry for it keep it from
+ * everybody: it is not waited for, but fetched a second time. */
+static bool is_brought(const struct job *mine)
+{
+	const struct pulls *all = mine->pull->all;
+
+	for (const struct pull *p = all->first; p; p = p->next)
+		for (uint32_t i = 0; p->jobs && i < p->image.layers.n; i++)
+			if (job_running(&p->jobs[i]) &&
+				strcmp(p->jobs[i].layer->digest, mine->layer->digest) == 0 &&
+				(!p->slow || are_neighbours(p, mine->pull)))
+				return true;
+	return false;
+}
+
 bool pulls_need(const struct pulls *all, const struct pull *but, const char *digest)
 {
 	for (const struct pull *p = all->first; p; p = p->next)
@@ -319,7 +342,7 @@ static bool job_step(struct job *j)
 		pull_progress(p, j, j->layer->size);
 	} else if (r == 0) {
 		j->state = JOB_WAITING;
-		if (!pulls_busy_with(p->all, j->layer->digest))
+		if (!is_brought(j))
 			job_start(j);
 	}
 	return r > 0;

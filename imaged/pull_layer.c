@@ -38,9 +38,15 @@ static struct err *first_cause(struct job *j)
 static int job_store(struct job *j, struct err *e)
 {
 	struct layer found = *j->layer;
+	int r;
 
 	if (strcmp(j->diff_id, j->layer->diff_id) != 0)
 		return err_set(e, EBADMSG, "content does not match its diff id");
+	r = store_has_layer(j->pull->all->store, j->layer, e);
+	if (r != 0) { /* another pull was faster */
+		store_layer_abort(j->pull->all->store, j->tmp);
+		return MIN(r, 0);
+	}
 	found.opaque = j->opaque;
 	found.implied = j->implied;
 	return store_layer_commit(j->pull->all->store, j->tmp, j->image_bytes, &found, e);

@@ -41,7 +41,9 @@ static void on_sweep(void *arg)
 
 int pull_partial_open(const struct pull *p, const struct layer *l)
 {
-	return p->bare ? -1 : store_partial_open(p->all->store, l->digest, l->size);
+	if (p->bare || pulls_busy_with(p->all, l->digest))
+		return -1; /* two can't write to it */
+	return store_partial_open(p->all->store, l->digest, l->size);
 }
 
 bool pull_partials_yield(struct pull *p)

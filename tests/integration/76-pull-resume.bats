@@ -320,3 +320,17 @@ another()
 	kill $pullers
 	wait_until 15 eval '[ -z "$(imaged_pid --fetch)$(imaged_pid --unpack)" ]'
 }
+
+@test "a layer that crawls in from one registry comes from another meanwhile" {
+	pulling crawl
+	start=$SECONDS
+	CTL_TIMEOUT=30 run -0 ctl run --rm --pull always "$REGISTRY/whiteouts" echo here
+	[ "${lines[-1]}" = here ]
+	echo "after $((SECONDS - start)) s"
+	kill -0 $puller
+	[ "$(asked)" = "200 " ]
+	curl -fs "http://$fault/heal"
+	wait $puller
+	run -0 ctl run --rm --pull never "$fault/crawl/whiteouts" true
+	[ -z "$(find "$ENGINE_STATE"/images/{partial,tmp} -type f)" ]
+}
