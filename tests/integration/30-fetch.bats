@@ -44,6 +44,7 @@ setup()
 	t=$BATS_TEST_TMPDIR
 	secret="username=$registry_user password=\"$registry_password\""
 	fetcher=
+	curl -fs "http://$FAULTS/forget"
 	: >"$DIR/faults/requests"
 }
 

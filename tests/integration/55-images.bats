@@ -228,17 +228,6 @@ pulling()
 	sleep 1
 }
 
-# imaged_pid [--fetch]: the mounter's or a worker's, both children of the launcher
-imaged_pid()
-{
-	local pid words
-
-	for pid in $(cat "/proc/$ENGINE_PID"/task/*/children); do
-		words=$(tr '\0' ' ' <"/proc/$pid/cmdline")
-		[[ $words != "imaged ${1:---state-dir} "* ]] || echo "$pid"
-	done
-}
-
 store_is_as_before()
 {
 	store_files | cmp -s - "$ENGINE_DIR/store"

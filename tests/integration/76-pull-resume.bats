@@ -41,7 +41,7 @@ forget()
 {
 	ctl images -q | sort -u | xargs -r "$engine_bin/ctl" rmi -f >/dev/null
 	rm -f "$ENGINE_STATE"/images/partial/*
-	curl -fs "http://$fault/fall-ill"
+	curl -fs "http://$fault/forget"
 	: >"$ENGINE_DIR/fault/requests"
 }
 
@@ -74,17 +74,6 @@ pulling()
 ranges()
 {
 	jq -r "select(.path | contains(\"$layer\")) | .range" "$ENGINE_DIR/fault/requests" | tr '\n' ' '
-}
-
-# the one of the engine's processes that is imaged [--fetch]
-imaged_pid()
-{
-	local pid words
-
-	for pid in $(cat "/proc/$ENGINE_PID"/task/*/children); do
-		words=$(tr '\0' ' ' <"/proc/$pid/cmdline")
-		[[ $words != "imaged ${1:---state-dir} "* ]] || echo "$pid"
-	done
 }
 
 # halt: ends the engine in the middle of a pull
@@ -301,6 +290,8 @@ another()
 	grep -q "mirror $fault: what it gives is wrong; not asking it again" "$ENGINE_LOG"
 	run -0 ctl run --rm --pull never "$REGISTRY/whiteouts" true
 	forget
+	engine_halt || [ -z "$ENGINE_PID" ]
+	launch
 	engine_picture
 	run -2 "$engine_bin/supervisor" --mirror docker.io
 	[ "$output" = "supervisor: --mirror takes REGISTRY=HOST[:PORT][/PATH], not: docker.io" ]

@@ -161,6 +161,17 @@ engine_stop()
 	return $failed
 }
 
+# imaged_pid [--fetch|--unpack]: the mounter's or its workers', all children of the launcher.
+imaged_pid()
+{
+	local pid words
+
+	for pid in $(cat "/proc/$ENGINE_PID"/task/*/children); do
+		words=$(tr '\0' ' ' <"/proc/$pid/cmdline")
+		[[ $words != "imaged ${1:---state-dir} "* ]] || echo "$pid"
+	done
+}
+
 # engine_look FILE: links, mounts, cgroups, nft, processes, fds and files while the engine is idle.
 engine_look()
 {

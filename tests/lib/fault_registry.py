@@ -4,7 +4,7 @@
 
 ADDR/FAULT/REPOSITORY:TAG asks the upstream for REPOSITORY:TAG and spoils the answer as FAULTS says.
 Every request is one JSON line in the log: time, server, method, path, status, whether it carried
-credentials. Two further ports, on 127.0.0.1 and on 127.0.0.2, play the host that blobs are
+credentials. /forget makes every request a first one again. Two further ports, on 127.0.0.1 and on 127.0.0.2, play the host that blobs are
 redirected to.
 """
 import argparse
@@ -89,6 +89,13 @@ class State:
         login = "%s:%s" % (args.user, args.password)
         self.basic = "Basic " + base64.b64encode(login.encode()).decode()
 
+    def become(self, word):
+        with self.lock:
+            self.healed = word == "/heal"
+            if word == "/forget":
+                self.seen.clear()
+                self.made.clear()
+
     def first(self, path):
         with self.lock:
             new = path not in self.seen
@@ -165,8 +172,8 @@ class Registry(Base):
         if self.path in ("/v2/", "/v2"):
             self.ping()
             return
-        if self.path in ("/heal", "/fall-ill"):
-            self.server.state.healed = self.path == "/heal"
+        if self.path in ("/heal", "/forget"):
+            self.server.state.become(self.path)
             self.reply(200, b"")
             return
         fault = parts[2] if len(parts) > 4 and parts[1] == "v2" else ""

@@ -14,7 +14,7 @@ import subprocess
 PROGRAMS = ("supervisor", "netd", "imaged", "cgroupd", "shim", "ctl")
 CONTAINER_UIDS = 1 << 16  # whoever has a higher one has it from a pool: which, differs from run to run
 SHIM_SOCKET = re.compile(r"(/shims/)[0-9]+(?=\.[0-9]+$)")
-EACH_PULL = ("/images/layers/", "/images/records/", "/images/dirs/")
+EACH_PULL = ("/images/layers/", "/images/records/", "/images/dirs/", "/images/partial/")
 
 
 def start(*command):
