@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "../proto/base/fd.h"
+#include "../proto/base/thread.h"
 #include "erofs_mount.h"
-#include "thread.h"
 
 #define RUNNING_MAX   8 /* a small image's copy needn't wait for large ones */
 #define WAITING_MAX   1024
@@ -220,6 +220,11 @@ void copies_free(struct copies *all)
 	fd_close(&all->ended[0]);
 	fd_close(&all->ended[1]);
 	free(all);
+}
+
+bool copies_idle(const struct copies *all)
+{
+	return !all->first;
 }
 
 static int copy_new(const struct image *image, int userns, struct copy **ret, struct err *e)

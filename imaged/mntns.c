@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "../proto/base/fd.h"
-#include "thread.h"
+#include "../proto/base/thread.h"
 
 struct mntns {
 	int dir;

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "../proto/base/fd.h"
-#include "thread.h"
+#include "../proto/base/thread.h"
 
 struct settling {
 	int file, dir;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Threads of the mounter: for what blocks, so that its loop doesn't. They inherit privileges and
+ * Threads for what blocks, so that a loop doesn't. They inherit privileges and
  * syscall filter, never signals: those belong to the loop's thread.
  */
 #pragma once
