@@ -17,6 +17,7 @@ struct copies;
 struct copies *copies_new(struct loop *l); /* NULL: no memory or descriptors */
 /* Ends what is under way, waits for it, and calls nobody. */
 void copies_free(struct copies *c);
+bool copies_idle(const struct copies *c); /* none is under way */
 
 /* Called once, from any of these functions or from the loop: the mounts, lowest first, which are
  * closed when it returns, or e. */

@@ -43,9 +43,22 @@ static bool is_ours(const struct erofs_super_block *sb, uint64_t bytes)
 	       memcmp(sb->reserved, zeros, sizeof(zeros)) == 0;
 }
 
-int erofs_judge(int file, uint64_t bytes, struct err *e)
+int erofs_whole(int file, struct err *e)
 {
 	struct erofs_super_block sb;
+	struct stat st;
+
+	if (fstat(file, &st) < 0)
+		return err_errno(e, errno, "its image");
+	if (!S_ISREG(st.st_mode) || st.st_size % EROFS_BLOCK ||
+		pread(file, &sb, sizeof(sb), EROFS_SUPER_OFFSET) != (ssize_t)sizeof(sb) ||
+		!is_ours(&sb, (uint64_t)st.st_size))
+		return err_set(e, EBADMSG, "its image is not of the kind that unpacking makes");
+	return 0;
+}
+
+int erofs_judge(int file, uint64_t bytes, struct err *e)
+{
 	struct stat st;
 	int r = check_writers(file, e);
 
@@ -55,8 +68,5 @@ int erofs_judge(int file, uint64_t bytes, struct err *e)
 		return err_errno(e, errno, "its image");
 	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != bytes || bytes % EROFS_BLOCK)
 		return err_set(e, EBADMSG, "its image is not as long as the unpack worker says");
-	if (pread(file, &sb, sizeof(sb), EROFS_SUPER_OFFSET) != (ssize_t)sizeof(sb) ||
-		!is_ours(&sb, bytes))
-		return err_set(e, EBADMSG, "its image is not of the kind that unpacking makes");
-	return 0;
+	return erofs_whole(file, e);
 }

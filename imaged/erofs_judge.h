@@ -13,3 +13,6 @@
  * the worker said, its super block is one that erofs_dir.c writes, and nobody can change it any
  * more: it is open for writing nowhere, and others may not open it. */
 int erofs_judge(int file, uint64_t bytes, struct err *e);
+
+/* The same of one that was judged once: whether it is still as long as its super block says. */
+int erofs_whole(int file, struct err *e);

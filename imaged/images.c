@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "../proto/base/log.h"
+#include "digest.h"
 #include "reference.h"
 #include "rootfs.h"
 
@@ -49,6 +51,30 @@ static void on_layer_gone(void *arg, const char *digest)
 
 	rootfs_drop_layer(digest);
 	list_add(r->arena, r->deleted, digest, NULL);
+}
+
+static void on_damaged_gone(void *arg, const char *digest)
+{
+	(void)arg;
+	rootfs_drop_layer(digest);
+}
+
+void images_check(struct store *s)
+{
+	const struct image *image;
+	char id[DIGEST_TEXT_MAX];
+	struct err e = {0};
+
+	while ((image = store_damaged(s, NULL, &e))) {
+		digest_copy(id, image->id);
+		log_warn("image %s: %s: it is forgotten, pull it again",
+			image->refs.n ? image->refs.v[0] : id, e.text);
+		if (store_delete(s, id, on_damaged_gone, NULL, &e) < 0) {
+			log_warn("%s", e.text);
+			return;
+		}
+		rootfs_drop_dirs(id);
+	}
 }
 
 static bool in_list(const struct strv *list, const char *text)

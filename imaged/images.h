@@ -12,6 +12,9 @@
 void images_list(
 	const struct store *s, const char *after, struct image *images, struct image_listed *ret);
 
+/* Forgets what is damaged, with a sentence in the log for each: so it can be pulled again. */
+void images_check(struct store *s);
+
 /* image_remove of messages.def. The lists of *ret live in the arena. */
 int images_remove(struct store *s, const struct image_remove *m, struct arena *a,
 	struct image_removed *ret, struct err *e);

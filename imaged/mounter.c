@@ -27,6 +27,7 @@
 
 #define IDLE_MS	       10000 /* then a worker's memory is worth more than its start */
 #define UNPACK_MAX     4
+#define CHECK_MS       30000
 #define CERTS_MAX_ARGS 16
 #define BOOT_ID	       "/proc/sys/kernel/random/boot_id"
 
@@ -37,6 +38,7 @@ struct mounter {
 	struct store *store;
 	struct pulls *pulls;
 	struct copies *copies;
+	struct watch *check;
 	int mounts_files; /* without loop devices: 1, 0; negative: not known yet */
 };
 
@@ -65,6 +67,8 @@ static void on_image_list(void *self, struct chan *c, uint32_t id, void *msg, st
 	struct mounter *m = self;
 
 	(void)f;
+	if (!q->after)
+		images_check(m->store);
 	images_list(m->store, q->after, images, &answer);
 	chan_reply(c, id, MSG_image_listed, &answer);
 }
@@ -76,9 +80,14 @@ static void on_image_inspect(void *self, struct chan *c, uint32_t id, void *msg,
 	struct mounter *m = self;
 	struct image copy;
 	struct err e;
+	int r = store_find(m->store, q->ref, &image, NULL, &e);
 
 	(void)f;
-	if (store_find(m->store, q->ref, &image, NULL, &e) < 0) {
+	if (r == 0 && store_damaged(m->store, image, &e)) {
+		images_check(m->store);
+		r = store_find(m->store, q->ref, &image, NULL, &e);
+	}
+	if (r < 0) {
 		chan_fail(c, id, &e);
 		return;
 	}
@@ -157,11 +166,14 @@ static void on_rootfs_open(void *self, struct chan *c, uint32_t id, void *msg, s
 	(void)f;
 	snprintf(o.container, sizeof(o.container), "%s", q->container);
 	if (!image)
-		r = err_set(&e, ENOENT, "no image with id %.80s", q->image_id);
+		r = err_set(
+			&e, ENOENT, "image %.19s is not here any more; pull it again", q->image_id);
 	else if (q->isolated)
 		r = copy_rootfs(m, &o, image, q->userns, &e);
 	else
 		r = rootfs_open_layers(image, q->userns, layers, &n, &e);
+	if (r < 0 && image)
+		images_check(m->store);
 	if (r < 0 || !q->isolated)
 		answer_rootfs(&o, layers, n, r < 0 ? &e : NULL);
 	while (n > 0)
@@ -223,6 +235,19 @@ static void on_rootfs_remove(void *self, struct chan *c, uint32_t id, void *msg,
 		chan_done(c, id);
 }
 
+static void on_rootfs_list(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
+{
+	const struct rootfs_list *q = msg;
+	struct rootfs_listed answer;
+	struct err e;
+
+	(void)self;
+	if (rootfs_list(q->after, &f->arena, &answer, &e) < 0)
+		chan_fail(c, id, &e);
+	else
+		chan_reply(c, id, MSG_rootfs_listed, &answer);
+}
+
 static void on_worker_ready(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
 {
 	const struct worker_ready *q = msg;
@@ -266,10 +291,22 @@ static const struct handler handlers[] = {
 	{MSG_mount_map, on_mount_map},
 	{MSG_rootfs_writable, on_rootfs_writable},
 	{MSG_rootfs_remove, on_rootfs_remove},
+	{MSG_rootfs_list, on_rootfs_list},
 	{MSG_worker_ready, on_worker_ready},
 	{MSG_facts, on_facts},
 	{0},
 };
+
+/* What happened to the store's files meanwhile; mounts are looked at when they are used. */
+static void on_check(void *arg)
+{
+	struct mounter *m = arg;
+
+	images_check(m->store);
+	if (pulls_idle(m->pulls) && copies_idle(m->copies))
+		store_sweep(m->store);
+	timer_again(m->check, CHECK_MS);
+}
 
 static void want_worker(void *arg, const char *kind)
 {
@@ -375,7 +412,8 @@ static int start(struct mounter *m, const struct daemon_args *args, struct debug
 
 	m->pulls = pulls_new(m->store, &workers);
 	m->copies = copies_new(m->loop);
-	if (!m->pulls || !m->copies)
+	m->check = loop_timer(m->loop, CHECK_MS, on_check, m);
+	if (!m->pulls || !m->copies || !m->check)
 		return err_set(e, ENOMEM, "out of memory");
 	for (unsigned int i = 0; i < debug->n; i++) {
 		int r = workers_add(
@@ -433,6 +471,7 @@ int mounter_main(int argc, char **argv)
 		code = loop_run(m.loop);
 	else
 		log_error("%s", e.text);
+	watch_free(m.check);
 	copies_free(m.copies);
 	pulls_free(m.pulls);
 	store_free(m.store);

@@ -54,6 +54,7 @@ static const struct priv_syscall syscalls[] = {
 	PRIV_SYS(renameat2, "the same in newer C libraries"),
 	PRIV_SYS(copy_file_range, "a container's private copies of layers, by the kernel"),
 	PRIV_SYS(fdatasync, "a layer is on disk before its mark says so"),
+	PRIV_SYS(fsync, "a record is, and its name, before the one that it replaces goes"),
 	PRIV_SYS_IF(getsockopt, 2, PRIV_INT, SO_TYPE, "whether what came as a worker is a channel"),
 	PRIV_SYS(pipe2, "from the fetch worker to an unpack worker"),
 	PRIV_SYS_IF(fcntl, 1, PRIV_INT, F_SETPIPE_SZ, "a larger one"),

@@ -480,6 +480,11 @@ void pulls_free(struct pulls *all)
 	free(all);
 }
 
+bool pulls_idle(const struct pulls *all)
+{
+	return !all->first;
+}
+
 struct workers *pulls_workers(struct pulls *all)
 {
 	return all->workers;

@@ -20,6 +20,7 @@ struct pulls *pulls_new(
 	struct store *s, const struct workers_setup *workers); /* NULL: out of memory */
 void pulls_free(struct pulls *p);
 struct workers *pulls_workers(struct pulls *p);
+bool pulls_idle(const struct pulls *p); /* none is under way */
 
 /* Request `id` is to fail; what nobody else waits for is called off. */
 void pulls_cancel(struct pulls *p, struct chan *c, uint32_t id);

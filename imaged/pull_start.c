@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "images.h"
+
 #define PULLS_MAX    64
 #define WAITERS_MAX  256
 #define PLATFORM_MAX 160
@@ -36,6 +38,7 @@ static int answer_from_store(
 	struct err why;
 	int r;
 
+	images_check(all->store);
 	if (strcmp(policy, "always") == 0)
 		return 0;
 	if (!never && strcmp(policy, "missing") != 0)

@@ -18,7 +18,9 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "../proto/base/dirents.h"
 #include "../proto/base/fd.h"
+#include "../proto/base/log.h"
 #include "digest.h"
 #include "erofs_mount.h"
 
@@ -99,16 +101,36 @@ int rootfs_map_ids(int mnt, int userns, struct err *e)
 	return 0;
 }
 
-static int shared_open(const struct rootfs_file *f, int userns, struct err *e)
+static int shared_clone(const struct rootfs_file *f, struct err *e)
 {
-	_cleanup_fd_ int tree = -1;
 	int r = shared_mount(f, e);
 
 	if (r < 0)
 		return r;
-	tree = open_tree(AT_FDCWD, f->at, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	r = open_tree(AT_FDCWD, f->at, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	return r < 0 ? err_errno(e, errno, "cloning its mount") : r;
+}
+
+static bool is_image(int tree)
+{
+	struct statfs st;
+
+	return fstatfs(tree, &st) == 0 && (uint32_t)st.f_type == EROFS_SUPER_MAGIC_V1;
+}
+
+static int shared_open(const struct rootfs_file *f, int userns, struct err *e)
+{
+	_cleanup_fd_ int tree = shared_clone(f, e);
+	int r;
+
+	if (tree >= 0 && !is_image(tree)) {
+		log_warn("%s: its mount is gone; mounting it again", f->what);
+		fd_close(&tree);
+		shared_drop(f);
+		tree = shared_clone(f, e);
+	}
 	if (tree < 0)
-		return err_errno(e, errno, "cloning its mount");
+		return tree;
 	r = rootfs_map_ids(tree, userns, e);
 	return r < 0 ? r : take_fd(&tree);
 }
@@ -228,6 +250,71 @@ int rootfs_remove_writable(const char *container, struct err *e)
 		return err_set(e, EBUSY, "the writable directory of container %.12s is not empty",
 			container);
 	return err_errno(e, errno, "removing the writable directory of container %.12s", container);
+}
+
+/* The container's root made both. */
+static uint32_t owner_of(const char *container)
+{
+	static const char *const parts[] = {"upper", "work"};
+	char path[PATH_BYTES];
+	struct stat st;
+
+	for (unsigned int i = 0; i < ARRAY_LEN(parts); i++) {
+		snprintf(path, sizeof(path), "rootfs/%s/%s", container, parts[i]);
+		if (fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			return st.st_uid;
+	}
+	return 0;
+}
+
+static int compare_dirs(const void *a, const void *b)
+{
+	const struct rootfs_dir *x = a, *y = b;
+
+	return strcmp(x->container, y->container);
+}
+
+/* The first ROOTFS_LIST of those behind `after`, by keeping the list sorted. */
+static int list_add(struct arena *a, struct rootfs_listed *ret, const char *name)
+{
+	struct rootfs_dir *v = ret->dirs.v, *last = &v[ret->dirs.n - 1];
+
+	if (ret->dirs.n == ROOTFS_LIST) {
+		ret->more = true;
+		if (strcmp(name, last->container) > 0)
+			return 0;
+		ret->dirs.n--;
+	}
+	last = &v[ret->dirs.n++];
+	*last = (struct rootfs_dir){.container = arena_strdup(a, name)};
+	if (!last->container)
+		return -ENOMEM;
+	qsort(v, ret->dirs.n, sizeof(*v), compare_dirs);
+	return 0;
+}
+
+int rootfs_list(const char *after, struct arena *a, struct rootfs_listed *ret, struct err *e)
+{
+	_cleanup_fd_ int dir = open("rootfs", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_dirents_ struct dirents *d = dirents_open(dir);
+	const char *name;
+	int r;
+
+	*ret = (struct rootfs_listed){0};
+	ret->dirs.v = arena_alloc(a, ROOTFS_LIST * sizeof(*ret->dirs.v));
+	if (dir < 0 || !d || !ret->dirs.v)
+		return err_errno(e, dir < 0 ? errno : ENOMEM, "listing containers' directories");
+	while ((r = dirents_next(d, &name)) > 0)
+		if ((!after || strcmp(name, after) > 0) && strlen(name) <= CONTAINER_MAX) {
+			r = list_add(a, ret, name);
+			if (r < 0)
+				break;
+		}
+	if (r < 0)
+		return err_errno(e, r, "listing containers' directories");
+	for (uint32_t i = 0; i < ret->dirs.n; i++)
+		ret->dirs.v[i].owner = owner_of(ret->dirs.v[i].container);
+	return 0;
 }
 
 static const char *fs_name(int fd)

@@ -49,5 +49,9 @@ int rootfs_make_writable(const char *container, struct err *e);
 int rootfs_open_writable(const char *container, struct err *e);	  /* -ENOENT when there is none */
 int rootfs_remove_writable(const char *container, struct err *e); /* -EBUSY unless empty */
 
+#define ROOTFS_LIST 256
+/* rootfs_list of messages.def. The list lives in the arena. */
+int rootfs_list(const char *after, struct arena *a, struct rootfs_listed *ret, struct err *e);
+
 /* mount_map of messages.def. The descriptor of the detached, mapped clone, or -errno. */
 int rootfs_map_host(struct mntns *n, const struct mount_map *m, struct err *e);

@@ -10,11 +10,14 @@
 #include <unistd.h>
 
 #include "../proto/base/fd.h"
+#include "../proto/base/keep.h"
+#include "../proto/base/log.h"
 #include "../proto/base/thread.h"
 
 struct settling {
 	int file, dir;
-	char mark[128];
+	bool is_record;
+	char name[128]; /* of the mark, or of the record */
 };
 
 int settle_mark(int dir, const char *mark, const char *boot_id, struct err *e)
@@ -42,14 +45,21 @@ static void settling_free(struct settling *s)
 static void *settle(void *arg)
 {
 	struct settling *s = arg;
+	int r;
 
-	if (fdatasync(s->file) == 0)
-		unlinkat(s->dir, s->mark, 0);
+	if (s->is_record) {
+		r = keep_settle(s->dir, s->name, s->file);
+		if (r < 0)
+			log_warn("record %.12s may not reach the disk: %s", s->name,
+				strerrordesc_np(-r));
+	} else if (fdatasync(s->file) == 0) {
+		unlinkat(s->dir, s->name, 0);
+	}
 	settling_free(s);
 	return NULL;
 }
 
-void settle_begin(int file, int dir, const char *mark)
+static void begin(int file, int dir, const char *name, bool is_record)
 {
 	struct settling *s = calloc(1, sizeof(*s));
 
@@ -58,8 +68,19 @@ void settle_begin(int file, int dir, const char *mark)
 		return;
 	}
 	s->file = file;
+	s->is_record = is_record;
 	s->dir = fcntl(dir, F_DUPFD_CLOEXEC, 0);
-	memcpy(s->mark, mark, MIN(strlen(mark), sizeof(s->mark) - 1));
+	memcpy(s->name, name, MIN(strlen(name), sizeof(s->name) - 1));
 	if (s->dir < 0 || thread_start(NULL, settle, s) < 0)
 		settling_free(s);
+}
+
+void settle_begin(int file, int dir, const char *mark)
+{
+	begin(file, dir, mark, false);
+}
+
+void settle_record(int file, int dir, const char *name)
+{
+	begin(file, dir, name, true);
 }

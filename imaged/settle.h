@@ -21,5 +21,8 @@ int settle_mark(int dir, const char *mark, const char *boot_id, struct err *e);
  * mark stays, and the next start decides. */
 void settle_begin(int file, int dir, const char *mark);
 
+/* Takes the file of a record over that keep_write() has just written, and calls keep_settle(). */
+void settle_record(int file, int dir, const char *name);
+
 /* Does the mark say that the layer was being written in this boot? */
 bool settle_is_ours(int dir, const char *mark, const char *boot_id);

@@ -7,7 +7,8 @@
  *	tmp/			what is being unpacked; emptied on start
  *	partial/HEX		what has come of a blob, by its digest (store_partial.c)
  *	unsettled/		marks of files that may not be on the disk yet (settle.h)
- * Everything appears under its name by rename(2) alone, and a start removes what no record names.
+ * Everything appears under its name by rename(2) alone; a start removes what no record names, and
+ * records (keep.h) that are damaged or lack a file.
  * Runs in the mounter, trusts its own files, and checks what a worker claims an image to be. Calls
  * block on the disk for metadata only.
  */
@@ -80,6 +81,13 @@ int store_put(
 
 /* Takes a reference from its image. */
 int store_untag(struct store *s, const char *id, const char *ref, struct err *e);
+
+/* An image that lacks a file, or whose file is cut off or no layer's: of all (image NULL), or that
+ * one. NULL: none. */
+const struct image *store_damaged(const struct store *s, const struct image *image, struct err *e);
+
+/* Removes again what is nobody's. Only while nothing is being pulled or copied. */
+void store_sweep(struct store *s);
 
 /* Removes the record and the directory image; then calls gone() for each layer that no other record
  * names, and removes that. */

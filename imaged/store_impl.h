@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the store's two files share: store.c has the index, store_disk.c the files.
+ * What the store's files share: store.c has the index, store_disk.c what is on the disk,
+ * store_load.c what is found there.
  */
 #pragma once
 
@@ -10,6 +11,10 @@
 #include "store.h"
 
 #define STORE_REFS_MAX 64 /* as struct image bounds them */
+#define HEX_LEN	       64
+#define LAYER_SUFFIX   ".erofs"
+#define LAYER_NAME_MAX 80
+#define MARK_DIRS      ".dirs" /* in the marks of directory images, behind the digits */
 
 struct record {
 	struct image image;
@@ -43,11 +48,15 @@ struct store {
 	uint32_t n_layers;
 	uint32_t tmp_serial;
 	struct partials partials; /* as last counted */
+	bool unread; /* an image could not be looked at, so nothing may be swept away */
 };
 
 void record_free(struct record *r);
 int store_index(struct store *s, struct record *r, struct err *e);
 
+void layer_name(const char *digest, char name[LAYER_NAME_MAX]);
+/* Notes a layer whose file is in place. -ENOENT when it isn't. */
+int note_layer(struct store *s, const struct layer *l);
 const struct stored_layer *store_layer(const struct store *s, const char *digest);
 int record_write(struct store *s, const struct image *image, struct err *e);
 int record_unlink(struct store *s, const char *id, struct err *e);

@@ -237,6 +237,16 @@ static void write_file(struct place *p, const char *path, const char *text)
 	close(fd);
 }
 
+#define HEX_9 "9999999999999999999999999999999999999999999999999999999999999999"
+
+static int truncateat(int dir, const char *path)
+{
+	int fd = openat(dir, path, O_RDWR | O_CLOEXEC), r = ftruncate(fd, 4096);
+
+	close(fd);
+	return r;
+}
+
 static void start_sweeps_what_a_crash_left(void **state)
 {
 	struct place *p = *state;
@@ -245,8 +255,10 @@ static void start_sweeps_what_a_crash_left(void **state)
 	add_image(p, 'b', "234", REF_Y);
 	add_layer(p, '9', '9');
 	write_file(p, "tmp/0123-4", "half a layer");
-	write_file(p, "records/.x.tmp", "half a record");
-	write_file(p, "records/rubbish", "\xff\xff");
+	write_file(p, "records/." HEX_9 ".tmp", "half a record");
+	write_file(p, "records/" HEX_9, "\xff\xff");
+	write_file(p, "records/somebody's", "\xff\xff");
+	write_file(p, "layers/somebody's.erofs", "\xff\xff");
 	assert_int_equal(unlinkat(p->dir,
 				 "layers/33333333333333333333333333333333"
 				 "33333333333333333333333333333333.erofs",
@@ -260,8 +272,73 @@ static void start_sweeps_what_a_crash_left(void **state)
 	assert_false(file_exists(p, "layers", '4'));
 	assert_true(file_exists(p, "layers", '2'));
 	assert_int_not_equal(faccessat(p->dir, "tmp/0123-4", F_OK, 0), 0);
-	assert_int_not_equal(faccessat(p->dir, "records/.x.tmp", F_OK, 0), 0);
-	assert_int_not_equal(faccessat(p->dir, "records/rubbish", F_OK, 0), 0);
+	assert_int_not_equal(faccessat(p->dir, "records/." HEX_9 ".tmp", F_OK, 0), 0);
+	assert_int_not_equal(faccessat(p->dir, "records/" HEX_9, F_OK, 0), 0);
+	assert_int_equal(faccessat(p->dir, "records/somebody's", F_OK, 0), 0);
+	assert_int_equal(faccessat(p->dir, "layers/somebody's.erofs", F_OK, 0), 0);
+}
+
+/* One byte of the file, wherever it lies, is another. */
+static void flip(struct place *p, const char *path, off_t at)
+{
+	int fd = openat(p->dir, path, O_RDWR | O_CLOEXEC);
+	char c;
+
+	assert_true(fd >= 0);
+	assert_int_equal(pread(fd, &c, 1, at), 1);
+	c ^= 0x10;
+	assert_int_equal(pwrite(fd, &c, 1, at), 1);
+	close(fd);
+}
+
+static void damaged_image_is_forgotten_and_others_stay(void **state)
+{
+	struct place *p = *state;
+	char path[256], id[TEXT_MAX];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "records/%s", digest('a', id) + 7);
+	add_image(p, 'b', "23", REF_Y);
+	for (off_t at = 0, n = 1; at < n; at++) {
+		add_image(p, 'a', "12", REF_X);
+		assert_int_equal(fstatat(p->dir, path, &st, 0), 0);
+		n = st.st_size;
+		flip(p, path, at);
+		reopen(p);
+		assert_null(store_by_ref(p->store, REF_X));
+		assert_non_null(store_by_ref(p->store, REF_Y));
+		assert_false(file_exists(p, "records", 'a'));
+		assert_false(file_exists(p, "layers", '1'));
+		assert_true(file_exists(p, "layers", '2'));
+	}
+}
+
+static void what_happens_to_files_of_a_running_store_is_seen(void **state)
+{
+	struct place *p = *state;
+	char path[256], d[TEXT_MAX];
+	struct err e = {0};
+
+	add_image(p, 'a', "12", REF_X);
+	add_image(p, 'b', "3", REF_Y);
+	assert_null(store_damaged(p->store, NULL, &e));
+	snprintf(path, sizeof(path), "layers/%s.erofs", digest('2', d) + 7);
+	for (int how = 0; how < 3; how++) {
+		if (how == 0)
+			assert_int_equal(unlinkat(p->dir, path, 0), 0);
+		else if (how == 1)
+			assert_int_equal(truncateat(p->dir, path), 0);
+		else
+			flip(p, path, 1024);
+		assert_ptr_equal(store_damaged(p->store, NULL, &e), store_by_ref(p->store, REF_X));
+		assert_null(store_damaged(p->store, store_by_ref(p->store, REF_Y), &e));
+		assert_non_null(strstr(e.text, "layer sha256:222"));
+		images_check(p->store);
+		assert_null(store_by_ref(p->store, REF_X));
+		assert_non_null(store_by_ref(p->store, REF_Y));
+		assert_false(file_exists(p, "layers", '1'));
+		add_image(p, 'a', "12", REF_X);
+	}
 }
 
 static unsigned int count_marks(struct place *p)
@@ -652,6 +729,8 @@ int main(void)
 		STORE_TEST(what_came_of_a_blob_outlives_a_boot),
 		STORE_TEST(what_came_of_blobs_is_bounded),
 		STORE_TEST(what_came_of_a_layer_that_is_here_goes),
+		STORE_TEST(damaged_image_is_forgotten_and_others_stay),
+		STORE_TEST(what_happens_to_files_of_a_running_store_is_seen),
 		STORE_TEST(layers_settle_and_those_that_did_not_are_dropped),
 		STORE_TEST(reference_moves_to_the_newer_image),
 		STORE_TEST(putting_again_changes_nothing),

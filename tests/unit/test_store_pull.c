@@ -976,7 +976,7 @@ static void directories_go_when_the_record_fails(void **state)
 
 	strcpy(w->implied, "2");
 	w->dirs = 1;
-	snprintf(path, sizeof(path), "records/%s", digest('a', id) + 7);
+	snprintf(path, sizeof(path), "records/.%s.tmp", digest('a', id) + 7);
 	assert_int_equal(mkdirat(w->dir, path, 0700), 0);
 	ask(w, "x:a", NULL);
 	wait_answers(w, 1);
