@@ -76,12 +76,17 @@ struct ctr *ctr_new(struct engine *g)
 void ctr_free(struct ctr *c)
 {
 	struct engine *g = c->engine;
+	struct err e;
 
 	for (struct ctr **p = &g->ctrs; *p; p = &(*p)->next) {
 		if (*p != c)
 			continue;
 		*p = c->next;
 		break;
+	}
+	if (c->maker) {
+		err_set(&e, ENOENT, "container %s was removed while it was made", c->name);
+		relay_fail(c->maker, &e);
 	}
 	watch_free(c->restart.timer);
 	follow_end(c);

@@ -222,11 +222,24 @@ static int fill(struct ctr *c, struct request *q, const struct image *img, struc
 	return 0;
 }
 
+void create_end(struct ctr *c, const struct err *e)
+{
+	struct relay *r = TAKE_PTR(c->maker);
+	const struct container_created m = {.id = c->id, .name = c->name};
+
+	if (!e || c->job || c->status != CTR_CREATED) {
+		relay_reply(r, MSG_container_created, &m);
+		return;
+	}
+	relay_fail(r, e);
+	state_remove(c);
+	ctr_free(c);
+}
+
 static void finish(struct relay *r, const struct image *img)
 {
 	struct engine *g = r->engine;
 	struct request *q = r->data;
-	struct container_created m = {0};
 	struct err e = {0};
 	struct ctr *c;
 
@@ -250,9 +263,9 @@ static void finish(struct relay *r, const struct image *img)
 		relay_fail(r, &e);
 		return;
 	}
-	m.id = c->id;
-	m.name = c->name;
-	relay_reply(r, MSG_container_created, &m);
+	c->maker = r;
+	if (!c->settling)
+		create_end(c, NULL);
 }
 
 static void on_image(void *arg, void *msg, struct frame *f, const struct err *e)

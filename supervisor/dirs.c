@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/keep.h"
 #include "base/num.h"
 #include "launch.h"
 #include "successor.h"
@@ -71,7 +72,23 @@ static int recorded_block(int state, uint32_t *ret)
 	if (r < 0)
 		return r;
 	text[strcspn(text, "\n")] = '\0';
-	return num_parse_u32(text, UID_BLOCK, UINT32_MAX - UID_BLOCK, ret);
+	r = num_parse_u32(text, UID_BLOCK, UINT32_MAX - UID_BLOCK, ret);
+	return r == 0 && *ret % UID_BLOCK ? -EBADMSG : r;
+}
+
+/* Without it the containers' files are nobody's, so it is on the disk before there are any. */
+static int record_block(int state, uint32_t base)
+{
+	_cleanup_fd_ int file = -1;
+	char text[32];
+	int r;
+
+	snprintf(text, sizeof(text), "%u\n", base);
+	r = fd_replace_file_at(state, "uid-base", text, strlen(text), 0600);
+	if (r < 0)
+		return r;
+	file = openat(state, "uid-base", O_RDONLY | O_CLOEXEC);
+	return file < 0 ? -errno : keep_sync(state, file);
 }
 
 /* Somebody who looks for a free block holds each lock for a moment. */
@@ -125,12 +142,15 @@ static int choose_block(struct options *o, int state, struct err *e)
 {
 	_cleanup_fd_ int fd = -1;
 	uint32_t known = 0;
-	char text[32];
+	bool recorded;
 	int r;
 
 	r = recorded_block(state, &known);
+	recorded = r == 0;
 	if (r < 0 && r != -ENOENT)
-		return err_set(e, EINVAL, "%s/uid-base is damaged: it holds no uid", o->state_dir);
+		return err_set(e, EINVAL,
+			"%s/uid-base is damaged: write the first uid of its containers into it, or remove it if there are none",
+			o->state_dir);
 	if (known && o->uid_base && known != o->uid_base)
 		return err_set(e, EINVAL, "--uid-base %u: the containers in %s live at %u",
 			o->uid_base, o->state_dir, known);
@@ -143,8 +163,7 @@ static int choose_block(struct options *o, int state, struct err *e)
 		o->uid_base = known;
 	if (ftruncate(fd, 0) < 0 || pwrite(fd, o->state_dir, strlen(o->state_dir), 0) < 0)
 		return err_errno(e, errno, BLOCK_LOCKS);
-	snprintf(text, sizeof(text), "%u\n", o->uid_base);
-	r = fd_replace_file_at(state, "uid-base", text, strlen(text), 0600);
+	r = recorded ? 0 : record_block(state, o->uid_base);
 	return r < 0 ? err_errno(e, r, "%s/uid-base", o->state_dir) : take_fd(&fd);
 }
 

@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/sandbox.h"
 #include "profile.h"
+#include "saver.h"
 #include "seccomp.h"
 
 #define END_GRACE_MS 15000 /* on top of what workloads get */
@@ -156,7 +157,7 @@ void engine_terminate(void *arg)
 		g->loop, g->o->shutdown_timeout * 1000ULL + END_GRACE_MS, on_end_timeout, g);
 	for (struct shim *s = g->shims, *next; s; s = next) {
 		next = s->next;
-		if (s->state == SHIM_STANDBY || (s->state == SHIM_SPAWNING && !s->on_ready))
+		if (shim_is_spare(s))
 			shim_end(s);
 	}
 	for (struct ctr *c = g->ctrs; c; c = c->next)
@@ -191,7 +192,9 @@ int engine_run(const struct options *o, const struct policy *policy)
 	}
 	loop_signal(g.loop, SIGTERM, engine_terminate, &g);
 	loop_signal(g.loop, SIGINT, engine_terminate, &g);
-	if (sandbox_enter(&profile_supervisor, places, false, &e) < 0) {
+	if (sandbox_paths(&profile_supervisor, places, false, &e) < 0 ||
+		saver_start(g.loop, &g.saver, &e) < 0 ||
+		sandbox_syscalls(&profile_supervisor, false, &e) < 0) {
 		log_error("%s", e.text);
 		return 2;
 	}

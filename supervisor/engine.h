@@ -115,6 +115,9 @@ struct ctr {
 	int64_t stop_seconds;
 	struct restart restart;
 	struct check *check;  /* NULL: its health is not checked */
+	bool settling, settle_again; /* its record is on its way to the disk; has changed since */
+	bool placed, unsaved; /* its directory is on the disk; its record could not be written */
+	struct relay *maker;  /* who made it, and is told once its record is on the disk */
 	bool paused, pausing; /* all of it is frozen; cgroupd has been asked for it, or for the
 				 other */
 };
@@ -172,6 +175,7 @@ struct engine {
 	struct session *sessions;
 	struct request *creating; /* create.c */
 	struct filter *filters;	  /* seccomp.c's, the last used first */
+	struct saver *saver;	  /* NULL: the disk is waited for by nobody */
 	struct idmap *idmaps;	  /* idmaps.c: asked for */
 	uint32_t idmap_seq;
 	bool anew; /* the whole engine has started, not only this process */
@@ -235,6 +239,9 @@ void shims_on_started(struct engine *g, const struct launch_frame *f, int channe
 void shims_on_failed(struct engine *g, const struct launch_frame *f);
 void shims_on_gone(struct engine *g, const struct launch_frame *f);
 void shims_on_adopt(struct engine *g, const struct launch_frame *f, int channel);
+/* One that nobody has, or a shim alone that nobody waits for. */
+bool slot_claim(struct engine *g, uint32_t slot);
+bool shim_is_spare(const struct shim *s);
 void slot_use(struct engine *g, uint32_t slot, bool used);
 /* Unless a container or a shim, perhaps one on its way out, still has it. */
 void slot_release(struct engine *g, uint32_t slot);
@@ -271,9 +278,15 @@ static inline const struct create *ctr_create(const struct ctr *c)
 	return c->create.obj;
 }
 
-/* state.c: the mirror on disk. */
+/* state.c: the mirror on disk. A record is in place when state_save() returns, and on the disk
+ * later: c->settling until then. */
 int state_save(struct ctr *c, struct err *e);
+/* Those that could not be written, on a full disk perhaps. */
+void state_save_again(struct engine *g);
 int state_make_dir(struct ctr *c, struct err *e);
+bool state_is_id(const char *name);
+/* Whether there is a directory for it, or may be. */
+bool state_has_dir(const struct engine *g, const char *id);
 int state_remove(struct ctr *c, struct err *e);
 int state_open_log(const struct ctr *c, struct err *e);
 /* The same, and the container's shim, of another uid, may make files there. */
@@ -290,6 +303,9 @@ void wait_notify(struct ctr *c, int what, uint32_t exec);
 void wait_ended(struct ctr *c);
 void wait_fail(struct ctr *c, int what, uint32_t exec, const struct err *e);
 void wait_forget_client(struct engine *g, struct chan *client);
+
+/* create.c: its record is on the disk, or (e) will not be. */
+void create_end(struct ctr *c, const struct err *e);
 
 /* jobs */
 /* Takes over the descriptors in how, and r, which is NULL when nobody asked. */

@@ -24,6 +24,7 @@ static const struct priv_syscall syscalls[] = {
 	PRIV_SYS(fchmod, "by whom it may be on a file system without ACLs"),
 	PRIV_SYS(renameat, "a record that is complete takes its name"),
 	PRIV_SYS(renameat2, "the same in newer C libraries"),
+	PRIV_SYS(fsync, "and is waited for, by a thread that is there already"),
 	PRIV_SYS(unlinkat, "a container that goes"),
 	PRIV_SYS(newfstatat, "what is in a directory"),
 	PRIV_SYS(getdents64, "containers that were there before"),

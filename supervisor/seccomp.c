@@ -11,12 +11,12 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "base/keep.h"
 #include "bpf.h"
 #include "resolve.h"
 #include "seccomp_rows.h"
 
 #define UNCONFINED   "unconfined"
-#define OWN_FILE     "filter" /* in the state directory: the instructions as they are */
 #define OWN_MAX	     (BPF_MAX * sizeof(struct sock_filter))
 #define KEPT_MAX     32
 #define NAME_MAX_LEN 64
@@ -193,22 +193,22 @@ int seccomp_keep(struct ctr *c, int fd, struct err *e)
 	dir = open_dir(c, e);
 	if (dir < 0)
 		return dir;
-	r = fd_replace_file_at(dir, OWN_FILE, buf, n, 0600);
+	r = keep_write(dir, SECCOMP_FILE, buf, n, NULL);
 	return r < 0 ? err_errno(e, r, "seccomp: keeping the filter") : 0;
 }
 
 static int open_own(const struct ctr *c, struct err *e)
 {
 	_cleanup_fd_ int dir = open_dir(c, e);
-	_cleanup_free_ char *buf = NULL;
+	_cleanup_free_ uint8_t *buf = NULL;
 	size_t n;
 	int r;
 
 	if (dir < 0)
 		return dir;
-	r = fd_read_file_at(dir, OWN_FILE, OWN_MAX, &buf, &n);
+	r = keep_read(dir, SECCOMP_FILE, OWN_MAX, &buf, &n);
 	if (r < 0)
-		return err_errno(e, r, "seccomp: its filter is lost");
+		return err_errno(e, r, "seccomp: its filter is lost; remove and run it anew");
 	r = fd_memfd_sealed("filter", buf, n);
 	return r < 0 ? err_errno(e, r, "a memory file") : r;
 }

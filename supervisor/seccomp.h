@@ -7,6 +7,8 @@
 
 #include "engine.h"
 
+#define SECCOMP_FILE "filter" /* in a container's state directory: instructions of its own */
+
 struct filter; /* one of the default ones */
 
 /* The filter for a container as its start needs it: a descriptor of its own (sealed memfd of BPF

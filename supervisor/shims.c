@@ -24,10 +24,15 @@ void slot_use(struct engine *g, uint32_t slot, bool used)
 		g->slots[slot / 8] &= (uint8_t) ~(1U << slot % 8);
 }
 
+static bool slot_is_used(const struct engine *g, uint32_t slot)
+{
+	return g->slots[slot / 8] & 1U << slot % 8;
+}
+
 static uint32_t slot_find(struct engine *g)
 {
 	for (uint32_t s = SLOT_MIN; s <= SLOT_MAX; s++)
-		if (!(g->slots[s / 8] & 1U << s % 8))
+		if (!slot_is_used(g, s))
 			return s;
 	return 0;
 }
@@ -327,6 +332,24 @@ void shims_fill(struct engine *g)
 		have += s->state == SHIM_STANDBY || (s->state == SHIM_SPAWNING && !s->on_ready);
 	for (; have < g->o->standby && (slot = slot_find(g)) > 0; have++)
 		spawn(shim_new(g, slot, 0, SHIM_SPAWNING));
+}
+
+bool shim_is_spare(const struct shim *s)
+{
+	return s->state == SHIM_STANDBY || (s->state == SHIM_SPAWNING && !s->on_ready);
+}
+
+bool slot_claim(struct engine *g, uint32_t slot)
+{
+	struct shim *s = g->shims;
+
+	while (s && !(s->slot == slot && shim_is_spare(s)))
+		s = s->next;
+	if (!s && slot_is_used(g, slot))
+		return false;
+	shim_end(s);
+	slot_use(g, slot, true);
+	return true;
 }
 
 void shims_take(struct engine *g, uint32_t slot, uint32_t flags,

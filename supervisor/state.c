@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The mirror on disk: STATE/containers/<id>/state holds the record (struct container as msgpack),
- * replaced by rename at every change of status; log/ beside it belongs to the shim. Trusted:
- * written by nobody else.
+ * replaced (keep.h) at every change of status; log/ beside it belongs to the shim. Written by
+ * nobody else, but disks fail. What a container that isn't to be removed at its end has in its
+ * record is waited for, off the loop; of the others nothing is to be left anyway.
  */
 #include "engine.h"
 
@@ -15,9 +16,15 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "base/dirents.h"
 #include "base/fd.h"
+#include "base/keep.h"
+#include "saver.h"
+#include "seccomp.h"
 
 #define RECORD_MAX (4U << 20)
+#define STATE_FILE "state"
+#define LOG_DIR	   "log"
 
 void state_record(const struct ctr *c, struct container *ret)
 {
@@ -49,14 +56,72 @@ void state_record(const struct ctr *c, struct container *ret)
 		.health_state = c->check ? &c->check->state : NULL};
 }
 
+/* Whom saver's answer is for: the container may be gone by then. */
+struct settling {
+	struct engine *engine;
+	char id[ID_LEN + 1];
+};
+
+static int settle(struct ctr *c, int file, int dir, struct err *e);
+
+static void on_settled(void *arg, const struct err *e)
+{
+	struct settling *s = arg;
+	struct ctr *c = ctr_by_id(s->engine, s->id);
+	_cleanup_fd_ int dir = -1, file = -1;
+	struct err why = {0};
+
+	free(s);
+	if (!c)
+		return;
+	if (e)
+		log_error("container %.12s: %s", c->id, e->text);
+	c->settling = false;
+	c->placed = c->placed || !e;
+	if (c->settle_again) {
+		dir = openat(c->engine->state, c->id, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		file = dir < 0 ? -1 : openat(dir, STATE_FILE, O_RDONLY | O_CLOEXEC);
+		if (file >= 0 && settle(c, file, dir, &why) < 0)
+			log_error("container %.12s: %s", c->id, why.text);
+	}
+	if (c->maker)
+		create_end(c, e);
+}
+
+/* One at a time is enough: what has changed meanwhile is waited for next. */
+static int settle(struct ctr *c, int file, int dir, struct err *e)
+{
+	_cleanup_fd_ int filter = c->placed ? -1 : openat(dir, SECCOMP_FILE, O_RDONLY | O_CLOEXEC);
+	const struct save what = {file, dir, c->placed ? -1 : c->engine->state, filter, STATE_FILE};
+	struct settling *s;
+	int r;
+
+	if (!c->engine->saver || ctr_create(c)->autoremove)
+		return 0;
+	c->settle_again = c->settling;
+	if (c->settling)
+		return 0;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		abort();
+	s->engine = c->engine;
+	memcpy(s->id, c->id, sizeof(s->id));
+	r = saver_put(c->engine->saver, &what, on_settled, s, e);
+	c->settling = r == 0;
+	if (r < 0)
+		free(s);
+	return r;
+}
+
 int state_save(struct ctr *c, struct err *e)
 {
 	_cleanup_free_ uint8_t *buf = NULL;
-	_cleanup_fd_ int dir = -1;
+	_cleanup_fd_ int dir = -1, file = -1;
 	struct container rec;
 	size_t n;
 	int r;
 
+	c->unsaved = true;
 	state_record(c, &rec);
 	r = codec_encode(&schema_container, &rec, RECORD_MAX, NULL, &buf, &n, e);
 	if (r < 0)
@@ -64,15 +129,28 @@ int state_save(struct ctr *c, struct err *e)
 	dir = openat(c->engine->state, c->id, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return err_errno(e, errno, "state of %.12s", c->id);
-	r = fd_replace_file_at(dir, "state", buf, n, 0600);
-	return r < 0 ? err_errno(e, r, "state of %.12s", c->id) : 0;
+	r = keep_write(dir, STATE_FILE, buf, n, &file);
+	if (r < 0)
+		return err_errno(e, r, "state of %.12s", c->id);
+	c->unsaved = false;
+	return settle(c, file, dir, e);
+}
+
+void state_save_again(struct engine *g)
+{
+	for (struct ctr *c = g->ctrs; c; c = c->next) {
+		struct err e = {0};
+
+		if (c->unsaved && !c->job && state_save(c, &e) == 0)
+			log_info("state of %.12s: written at last", c->id);
+	}
 }
 
 int state_make_dir(struct ctr *c, struct err *e)
 {
 	char log[ID_LEN + 8];
 
-	snprintf(log, sizeof(log), "%s/log", c->id);
+	snprintf(log, sizeof(log), "%s/" LOG_DIR, c->id);
 	if (mkdirat(c->engine->state, c->id, 0700) < 0)
 		return err_errno(e, errno, "state of %.12s", c->id);
 	/* Its owner reads the files through a descriptor; nobody reaches it by path. */
@@ -86,7 +164,7 @@ int state_make_dir(struct ctr *c, struct err *e)
 	return 0;
 }
 
-/* 0 also if there is no such directory. */
+/* 0 also if there is no such directory. The saver takes earlier records away meanwhile. */
 static int remove_files(int parent, const char *name)
 {
 	_cleanup_fd_ int dir =
@@ -99,7 +177,7 @@ static int remove_files(int parent, const char *name)
 		return errno == ENOENT ? 0 : -errno;
 	while (r == 0 && (de = readdir(d)))
 		if (strcmp(de->d_name, ".") != 0 && strcmp(de->d_name, "..") != 0 &&
-			unlinkat(dir, de->d_name, 0) < 0)
+			unlinkat(dir, de->d_name, 0) < 0 && errno != ENOENT)
 			r = -errno;
 	closedir(d);
 	if (r == 0 && unlinkat(parent, name, AT_REMOVEDIR) < 0)
@@ -112,7 +190,7 @@ static int remove_dirs(int state, const char *id)
 	char log[ID_LEN + 8];
 	int r;
 
-	snprintf(log, sizeof(log), "%.64s/log", id);
+	snprintf(log, sizeof(log), "%.64s/" LOG_DIR, id);
 	r = remove_files(state, log);
 	return r < 0 ? r : remove_files(state, id);
 }
@@ -124,12 +202,24 @@ int state_remove(struct ctr *c, struct err *e)
 	return r < 0 ? err_errno(e, r, "removing the record") : 0;
 }
 
+bool state_is_id(const char *name)
+{
+	return strlen(name) == ID_LEN && strspn(name, "0123456789abcdef") == ID_LEN;
+}
+
+bool state_has_dir(const struct engine *g, const char *id)
+{
+	struct stat st;
+
+	return fstatat(g->state, id, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
+}
+
 int state_open_log(const struct ctr *c, struct err *e)
 {
 	char log[ID_LEN + 8];
 	int fd;
 
-	snprintf(log, sizeof(log), "%s/log", c->id);
+	snprintf(log, sizeof(log), "%s/" LOG_DIR, c->id);
 	fd = openat(c->engine->state, log, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? err_errno(e, errno, "log of %.12s", c->id) : fd;
 }
@@ -223,23 +313,54 @@ static int restore(struct ctr *c, const struct container *rec, struct err *e)
 	return r;
 }
 
+/* Nothing was ever in it: its create was cut off before anybody heard of it, or its removal after
+ * all else was gone, or it was to be removed at its end anyway. */
+static bool is_nothing(int dir, int why)
+{
+	_cleanup_fd_ int log = -1;
+	_cleanup_dirents_ struct dirents *d = NULL;
+	const char *name;
+
+	if (why != -ENOENT)
+		return why == -ENODATA;
+	log = openat(dir, LOG_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (log < 0)
+		return errno == ENOENT;
+	d = dirents_open(log);
+	return d && dirents_next(d, &name) == 0;
+}
+
+static int read_record(struct engine *g, const char *id, uint8_t **ret, size_t *n, struct err *e)
+{
+	_cleanup_fd_ int dir =
+		openat(g->state, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int r = dir < 0 ? -errno : keep_read(dir, STATE_FILE, RECORD_MAX, ret, n);
+
+	if (r == 1)
+		log_warn("container %.12s: its last record is damaged, an earlier one is used", id);
+	if (r >= 0)
+		return 0;
+	if (dir < 0 || !is_nothing(dir, r))
+		return err_errno(e, r, "its record");
+	log_info("container %.12s has never been complete: it is removed", id);
+	r = remove_dirs(g->state, id);
+	return r < 0 ? err_errno(e, r, "removing its directory") : -ENODATA;
+}
+
 static int load_one(struct engine *g, const char *id, struct err *e)
 {
 	_cleanup_arena_ struct arena arena = {0};
-	_cleanup_free_ char *buf = NULL;
-	char path[ID_LEN + 16];
+	_cleanup_free_ uint8_t *buf = NULL;
 	struct container rec;
 	struct ctr *c;
 	size_t n;
-	int r;
+	int r = read_record(g, id, &buf, &n, e);
 
-	snprintf(path, sizeof(path), "%.64s/state", id);
-	r = fd_read_file_at(g->state, path, RECORD_MAX, &buf, &n);
 	if (r < 0)
-		return err_errno(e, r, "%s", path);
-	r = codec_decode(&schema_container, (uint8_t *)buf, n, NULL, 0, &arena, &rec, e);
+		return r;
+	r = codec_decode(&schema_container, buf, n, NULL, 0, &arena, &rec, e);
 	if (r == 0 && strcmp(rec.id, id) != 0)
-		r = err_set(e, EBADMSG, "%s holds the record of another container", path);
+		r = err_set(e, EBADMSG, "its record is of another container");
 	if (r < 0)
 		return r;
 	c = ctr_new(g);
@@ -266,17 +387,6 @@ static void sort_newest_first(struct engine *g)
 	g->ctrs = sorted;
 }
 
-/* Neither record nor log: it was being made, or removed. */
-static int remove_blank(int state, const char *id)
-{
-	char log[ID_LEN + 8];
-
-	snprintf(log, sizeof(log), "%.64s/log", id);
-	if (unlinkat(state, log, AT_REMOVEDIR) < 0 && errno != ENOENT)
-		return -errno;
-	return remove_files(state, id);
-}
-
 int state_load(struct engine *g, struct err *e)
 {
 	DIR *d = fdopendir(dup(g->state));
@@ -288,15 +398,8 @@ int state_load(struct engine *g, struct err *e)
 	while ((de = readdir(d))) {
 		struct err why = {0};
 
-		if (strlen(de->d_name) != ID_LEN || load_one(g, de->d_name, &why) == 0)
-			continue;
-		if (why.code == ENOENT && remove_blank(g->state, de->d_name) == 0)
-			log_info(
-				"container %.12s was being made or removed: its directory is removed",
-				de->d_name);
-		else
-			log_error("container %.12s is left alone, its state can't be read: %s",
-				de->d_name, why.text);
+		if (state_is_id(de->d_name) && load_one(g, de->d_name, &why) < 0 && why.code)
+			log_error("container %.12s is left alone: %s", de->d_name, why.text);
 	}
 	closedir(d);
 	sort_newest_first(g);

@@ -43,6 +43,7 @@ static const struct {
 	{MSG_mount_map, "mount_mapped tree=" FD},
 	{MSG_rootfs_writable, "rootfs_writable_opened writable=" FD},
 	{MSG_rootfs_remove, "done"},
+	{MSG_rootfs_list, "rootfs_listed"},
 	{MSG_shim_start, "shim_started started_at=5"},
 	{MSG_shim_signal, "done"},
 	{MSG_shim_resize, "done"},
