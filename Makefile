@@ -31,7 +31,7 @@ proto_src   := $(base_src:%=base/%) bpf caps messages cursor arena codec encode 
 loop_src    := base/loop base/sandbox base/sandbox_rows chan chan_text daemon
 
 # Trees of files as tar, for visits in a container and for ctl.
-tree_src    := clean pax_read pax_records pax_write \
+tree_src    := clean measure pax_read pax_records pax_write \
 	    tree_find tree_links tree_meta tree_pack tree_stage tree_unpack
 
 supervisor_src := $(basename $(notdir $(wildcard supervisor/*.c)))

@@ -53,10 +53,19 @@ static void on_layer_gone(void *arg, const char *digest)
 	list_add(r->arena, r->deleted, digest, NULL);
 }
 
-static void on_damaged_gone(void *arg, const char *digest)
+static void on_deleted_gone(void *arg, const char *digest)
 {
 	(void)arg;
 	rootfs_drop_layer(digest);
+}
+
+int images_delete(struct store *s, const char *id, struct err *e)
+{
+	int r = store_delete(s, id, on_deleted_gone, NULL, e);
+
+	if (r == 0)
+		rootfs_drop_dirs(id);
+	return r;
 }
 
 void images_check(struct store *s)
@@ -69,11 +78,10 @@ void images_check(struct store *s)
 		digest_copy(id, image->id);
 		log_warn("image %s: %s: it is forgotten, pull it again",
 			image->refs.n ? image->refs.v[0] : id, e.text);
-		if (store_delete(s, id, on_damaged_gone, NULL, &e) < 0) {
+		if (images_delete(s, id, &e) < 0) {
 			log_warn("%s", e.text);
 			return;
 		}
-		rootfs_drop_dirs(id);
 	}
 }
 

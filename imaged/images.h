@@ -15,6 +15,9 @@ void images_list(
 /* Forgets what is damaged, with a sentence in the log for each: so it can be pulled again. */
 void images_check(struct store *s);
 
+/* Whatever it is needed for. */
+int images_delete(struct store *s, const char *id, struct err *e);
+
 /* image_remove of messages.def. The lists of *ret live in the arena. */
 int images_remove(struct store *s, const struct image_remove *m, struct arena *a,
 	struct image_removed *ret, struct err *e);

@@ -74,6 +74,25 @@ int mntns_dir(const struct mntns *n)
 	return n->dir;
 }
 
+int mntns_own_dir(const char *parent, const char *name, struct err *e)
+{
+	_cleanup_fd_ int dir = -1, up = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct stat st;
+
+	if (up < 0)
+		return err_errno(e, errno, "opening state directory %s", parent);
+	if (mkdirat(up, name, 0700) < 0 && errno != EEXIST)
+		return err_errno(e, errno, "making %s/%s", parent, name);
+	dir = openat(up, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir < 0 || fstat(dir, &st) < 0)
+		return err_errno(e, errno, "opening %s/%s", parent, name);
+	if (st.st_uid != 0)
+		return err_set(e, EPERM, "%s/%s does not belong to root", parent, name);
+	if (fchmod(dir, 0700) < 0)
+		return err_errno(e, errno, "closing %s/%s to others", parent, name);
+	return take_fd(&dir);
+}
+
 static int tmpfs_new(struct err *e)
 {
 	_cleanup_fd_ int fs = fsopen("tmpfs", FSOPEN_CLOEXEC);

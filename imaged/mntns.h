@@ -24,6 +24,10 @@ struct mntns_dirs {
 	int dev; /* -1: no loop devices */
 };
 
+/* Makes or opens a directory that is root's alone, whatever the state directory around it allows.
+ */
+int mntns_own_dir(const char *parent, const char *name, struct err *e);
+
 /* Call once, after priv_enter(): both threads then hold SYS_ADMIN alone. With keep_host the host's
  * mounts stay reachable by absolute path (debug runs read paths). There is no way back, and what it
  * returns lives as long as the process. */

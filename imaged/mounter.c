@@ -24,6 +24,7 @@
 #include "pull.h"
 #include "rootfs.h"
 #include "settle.h"
+#include "usage.h"
 
 #define IDLE_MS	       10000 /* then a worker's memory is worth more than its start */
 #define UNPACK_MAX     4
@@ -91,6 +92,7 @@ static void on_image_inspect(void *self, struct chan *c, uint32_t id, void *msg,
 		chan_fail(c, id, &e);
 		return;
 	}
+	store_touch(m->store, image->id, time_now_ns());
 	copy = *image;
 	chan_reply(c, id, MSG_image_inspected, &(struct image_inspected){.image = &copy});
 }
@@ -105,6 +107,33 @@ static void on_image_remove(void *self, struct chan *c, uint32_t id, void *msg, 
 		chan_fail(c, id, &e);
 	else
 		chan_reply(c, id, MSG_image_removed, &answer);
+}
+
+static void on_image_usage(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
+{
+	const struct image_usage *q = msg;
+	struct image_usage_is answer;
+	struct mounter *m = self;
+	struct err e;
+
+	(void)f;
+	if (usage_tell(m->store, &q->in_use, &answer, &e) < 0)
+		chan_fail(c, id, &e);
+	else
+		chan_reply(c, id, MSG_image_usage_is, &answer);
+}
+
+static void on_image_collect(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
+{
+	struct image_collected answer;
+	struct mounter *m = self;
+	struct err e;
+
+	(void)f;
+	if (usage_collect(m->store, m->pulls, msg, &answer, &e) < 0)
+		chan_fail(c, id, &e);
+	else
+		chan_reply(c, id, MSG_image_collected, &answer);
 }
 
 /* A rootfs_open that is to be answered. */
@@ -286,6 +315,8 @@ static const struct handler handlers[] = {
 	{MSG_image_list, on_image_list},
 	{MSG_image_inspect, on_image_inspect},
 	{MSG_image_remove, on_image_remove},
+	{MSG_image_usage, on_image_usage},
+	{MSG_image_collect, on_image_collect},
 	{MSG_rootfs_open, on_rootfs_open},
 	{MSG_rootfs_cancel, on_rootfs_cancel},
 	{MSG_mount_map, on_mount_map},
@@ -333,26 +364,6 @@ static void worker_is_over(void *arg, const char *kind, uint32_t name)
 		m->chan, MSG_worker_over, 0, &(struct worker_over){.kind = kind, .worker = name});
 }
 
-/* Root's alone, whatever the state directory around it allows. */
-static int open_own_dir(const char *parent, const char *name, struct err *e)
-{
-	_cleanup_fd_ int dir = -1, up = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	struct stat st;
-
-	if (up < 0)
-		return err_errno(e, errno, "opening state directory %s", parent);
-	if (mkdirat(up, name, 0700) < 0 && errno != EEXIST)
-		return err_errno(e, errno, "making %s/%s", parent, name);
-	dir = openat(up, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (dir < 0 || fstat(dir, &st) < 0)
-		return err_errno(e, errno, "opening %s/%s", parent, name);
-	if (st.st_uid != 0)
-		return err_set(e, EPERM, "%s/%s does not belong to root", parent, name);
-	if (fchmod(dir, 0700) < 0)
-		return err_errno(e, errno, "closing %s/%s to others", parent, name);
-	return take_fd(&dir);
-}
-
 /* As many as there are processors to run on. */
 static unsigned int unpack_workers(void)
 {
@@ -378,10 +389,10 @@ static int enter(
 
 	if (args->debug && mkdir(state_dir, 0711) < 0 && errno != EEXIST)
 		return err_errno(e, errno, "making state directory %s", state_dir);
-	images = open_own_dir(state_dir, "images", e);
+	images = mntns_own_dir(state_dir, "images", e);
 	if (images < 0)
 		return images;
-	rootfs = open_own_dir(state_dir, "rootfs", e);
+	rootfs = mntns_own_dir(state_dir, "rootfs", e);
 	if (rootfs < 0)
 		return rootfs;
 	r = priv_enter(&profile_mounter, args->uid, args->gid, e);

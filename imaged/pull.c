@@ -480,6 +480,14 @@ void pulls_free(struct pulls *all)
 	free(all);
 }
 
+bool pulls_touch(const struct pulls *all, const struct image *image)
+{
+	for (uint32_t i = 0; i < image->layers.n; i++)
+		if (pulls_need(all, NULL, image->layers.v[i].digest))
+			return true;
+	return false;
+}
+
 bool pulls_idle(const struct pulls *all)
 {
 	return !all->first;

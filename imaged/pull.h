@@ -20,6 +20,8 @@ struct pulls *pulls_new(
 	struct store *s, const struct workers_setup *workers); /* NULL: out of memory */
 void pulls_free(struct pulls *p);
 struct workers *pulls_workers(struct pulls *p);
+/* Whether one is under way of this image, or of one that has a layer of it. */
+bool pulls_touch(const struct pulls *p, const struct image *image);
 bool pulls_idle(const struct pulls *p); /* none is under way */
 
 /* Request `id` is to fail; what nobody else waits for is called off. */

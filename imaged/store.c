@@ -7,8 +7,11 @@
 #include <errno.h>
 #include <string.h>
 
+#include "../proto/base/log.h"
 #include "digest.h"
 #include "reference.h"
+
+#define HOUR_NS (3600 * UINT64_C(1000000000))
 
 static int compare_ids(const void *a, const void *b)
 {
@@ -215,6 +218,20 @@ int store_untag(struct store *s, const char *id, const char *ref, struct err *e)
 		if (strcmp(old->refs.v[i], ref) != 0)
 			kept[image.refs.n++] = old->refs.v[i];
 	return record_save(s, &image, e);
+}
+
+void store_touch(struct store *s, const char *id, uint64_t now_ns)
+{
+	struct record *r = find_record(s, id);
+	struct err e;
+	bool due;
+
+	if (!r)
+		return;
+	due = r->image.used_at / HOUR_NS != now_ns / HOUR_NS;
+	r->image.used_at = now_ns;
+	if (due && record_write(s, &r->image, &e) < 0)
+		log_warn("image %.19s: %s", id, e.text);
 }
 
 /* The layers as they turned out to be, and the disk they take. */

@@ -86,6 +86,14 @@ int store_untag(struct store *s, const char *id, const char *ref, struct err *e)
  * one. NULL: none. */
 const struct image *store_damaged(const struct store *s, const struct image *image, struct err *e);
 
+/* It has been used now. That is on the disk within the hour. */
+void store_touch(struct store *s, const char *id, uint64_t now_ns);
+
+/* What the store takes of the disk, as du(1) has it; of that what is an image's own beside layers.
+ */
+int store_bytes(const struct store *s, uint64_t *ret, struct err *e);
+uint64_t store_own_bytes(const struct store *s, const struct image *image);
+
 /* Removes again what is nobody's. Only while nothing is being pulled or copied. */
 void store_sweep(struct store *s);
 

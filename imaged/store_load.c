@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../proto/base/dirents.h"
 #include "../proto/base/keep.h"
 #include "../proto/base/log.h"
 #include "erofs_judge.h"
@@ -216,6 +217,45 @@ static void release_layers(struct store *s)
 		digest_copy(digest, s->layers[i - 1].digest);
 		store_layer_release(s, digest);
 	}
+}
+
+static uint64_t bytes_at(int dir, const char *name)
+{
+	struct stat st;
+
+	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ? (uint64_t)st.st_blocks * 512 : 0;
+}
+
+int store_bytes(const struct store *s, uint64_t *ret, struct err *e)
+{
+	const int dirs[] = {
+		s->layers_dir, s->dirs_dir, s->records_dir, s->tmp_dir, s->unsettled_dir};
+
+	*ret = bytes_at(s->layers_dir, "..");
+	for (unsigned int i = 0; i < ARRAY_LEN(dirs); i++) {
+		_cleanup_fd_ int dir = openat(dirs[i], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		_cleanup_dirents_ struct dirents *d = dirents_open(dir);
+		const char *name;
+		int r;
+
+		if (dir < 0 || !d)
+			return err_errno(e, dir < 0 ? errno : ENOMEM, "listing the image store");
+		*ret += bytes_at(dir, ".");
+		while ((r = dirents_next(d, &name)) > 0)
+			*ret += bytes_at(dir, name);
+		if (r < 0)
+			return err_errno(e, r, "listing the image store");
+	}
+	return 0;
+}
+
+uint64_t store_own_bytes(const struct store *s, const struct image *image)
+{
+	char name[LAYER_NAME_MAX];
+
+	layer_name(image->id, name);
+	return bytes_at(s->records_dir, digest_hex(image->id)) +
+	       (image->dirs ? bytes_at(s->dirs_dir, name) : 0);
 }
 
 /* A reference that two records have, after a crash in between, stays with the newer. */

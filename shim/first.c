@@ -264,3 +264,18 @@ void on_clean_ended(struct shim *s, uint32_t id, void *msg, struct frame *f)
 	source_close(&s->child_source, s->epoll);
 	clean_failed(s, &e);
 }
+
+/* ---- measuring ---- */
+
+void on_shim_measure(struct shim *s, uint32_t id, void *msg, struct frame *f)
+{
+	const struct shim_measure *m = msg;
+	const struct keeper_measure order = {.writable = m->writable, .out = m->out};
+	struct err e = {0};
+
+	(void)f;
+	if (keeper_say(&s->keeper, MSG_keeper_measure, &order, &e) < 0)
+		channel_failed(&s->channel, id, &e);
+	else
+		channel_done(&s->channel, id);
+}

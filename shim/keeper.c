@@ -18,6 +18,7 @@
 #include "clean.h"
 #include "frame.h"
 #include "joiner.h"
+#include "measure.h"
 #include "reply.h"
 #include "title.h"
 
@@ -220,6 +221,33 @@ static int on_clean(struct self *me, void *msg, struct frame *f, struct err *e)
 	return 0;
 }
 
+/* ---- keeper_measure ---- */
+
+_noreturn_ static void measure_inside(int userns, const struct keeper_measure *m)
+{
+	struct err e = {0};
+	uint64_t bytes;
+
+	if (setns(userns, CLONE_NEWUSER) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		_exit(1);
+	if (measure_directory(m->writable, &bytes, &e) < 0)
+		log_warn("measuring: %s", e.text);
+	else
+		(void)!write(m->out, &bytes, sizeof(bytes));
+	_exit(0);
+}
+
+/* Whoever waits at the pipe sees its end when nothing comes of it. */
+static int on_measure(struct self *me, void *msg, struct frame *f, struct err *e)
+{
+	pid_t pid = join_fork_sibling();
+
+	(void)f;
+	if (pid == 0)
+		measure_inside(me->userns, msg);
+	return pid < 0 ? err_errno(e, errno, "forking") : 0;
+}
+
 /* ---- its life ---- */
 
 static const struct {
@@ -230,6 +258,7 @@ static const struct {
 	{MSG_keeper_exec, on_exec},
 	{MSG_keeper_forget, on_forget},
 	{MSG_keeper_clean, on_clean},
+	{MSG_keeper_measure, on_measure},
 };
 
 static int dispatch(struct self *me, struct frame *f, struct err *e)
@@ -239,6 +268,7 @@ static int dispatch(struct self *me, struct frame *f, struct err *e)
 		struct keeper_exec exec;
 		struct keeper_forget forget;
 		struct keeper_clean clean;
+		struct keeper_measure measure;
 	} msg;
 	int r = frame_check(f, SHIM, KEEPER, e);
 

@@ -16,6 +16,7 @@
 
 #include "base/fd.h"
 #include "base/num.h"
+#include "gc.h"
 
 #define FILE_MAX  65536
 #define WORDS_MAX 5
@@ -184,6 +185,18 @@ static int set_publish_ip(struct config *c, char **words, struct err *e)
 	return 0;
 }
 
+static int set_image_gc(struct config *c, char **words, struct err *e)
+{
+	struct gc_marks marks;
+
+	if (*c->image_gc)
+		return err_set(e, EEXIST, "said before");
+	if (snprintf(c->image_gc, sizeof(c->image_gc), "%s,%s", words[1], words[2]) >=
+		(int)sizeof(c->image_gc))
+		return err_set(e, EINVAL, "the marks are too long");
+	return gc_parse(c->image_gc, &marks, e);
+}
+
 static const struct key {
 	const char *name;
 	unsigned int words; /* with the key */
@@ -192,6 +205,7 @@ static const struct key {
 } keys[] = {
 	{"group", 2, "NAME or GID", set_group},
 	{"publish-ip", 2, "ADDRESS", set_publish_ip},
+	{"image-gc", 3, "HIGH LOW", set_image_gc},
 	{"quota", 4, "WHO WHAT AMOUNT", set_quota},
 	{"default", 4, "WHO WHAT AMOUNT", set_preset},
 	{"allow", 3, "WHO RIGHT", set_right},
@@ -216,7 +230,7 @@ static int parse_line(struct config *c, char *line, struct err *e)
 		return keys[i].set(c, words, e) < 0 ? err_prefix(e, "%s", words[0]) : 0;
 	}
 	return err_set(e, EINVAL,
-		"unknown key \"%.64s\"; there are group, publish-ip, quota, default and allow",
+		"unknown key \"%.64s\"; there are group, publish-ip, image-gc, quota, default and allow",
 		words[0]);
 }
 

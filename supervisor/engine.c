@@ -186,7 +186,8 @@ int engine_run(const struct options *o, const struct policy *policy)
 		return 1;
 	for (int fd = LAUNCH_FD_CHANNEL; fd <= LAUNCH_FD_LAST; fd++)
 		fd_set_cloexec(fd, true);
-	if (seccomp_warm(&g, &e) < 0 || state_load(&g, &e) < 0 || helpers_open(&g, &e) < 0) {
+	if (gc_parse(o->image_gc, &g.gc, &e) < 0 || seccomp_warm(&g, &e) < 0 ||
+		state_load(&g, &e) < 0 || helpers_open(&g, &e) < 0) {
 		log_error("%s", e.text);
 		return 1;
 	}

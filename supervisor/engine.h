@@ -7,6 +7,7 @@
 
 #include "base/loop.h"
 #include "chan.h"
+#include "gc.h"
 #include "health.h"
 #include "launch.h"
 #include "options.h"
@@ -117,6 +118,7 @@ struct ctr {
 	struct check *check;  /* NULL: its health is not checked */
 	bool settling, settle_again; /* its record is on its way to the disk; has changed since */
 	bool placed, unsaved; /* its directory is on the disk; its record could not be written */
+	bool measuring;	      /* its job is that; it goes on when that has ended */
 	struct relay *maker;  /* who made it, and is told once its record is on the disk */
 	bool paused, pausing; /* all of it is frozen; cgroupd has been asked for it, or for the
 				 other */
@@ -175,8 +177,9 @@ struct engine {
 	struct session *sessions;
 	struct request *creating; /* create.c */
 	struct filter *filters;	  /* seccomp.c's, the last used first */
-	struct saver *saver;	  /* NULL: the disk is waited for by nobody */
-	struct idmap *idmaps;	  /* idmaps.c: asked for */
+	struct gc_marks gc;
+	struct saver *saver;  /* NULL: the disk is waited for by nobody */
+	struct idmap *idmaps; /* idmaps.c: asked for */
 	uint32_t idmap_seq;
 	bool anew; /* the whole engine has started, not only this process */
 	bool adopted, serving, ending;
@@ -215,6 +218,9 @@ uint32_t helper_request(struct engine *g, unsigned int which, enum msg_type type
 	unsigned int deadline_ms, reply_fn fn, void *arg);
 /* Asks and doesn't care. */
 void helper_tell(struct engine *g, unsigned int which, enum msg_type type, const void *msg);
+
+/* images.c: ids of those that containers need, each once; they are the containers'. */
+int images_in_use(const struct engine *g, struct arena *a, struct strv *ret);
 
 /* reconcile.c: now, and again and again; soon, for what has just failed */
 void reconcile(struct engine *g);
@@ -285,6 +291,8 @@ int state_save(struct ctr *c, struct err *e);
 void state_save_again(struct engine *g);
 int state_make_dir(struct ctr *c, struct err *e);
 bool state_is_id(const char *name);
+/* What its directory takes of the disk, log and all. */
+uint64_t state_bytes(const struct ctr *c);
 /* Whether there is a directory for it, or may be. */
 bool state_has_dir(const struct engine *g, const char *id);
 int state_remove(struct ctr *c, struct err *e);
@@ -391,6 +399,8 @@ SESSION_HANDLER(on_image_pull);
 SESSION_HANDLER(on_image_list);
 SESSION_HANDLER(on_image_inspect);
 SESSION_HANDLER(on_image_remove);
+SESSION_HANDLER(on_image_usage);
+SESSION_HANDLER(on_container_usage);
 SESSION_HANDLER(on_container_exec);
 SESSION_HANDLER(on_exec_wait);
 SESSION_HANDLER(on_container_pause);

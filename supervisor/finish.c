@@ -161,7 +161,7 @@ static void on_shim(void *ref, struct shim *s, const struct err *e)
 	job_step_done(ref, e);
 }
 
-static void get_shim(struct job *j, void *ref)
+void job_get_shim(struct job *j, void *ref)
 {
 	shims_take(j->engine, j->ctr->slot, 0, on_shim, ref);
 }
@@ -227,7 +227,7 @@ static void remove_rootfs(struct job *j, void *ref)
 }
 
 static const struct step remove_steps[] = {
-	{"shim", 0, wants_shim, get_shim, NULL},
+	{"shim", 0, wants_shim, job_get_shim, NULL},
 	{"files", 0, wants_writable, get_writable, NULL},
 	{"files", 1, has_files, clean_files, NULL},
 	{"rootfs", 2, has_files, remove_rootfs, NULL},

@@ -16,10 +16,15 @@ static void on_answer(void *arg, void *msg, struct frame *f, const struct err *e
 {
 	struct relay *r = arg;
 
+	struct engine *g = r->engine;
+	bool pulled = !e && f->type == MSG_image_pulled;
+
 	if (e)
 		relay_fail(r, e);
 	else
 		relay_reply(r, f->type, msg);
+	if (pulled)
+		gc_collect(g);
 }
 
 static struct relay *pass_on(struct engine *g, struct chan *ch, uint32_t id, enum msg_type type,
@@ -73,12 +78,29 @@ void on_image_inspect(void *self, struct chan *ch, uint32_t id, void *msg, struc
 	pass_on(self, ch, id, MSG_image_inspect, msg, QUERY_MS);
 }
 
+int images_in_use(const struct engine *g, struct arena *a, struct strv *ret)
+{
+	uint32_t n = 0;
+
+	for (const struct ctr *c = g->ctrs; c; c = c->next)
+		n += c->image_id[0] != '\0';
+	*ret = (struct strv){.v = arena_alloc(a, (n + 1) * sizeof(*ret->v))};
+	for (const struct ctr *c = g->ctrs; c && ret->v; c = c->next) {
+		uint32_t k = 0;
+
+		while (k < ret->n && strcmp(ret->v[k], c->image_id) != 0)
+			k++;
+		if (c->image_id[0] && k == ret->n)
+			ret->v[ret->n++] = c->image_id;
+	}
+	return ret->v ? 0 : -ENOMEM;
+}
+
 void on_image_remove(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
 {
 	_cleanup_arena_ struct arena a = {0};
 	struct image_remove m = *(const struct image_remove *)msg;
 	struct engine *g = self;
-	uint32_t n = 0;
 	struct err e;
 
 	(void)f;
@@ -87,17 +109,26 @@ void on_image_remove(void *self, struct chan *ch, uint32_t id, void *msg, struct
 		chan_fail(ch, id, &e);
 		return;
 	}
-	for (const struct ctr *c = g->ctrs; c; c = c->next)
-		n += c->image_id[0] != '\0';
-	m.in_use.v = arena_alloc(&a, (n + 1) * sizeof(*m.in_use.v));
-	m.in_use.n = 0;
-	for (const struct ctr *c = g->ctrs; c && m.in_use.v; c = c->next) {
-		uint32_t k = 0;
-
-		while (k < m.in_use.n && strcmp(m.in_use.v[k], c->image_id) != 0)
-			k++;
-		if (c->image_id[0] && k == m.in_use.n)
-			m.in_use.v[m.in_use.n++] = c->image_id;
+	if (images_in_use(g, &a, &m.in_use) < 0) {
+		err_set(&e, ENOMEM, "out of memory");
+		chan_fail(ch, id, &e);
+		return;
 	}
 	pass_on(g, ch, id, MSG_image_remove, &m, QUERY_MS);
+}
+
+void on_image_usage(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
+{
+	_cleanup_arena_ struct arena a = {0};
+	struct image_usage m = {0};
+	struct err e;
+
+	(void)msg;
+	(void)f;
+	if (images_in_use(self, &a, &m.in_use) < 0) {
+		err_set(&e, ENOMEM, "out of memory");
+		chan_fail(ch, id, &e);
+		return;
+	}
+	pass_on(self, ch, id, MSG_image_usage, &m, QUERY_MS);
 }

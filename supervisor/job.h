@@ -50,6 +50,9 @@ void job_step_done(void *ref, const struct err *e);
 /* A reply_fn for steps that want nothing from the reply. */
 void job_on_reply(void *ref, void *msg, struct frame *f, const struct err *e);
 
+/* finish.c: a step that gets the container a shim of its own uids. */
+void job_get_shim(struct job *j, void *ref);
+
 static inline struct job *step_job(void *ref)
 {
 	return ((struct step_ref *)ref)->job;

@@ -52,6 +52,8 @@ static int configure(struct options *o, struct dirs *d, struct err *e)
 		return r;
 	if (!o->publish_ip && *c.publish_ip)
 		o->publish_ip = c.publish_ip;
+	if (!o->image_gc && *c.image_gc)
+		o->image_gc = c.image_gc;
 	d->group = c.has_group ? c.group : (gid_t)-1;
 	if (o->group && config_parse_group(o->group, &d->group, e) < 0)
 		return err_prefix(e, "--group");

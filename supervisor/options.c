@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "gc.h"
 
 enum kind { TEXT, NUMBER, REPEATED, SERVE, VERSION, HELP };
 
@@ -37,6 +38,8 @@ static const struct row {
 		"IPv6 subnet of the default network (a random ULA)"},
 	{"publish-ip", TEXT, offsetof(struct options, publish_ip),
 		"where ports are published unless -p says (127.0.0.1)"},
+	{"image-gc", TEXT, offsetof(struct options, image_gc),
+		"HIGH,LOW: unused images go above 85%,75% of the disk, or 20g,15g of images (never)"},
 	{"insecure-registry", REPEATED, offsetof(struct options, insecure),
 		"HOST:PORT that may be asked without TLS"},
 	{"mirror", REPEATED, offsetof(struct options, mirrors),
@@ -108,7 +111,9 @@ static void check(struct options *o)
 {
 	static const char *const levels[] = {"debug", "info", "warning", "error"};
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+	struct gc_marks marks;
 	bool known = false;
+	struct err e;
 
 	if (*o->name < 'a' || *o->name > 'z' || strlen(o->name) > 32 ||
 		strspn(o->name, letters) != strlen(o->name))
@@ -125,6 +130,8 @@ static void check(struct options *o)
 	for (const char *const *m = o->mirrors; *m; m++)
 		if (!strchr(*m, '=') || **m == '=' || !strchr(*m, '=')[1])
 			wrong("--mirror takes REGISTRY=HOST[:PORT][/PATH], not", *m);
+	if (gc_parse(o->image_gc, &marks, &e) < 0)
+		wrong("--image-gc", e.text);
 	if (o->uid_base % UINT32_C(134217728) != 0)
 		wrong("--uid-base must be a multiple of 134217728", "");
 	if (!o->run_dir) {
@@ -172,7 +179,7 @@ void options_serve_argv(
 		const char *flag, *value;
 	} text[] = {{"--name", o->name}, {"--run-dir", o->run_dir}, {"--state-dir", o->state_dir},
 		{"--log", o->log}, {"--subnet", o->subnet4}, {"--subnet6", o->subnet6},
-		{"--publish-ip", o->publish_ip}};
+		{"--publish-ip", o->publish_ip}, {"--image-gc", o->image_gc}};
 	const struct {
 		const char *flag;
 		uint32_t value;

@@ -23,6 +23,7 @@ struct options {
 	const char *group;  /* who may use the engine; NULL: what the file says, else bulkhead */
 	const char *subnet4, *subnet6; /* of the default network; NULL: netd chooses */
 	const char *publish_ip;	       /* where ports are published unless -p says: 127.0.0.1 */
+	const char *image_gc;	       /* gc.h's marks; NULL: images stay */
 	const char *insecure[INSECURE_MAX + 1];
 	const char *mirrors[INSECURE_MAX + 1];
 	uint32_t standby;	   /* shims kept ready */
@@ -39,7 +40,7 @@ struct options {
 /* Parses; exits with 2 and one sentence on bad usage. */
 void options_parse(int argc, char **argv, struct options *ret);
 
-#define OPTIONS_ARGV_MAX (2 * (13 + 2 * INSECURE_MAX))
+#define OPTIONS_ARGV_MAX (2 * (14 + 2 * INSECURE_MAX))
 /* The command line for the supervisor process: as ours, with --serve and what has been settled
  * since. numbers is storage for the numeric arguments. NULL-terminated. */
 void options_serve_argv(

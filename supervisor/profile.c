@@ -31,6 +31,7 @@ static const struct priv_syscall syscalls[] = {
 	PRIV_SYS(lseek, "readdir(3)"),
 	PRIV_SYS(dup, "fdopendir(3) keeps what it is given"),
 	PRIV_SYS(memfd_create, "specs and records too large for a frame"),
+	PRIV_SYS(pipe2, "through which a process inside tells what a container takes of the disk"),
 	PRIV_SYS(uname, "what ctl version tells"),
 	PRIV_SYS(sched_getaffinity, "info tells how many processors there are"),
 	PRIV_SYS(sysinfo, "qsort(3) of glibc up to 2.36 asks how much memory it may take"),

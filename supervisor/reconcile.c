@@ -144,6 +144,7 @@ void reconcile(struct engine *g)
 	ask_dirs(g, NULL);
 	state_save_again(g);
 	remove_again(g);
+	gc_collect(g);
 	watch_free(g->reconcile_timer);
 	g->reconcile_timer = loop_timer(g->loop, PAUSE_MS, on_time, g);
 }

@@ -57,7 +57,10 @@ static void on_start(void *self, struct chan *ch, uint32_t id, void *msg, struct
 		return;
 	}
 	if (c->job) {
-		fail(ch, id, EBUSY, "container %s is being stopped or removed", c->name);
+		fail(ch, id, EBUSY,
+			c->measuring ? "container %s is being measured; try again in a moment"
+				     : "container %s is being stopped or removed",
+			c->name);
 		return;
 	}
 	if (((struct engine *)self)->ending) {
@@ -241,7 +244,7 @@ static void on_remove(void *self, struct chan *ch, uint32_t id, void *msg, struc
 		stop_once_started(c, 0);
 	if (c->status == CTR_RUNNING)
 		stop_begin(c, 0);
-	else if (c->status == CTR_CREATED || c->status == CTR_EXITED)
+	else if ((c->status == CTR_CREATED || c->status == CTR_EXITED) && !c->measuring)
 		remove_begin(c);
 }
 
@@ -258,6 +261,7 @@ const struct handler session_handlers[] = {
 	{MSG_container_remove, on_remove},
 	{MSG_container_list, on_container_list},
 	{MSG_container_inspect, on_container_inspect},
+	{MSG_container_usage, on_container_usage},
 	{MSG_container_exec, on_container_exec},
 	{MSG_exec_wait, on_exec_wait},
 	{MSG_container_resize, on_resize},
@@ -267,5 +271,6 @@ const struct handler session_handlers[] = {
 	{MSG_image_list, on_image_list},
 	{MSG_image_inspect, on_image_inspect},
 	{MSG_image_remove, on_image_remove},
+	{MSG_image_usage, on_image_usage},
 	{0},
 };

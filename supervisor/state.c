@@ -185,6 +185,32 @@ static int remove_files(int parent, const char *name)
 	return r;
 }
 
+static uint64_t bytes_in(int parent, const char *name)
+{
+	_cleanup_fd_ int dir =
+		openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_dirents_ struct dirents *d = dirents_open(dir);
+	const char *entry;
+	uint64_t sum = 0;
+	struct stat st;
+
+	if (dir < 0 || !d || fstat(dir, &st) < 0)
+		return 0;
+	sum = (uint64_t)st.st_blocks * 512;
+	while (dirents_next(d, &entry) == 1)
+		if (fstatat(dir, entry, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(st.st_mode))
+			sum += (uint64_t)st.st_blocks * 512;
+	return sum;
+}
+
+uint64_t state_bytes(const struct ctr *c)
+{
+	char log[ID_LEN + 8];
+
+	snprintf(log, sizeof(log), "%s/" LOG_DIR, c->id);
+	return bytes_in(c->engine->state, c->id) + bytes_in(c->engine->state, log);
+}
+
 static int remove_dirs(int state, const char *id)
 {
 	char log[ID_LEN + 8];

@@ -38,6 +38,8 @@ struct incoming {
 		struct image_listed images;
 		struct image_inspected image;
 		struct image_removed removed;
+		struct image_usage_is image_usage;
+		struct container_usage_is container_usage;
 		struct done done;
 	} msg;
 };

@@ -77,21 +77,6 @@ static const struct flag ps_flags[] = {
 };
 #undef AT
 
-static bool has_label(const struct container_row *row, const char *wanted)
-{
-	size_t n = strlen(wanted);
-
-	for (uint32_t i = 0; i < row->labels.n; i++) {
-		const char *l = row->labels.v[i];
-
-		if (strcmp(l, wanted) == 0)
-			return true;
-		if (!strchr(wanted, '=') && strncmp(l, wanted, n) == 0 && l[n] == '=')
-			return true;
-	}
-	return false;
-}
-
 /* By what was typed at run, with or without the tag, or by id. */
 static bool has_ancestor(const struct container_row *row, const char *wanted)
 {
@@ -128,7 +113,7 @@ static bool matches(const struct container_row *row, const char *filter)
 		return strcmp(row->status, "exited") == 0 &&
 		       num_parse_u32(value, 0, 255, &code) == 0 && row->exit_code == code;
 	case 'l':
-		return has_label(row, value);
+		return has_label(&row->labels, value);
 	default:
 		return has_ancestor(row, value);
 	}

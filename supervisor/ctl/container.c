@@ -40,6 +40,21 @@ bool container_is_up(const char *status)
 	return false;
 }
 
+bool has_label(const struct strv *labels, const char *wanted)
+{
+	size_t n = strlen(wanted);
+
+	for (uint32_t i = 0; i < labels->n; i++) {
+		const char *l = labels->v[i];
+
+		if (strcmp(l, wanted) == 0)
+			return true;
+		if (!strchr(wanted, '=') && strncmp(l, wanted, n) == 0 && l[n] == '=')
+			return true;
+	}
+	return false;
+}
+
 int container_each(struct ctl *c, bool all, int (*fn)(void *arg, const struct container_row *row),
 	void *arg, struct err *e)
 {

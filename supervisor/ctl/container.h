@@ -20,6 +20,9 @@ int container_get(struct ctl *c, const char *ref, struct container_copy *ret, st
 /* As docker counts: also while it is restarting. */
 bool container_is_up(const char *status);
 
+/* "key", whatever its value, or "key=value". */
+bool has_label(const struct strv *labels, const char *wanted);
+
 /* Calls fn for each row, newest first; fn returns 0 to go on. */
 int container_each(struct ctl *c, bool all, int (*fn)(void *arg, const struct container_row *row),
 	void *arg, struct err *e);

@@ -20,7 +20,9 @@ static const struct command *const commands[] = {&command_run, &command_create, 
 	&command_attach, &command_exec, &command_pause, &command_unpause, &command_stop,
 	&command_restart, &command_kill, &command_rm, &command_wait, &command_ps, &command_top,
 	&command_export, &command_cp, &command_logs, &command_inspect, &command_pull,
-	&command_images, &command_rmi, &command_info, &command_doctor, &command_version};
+	&command_images, &command_rmi, &command_system_df, &command_system_prune,
+	&command_image_prune, &command_container_prune, &command_info, &command_doctor,
+	&command_version};
 
 struct global_options {
 	const char *socket;
@@ -38,7 +40,7 @@ static void print_overview(void)
 {
 	puts("Usage: ctl [--socket PATH] COMMAND\n\nCommands:");
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-		printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
+		printf("  %-15s %s\n", commands[i]->name, commands[i]->summary);
 	puts("\nFlags:");
 	flags_print(global_flags);
 	puts("\n`ctl COMMAND --help` tells more of a command.");
@@ -54,12 +56,39 @@ static void print_help(const struct command *cmd)
 	flags_print(cmd->flags);
 }
 
-static const struct command *find_command(const char *name)
+/* Names are one word or two; *ret_words of what was typed are the name. */
+static const struct command *find_command(const struct strv *typed, int *ret_words)
 {
-	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-		if (strcmp(commands[i]->name, name) == 0)
+	size_t first = strlen(typed->v[0]);
+
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		const char *name = commands[i]->name;
+
+		*ret_words = name[strcspn(name, " ")] ? 2 : 1;
+		if (*ret_words == 1 && strcmp(name, typed->v[0]) == 0)
 			return commands[i];
+		if (*ret_words == 2 && typed->n > 1 && strncmp(name, typed->v[0], first) == 0 &&
+			name[first] == ' ' && strcmp(name + first + 1, typed->v[1]) == 0)
+			return commands[i];
+	}
 	return NULL;
+}
+
+/* Whether there are commands of two words that begin with this one; prints them. */
+static bool print_group(const char *word)
+{
+	size_t n = strlen(word);
+	bool any = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		if (strncmp(commands[i]->name, word, n) != 0 || commands[i]->name[n] != ' ')
+			continue;
+		if (!any)
+			printf("Usage: ctl %s COMMAND\n\nCommands:\n", word);
+		printf("  %-15s %s\n", commands[i]->name + n + 1, commands[i]->summary);
+		any = true;
+	}
+	return any;
 }
 
 static int unknown_command(const char *name)
@@ -118,7 +147,7 @@ static int run(struct ctl *c, int argc, char **argv)
 	const struct command *cmd;
 	struct strv rest;
 	struct err e;
-	int r;
+	int r, words;
 
 	r = flags_parse(&in, &c->arena, &o, &rest, &e);
 	if (r < 0) {
@@ -133,13 +162,15 @@ static int run(struct ctl *c, int argc, char **argv)
 		print_overview();
 		return 0;
 	}
-	cmd = find_command(rest.v[0]);
+	cmd = find_command(&rest, &words);
+	if (!cmd && (rest.n == 1 || rest.v[1][0] == '-') && print_group(rest.v[0]))
+		return 0;
 	if (!cmd)
 		return unknown_command(rest.v[0]);
 	c->socket = o.socket ? o.socket : getenv("BULKHEAD_SOCKET");
 	if (!c->socket || !*c->socket)
 		c->socket = SOCKET_DEFAULT;
-	return run_command(c, cmd, (int)rest.n - 1, argv + argc - (rest.n - 1));
+	return run_command(c, cmd, (int)rest.n - words, argv + argc - ((int)rest.n - words));
 }
 
 /* Output that could not be written is an error, not silence. */

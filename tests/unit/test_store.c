@@ -23,6 +23,7 @@
 #include "imaged/images.h"
 #include "imaged/reference.h"
 #include "imaged/store.h"
+#include "imaged/usage.h"
 #include "proto/base/fd.h"
 
 #define TEXT_MAX 128
@@ -717,6 +718,69 @@ static void lists_in_pages(void **state)
 	assert_int_equal(pages, 3);
 }
 
+static int collect(struct place *p, uint64_t high, uint64_t low, const char *in_use, uint32_t *ret)
+{
+	struct workers_setup none = {.loop = loop_new()};
+	struct image_collect m = {.high = high, .low = low};
+	struct pulls *pulls = pulls_new(p->store, &none);
+	struct image_collected done;
+	struct err e;
+	int r;
+
+	m.in_use = (struct strv){&in_use, in_use ? 1 : 0};
+	assert_non_null(pulls);
+	r = usage_collect(p->store, pulls, &m, &done, &e);
+	*ret = done.images;
+	pulls_free(pulls);
+	loop_free(none.loop);
+	return r;
+}
+
+static void room_is_made_by_what_was_used_longest_ago(void **state)
+{
+	struct place *p = *state;
+	char a[TEXT_MAX], b[TEXT_MAX], c[TEXT_MAX];
+	struct image_usage_is u;
+	const char *in_use;
+	struct strv needed = {&in_use, 1};
+	uint64_t now = time_now_ns(), minutes = 60 * UINT64_C(1000000000);
+	uint32_t n;
+	struct err e;
+
+	add_image(p, 'a', "12", REF_X);
+	add_image(p, 'b', "23", REF_Y);
+	add_image(p, 'c', "4", "docker.io/library/z:1");
+	store_touch(p->store, digest('a', a), now - 9 * minutes);
+	store_touch(p->store, digest('b', b), now - 20 * minutes);
+	store_touch(p->store, digest('c', c), now - 10 * minutes);
+	/* Also the next start knows it, to the hour. */
+	reopen(p);
+	store_touch(p->store, a, now - 9 * minutes);
+	store_touch(p->store, b, now - 20 * minutes);
+	store_touch(p->store, c, now - 10 * minutes);
+	in_use = a;
+	assert_int_equal(usage_tell(p->store, &needed, &u, &e), 0);
+	assert_int_equal(u.images, 3);
+	assert_int_equal(u.active, 1);
+	assert_true(u.bytes > 4 * IMAGE_FILE_BYTES);
+	assert_in_range(u.reclaimable, 2 * IMAGE_FILE_BYTES, 2 * IMAGE_FILE_BYTES + 3 * 8192);
+	/* Below the mark nothing happens. */
+	assert_int_equal(collect(p, u.bytes, 1, NULL, &n), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(collect(p, u.bytes - 1, u.bytes - 2, NULL, &n), 0);
+	assert_int_equal(n, 1);
+	assert_null(store_by_id(p->store, b));
+	assert_true(file_exists(p, "layers", '2')); /* which the other has */
+	/* What is in use stays, however low the mark; so does what was used just now. */
+	assert_int_equal(collect(p, 2, 1, a, &n), 0);
+	assert_int_equal(n, 1);
+	assert_null(store_by_id(p->store, c));
+	store_touch(p->store, a, now);
+	assert_int_equal(collect(p, 2, 1, NULL, &n), 0);
+	assert_int_equal(n, 0);
+	assert_non_null(store_by_id(p->store, a));
+}
+
 #define STORE_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -729,6 +793,7 @@ int main(void)
 		STORE_TEST(what_came_of_a_blob_outlives_a_boot),
 		STORE_TEST(what_came_of_blobs_is_bounded),
 		STORE_TEST(what_came_of_a_layer_that_is_here_goes),
+		STORE_TEST(room_is_made_by_what_was_used_longest_ago),
 		STORE_TEST(damaged_image_is_forgotten_and_others_stay),
 		STORE_TEST(what_happens_to_files_of_a_running_store_is_seen),
 		STORE_TEST(layers_settle_and_those_that_did_not_are_dropped),

@@ -35,12 +35,13 @@ static void what_it_says(void **state)
 			       "quota * memory 1.5g\nquota * cpus 0.25\nquota * binds 0\n"
 			       "default * memory 64m\ndefault 1000 pids 7\n"
 			       "default * isolated-layers yes\ndefault 1000 isolated-layers no\n"
-			       "allow 1000 low-ports\nallow * publish",
+			       "allow 1000 low-ports\nallow * publish\nimage-gc 85% 75%",
 				 &e),
 		0);
 	assert_true(c.has_group);
 	assert_int_equal(c.group, 4711);
 	assert_string_equal(c.publish_ip, "0.0.0.0");
+	assert_string_equal(c.image_gc, "85%,75%");
 	assert_int_equal(policy_quota(&c.policy, 1000, QUOTA_CONTAINERS), 5);
 	assert_int_equal(policy_quota(&c.policy, 1001, QUOTA_CONTAINERS), 3);
 	assert_int_equal(policy_quota(&c.policy, 1000, QUOTA_MEMORY), 1536UL << 20);
