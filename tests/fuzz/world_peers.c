@@ -39,6 +39,8 @@ static const struct {
 		" image.config.labels=a=b image.config.exposed=80/tcp"
 		" image.config.stop_signal=SIGINT"},
 	{MSG_image_remove, "image_removed untagged=busybox:latest deleted=" DIGEST},
+	{MSG_image_usage, "image_usage_is images=1 bytes=4096"},
+	{MSG_image_collect, "image_collected"},
 	{MSG_rootfs_open, "rootfs_opened layers=" FD " layers=" FD " writable=" FD},
 	{MSG_mount_map, "mount_mapped tree=" FD},
 	{MSG_rootfs_writable, "rootfs_writable_opened writable=" FD},
@@ -50,6 +52,7 @@ static const struct {
 	{MSG_shim_attach, "done"},
 	{MSG_shim_exec, "shim_execed pid=7"},
 	{MSG_shim_clean, "done"},
+	{MSG_shim_measure, "done"},
 };
 
 /* ---- processes ---- */
