@@ -111,6 +111,7 @@ struct ctr {
 	struct watch *heir_timer;   /* its shim has died: until somebody takes the place */
 	int orphan_status;	    /* waitpid's, once the launcher has reaped it; else -1 */
 	bool remove_after;	    /* remove when it has ended */
+	bool kill_due;		    /* it is to be killed, and still runs */
 	bool stop_wanted; /* asked while it was being started: stop it as soon as it runs */
 	bool attaching;	  /* netd was asked to, and has not answered */
 	int64_t stop_seconds;
@@ -337,6 +338,8 @@ void orphans_heirless(struct engine *g, uint32_t slot);
 /* stop.c */
 void stop_begin(struct ctr *c, int64_t timeout_s); /* 0: kill at once; -1: wait for ever */
 uint32_t stop_signal(const struct ctr *c);
+/* Its shim is another: that it is to be killed is said again. */
+void stop_adopted(struct ctr *c);
 /* For a container that is being started; whoever waits for it to end waits on. */
 void stop_once_started(struct ctr *c, int64_t timeout_s);
 /* Seconds: what the request says (NULL: no request), else the container, else docker's 10. */

@@ -289,7 +289,7 @@ void finish_begin(struct ctr *c)
 	watch_free(c->heir_timer);
 	c->heir_timer = NULL;
 	c->orphan_status = -1;
-	c->paused = false;
+	c->paused = c->kill_due = false;
 	health_end(c);
 	c->status = CTR_FINISHING;
 	if (c->remove_after && c->shim && (c->writable >= 0 || !c->rootfs_made)) {

@@ -40,6 +40,7 @@ void orphan_adopted(struct ctr *c)
 	watch_free(c->heir_timer);
 	c->heir_timer = NULL;
 	log_info("container %.12s: the keeper has taken the place of its shim", c->id);
+	stop_adopted(c);
 }
 
 static void end_with(struct ctr *c, int status)

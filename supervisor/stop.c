@@ -119,6 +119,7 @@ static void send_signal(struct ctr *c, uint32_t signo)
 {
 	const struct shim_signal m = {.signal = signo};
 
+	c->kill_due = c->kill_due || signo == SIGKILL;
 	if (c->shim && c->shim->chan)
 		chan_request(c->shim->chan, MSG_shim_signal, &m, 0, on_passed,
 			asked_new(c, signo == SIGKILL));
@@ -178,6 +179,12 @@ void stop_begin(struct ctr *c, int64_t timeout_s)
 	if (timeout_s > 0)
 		c->stop_timer =
 			loop_timer(c->engine->loop, (uint64_t)timeout_s * 1000, on_deadline, c);
+}
+
+void stop_adopted(struct ctr *c)
+{
+	if (c->kill_due)
+		send_signal(c, SIGKILL);
 }
 
 void stop_once_started(struct ctr *c, int64_t timeout_s)

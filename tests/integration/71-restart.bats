@@ -118,6 +118,19 @@ family()
 	wait_until 5 eval "! ctl inspect $id"
 }
 
+@test "removed while its shim is dead and nobody has taken the place yet: it is killed all the same" {
+	id=$(ctl run -d "$bb" sleep 300)
+	shim=$(shim_of "$id")
+	kill -STOP "$ENGINE_PID"
+	kill -KILL "$shim"
+	sleep 0.3
+	CTL_TIMEOUT=20 ctl rm -f "$id" &
+	client=$!
+	sleep 0.5
+	kill -CONT "$ENGINE_PID"
+	wait $client
+}
+
 @test "an exec ends with the shim that made it, and another can follow" {
 	id=$(ctl run -d "$bb" sleep 300)
 	ctl exec "$id" sleep 298 &
