@@ -232,7 +232,7 @@ void create_end(struct ctr *c, const struct err *e)
 		return;
 	}
 	relay_fail(r, e);
-	state_remove(c);
+	state_remove(c, NULL);
 	ctr_free(c);
 }
 

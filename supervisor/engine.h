@@ -116,7 +116,7 @@ struct ctr {
 	bool attaching;	  /* netd was asked to, and has not answered */
 	int64_t stop_seconds;
 	struct restart restart;
-	struct check *check;  /* NULL: its health is not checked */
+	struct check *check;	     /* NULL: its health is not checked */
 	bool settling, settle_again; /* its record is on its way to the disk; has changed since */
 	bool placed, unsaved; /* its directory is on the disk; its record could not be written */
 	bool measuring;	      /* its job is that; it goes on when that has ended */

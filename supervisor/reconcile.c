@@ -16,8 +16,7 @@ static bool has_cgroup(struct engine *g, const char *id)
 {
 	const struct ctr *c = ctr_by_id(g, id);
 
-	return c && (c->status == CTR_RUNNING || c->visit ||
-			    (c->job && c->status != CTR_REMOVING));
+	return c && (c->status == CTR_RUNNING || c->visit || (c->job && c->status != CTR_REMOVING));
 }
 
 static void ask(struct engine *g, const char *after);
@@ -124,8 +123,7 @@ static void remove_again(struct engine *g)
 {
 	for (struct ctr *c = g->ctrs, *next; c; c = next) {
 		next = c->next;
-		if (c->status == CTR_EXITED && !c->job && !c->visit &&
-			ctr_create(c)->autoremove)
+		if (c->status == CTR_EXITED && !c->job && !c->visit && ctr_create(c)->autoremove)
 			remove_begin(c);
 	}
 }
