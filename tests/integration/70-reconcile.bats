@@ -197,7 +197,7 @@ link_of()
 	without_netd ctl kill brief
 	wait_until 10 eval "! ctl inspect $id"
 	[ "$(ctl wait kept)" = 137 ]
-	[ -z "$(ip -o link show master "${ENGINE_NAME}0")" ]
+	wait_until 10 eval '[ -z "$(ip -o link show master "${ENGINE_NAME}0")" ]'
 	# Their ports are free, and one that starts again is as good as new.
 	ctl run -d --name other -p 18193:80 -p 18195:80 "$bb" httpd -f -p 80 -h /var/www
 	wait_until 5 get 127.0.0.1 18193

@@ -33,10 +33,13 @@ disk_umount()
 }
 
 # engine_die: every process of the engine at once, as the power does. Stopped first: whoever is killed alone has an heir.
+# Orphans are known by their uids alone.
 engine_die()
 {
-	local all='' more
+	local all='' more base
 
+	base=$(grep -lxF "$ENGINE_STATE" /run/bulkhead-uids/* 2>/dev/null)
+	base=${base:+$((16#${base##*/}))}
 	more=$(leaks_descendants "$ENGINE_PID")
 	while [ "$more" != "$all" ]; do
 		all=$more
@@ -48,6 +51,9 @@ engine_die()
 	kill -KILL $all 2>/dev/null
 	wait "$ENGINE_PID" 2>/dev/null || true
 	ENGINE_PID=
+	[ -z "$base" ] || all+=" $(ps -eo pid=,uid= | awk -v base="$base" '$2 >= base && $2 < base + 2^27 { print $1 }')"
+	# shellcheck disable=SC2086
+	kill -KILL $all 2>/dev/null
 	# shellcheck disable=SC2086
 	wait_until 10 engine_gone $all
 }
