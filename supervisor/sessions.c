@@ -34,6 +34,16 @@ static void fail(struct chan *ch, uint32_t id, int code, const char *fmt, const 
 	chan_fail(ch, id, &e);
 }
 
+static bool may_start(const struct ctr *c, struct chan *ch, uint32_t id)
+{
+	if (!ctr_lost_sources(c))
+		return true;
+	fail(ch, id, ESTALE,
+		"container %s has bind mounts from before the engine was restarted; remove and run it anew",
+		c->name);
+	return false;
+}
+
 static void on_start(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
 {
 	struct container_start *m = msg;
@@ -68,12 +78,8 @@ static void on_start(void *self, struct chan *ch, uint32_t id, void *msg, struct
 			c->name);
 		return;
 	}
-	if (ctr_lost_sources(c)) {
-		fail(ch, id, ESTALE,
-			"container %s has bind mounts from before the engine was restarted; remove and run it anew",
-			c->name);
+	if (!may_start(c, ch, id))
 		return;
-	}
 	m->in = frame_take_fd(f, m->in);
 	m->out = frame_take_fd(f, m->out);
 	m->err = frame_take_fd(f, m->err);
@@ -194,7 +200,7 @@ static void on_stop(void *self, struct chan *ch, uint32_t id, void *msg, struct 
 	struct ctr *c = session_ctr(self, ch, id, m->ref);
 
 	(void)f;
-	if (!c)
+	if (!c || (m->again && !may_start(c, ch, id)))
 		return;
 	if (c->status != CTR_CREATED && c->status != CTR_EXITED)
 		restart_stop(c);

@@ -55,6 +55,7 @@ static int restart_one(struct ctl *c, void *options, const char *ref, struct err
 	int r;
 
 	stop.ref = start.ref = ref;
+	stop.again = true;
 	r = client_call(&c->engine, MSG_container_stop, &stop, 0, &stopped, e);
 	if (r == 0)
 		r = client_call(&c->engine, MSG_container_start, &start, CLIENT_START, &started, e);

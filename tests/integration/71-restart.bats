@@ -155,6 +155,18 @@ family()
 	ctl exec "$id" sh -c 'ps | grep -q "[s]leep 298"'
 }
 
+@test "a restart that could not start it again is refused, and the container runs on" {
+	ctl run -d --name bound -v /etc:/mnt:ro "$bb" sleep 300
+	ctl restart -t 0 bound
+	kill -KILL "$(ps -o pid=,args= --ppid "$ENGINE_PID" | awk '/ --serve / { print $1 }')"
+	wait_until 10 engine_answers
+	run -1 --separate-stderr ctl restart -t 0 bound
+	[[ "$stderr" == *"bind mounts from before the engine was restarted; remove and run it anew" ]]
+	ctl exec bound test -e /mnt/passwd
+	ctl stop -t 0 bound
+	run ! ctl start bound
+}
+
 # launch_again: what a service manager does
 launch_again()
 {
