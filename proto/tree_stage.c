@@ -25,7 +25,7 @@ int tree_stage_open(int parent, struct tree_stage *ret, struct err *e)
 	*ret = TREE_STAGE_NONE;
 	tree_temporary(ret->name);
 	if (mkdirat(parent, ret->name, 0700) < 0)
-		return err_errno(e, errno, "making a directory to copy into");
+		return err_errno(e, errno, "making a directory beside it to copy into");
 	ret->parent = parent;
 	ret->dir = tree_open(parent, ret->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 	if (ret->dir >= 0)

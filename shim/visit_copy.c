@@ -46,25 +46,27 @@ int visit_copy_out(const struct visit *v, struct err *e)
 
 /* ---- in ---- */
 
-static int receive_whole(const struct tree_target *t, const struct tree_unpack_options *o,
-	struct tree_unpacked *u, struct err *e)
+static int receive_whole(const struct tree_target *t, const char *path,
+	const struct tree_unpack_options *o, struct tree_unpacked *u, struct err *e)
 {
 	_cleanup_stage_ struct tree_stage stage = TREE_STAGE_NONE;
 	int r = tree_stage_open(t->dir, &stage, e);
 
-	if (r == 0)
-		r = tree_unpack(STDIN_FILENO, stage.dir, TREE_STAGE_TOP, t, o, u, e);
+	if (r < 0)
+		return err_prefix(e, "%.96s", path);
+	r = tree_unpack(STDIN_FILENO, stage.dir, TREE_STAGE_TOP, t, o, u, e);
 	return r < 0 ? r : tree_stage_commit(&stage, t, u, e);
 }
 
-static int receive(const struct tree_target *t, const struct tree_unpack_options *o, struct err *e)
+static int receive(const struct tree_target *t, const char *path,
+	const struct tree_unpack_options *o, struct err *e)
 {
 	struct tree_unpacked u = {0};
 	char text[80];
 	int r;
 
 	if (*t->name)
-		r = receive_whole(t, o, &u, e);
+		r = receive_whole(t, path, o, &u, e);
 	else
 		r = tree_unpack(STDIN_FILENO, t->dir, "", t, o, &u, e);
 	if (r < 0 || u.skipped == 0)
@@ -89,5 +91,5 @@ int visit_copy_in(const struct visit *v, struct err *e)
 		r = err_errno(e, to.kind == TREE_NOTHING ? ENOENT : ENOTDIR, "%s", path);
 	if (r == 0)
 		r = tree_target(&to, path, tar ? "" : base, &t, e);
-	return r < 0 ? r : receive(&t, &o, e);
+	return r < 0 ? r : receive(&t, path, &o, e);
 }

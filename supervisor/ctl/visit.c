@@ -107,7 +107,7 @@ static int judge(uint32_t code, const struct reader *said, struct err *e)
 	if (code == 0)
 		return 0;
 	if (code == 128 + SIGPIPE)
-		return err_set(e, EPIPE, "what it was to read or write has been closed");
+		return err_set(e, EPIPE, "broken pipe: who was to read it has closed it");
 	if (said->text.n > 0)
 		return err_set(e, EIO, "%s", said->text.p);
 	if (code == 128 + SIGKILL)

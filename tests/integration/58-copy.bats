@@ -341,6 +341,7 @@ unpacked()
 	refused "no such file or directory" ctl export -o no/such c
 	refused "no such container" ctl export -o new nobody
 	refused "no space left on device" bash -c "'$engine_bin/ctl' export c >/dev/full"
+	refused "broken pipe: who was to read it has closed it" bash -c "set -o pipefail; '$engine_bin/ctl' export c | true"
 	echo old >file
 	run bash -c "ulimit -f 8; '$engine_bin/ctl' export -o file c"
 	[ "$status" = 1 ]
@@ -1069,7 +1070,7 @@ cgroups()
 	echo new >new
 	ctl cp new c:/b
 	[ "$(cat bound/new)" = new ]
-	refused "read-only file system" ctl cp new c:/etc
+	refused "cp c: /etc: making a directory beside it to copy into: read-only file system" ctl cp new c:/etc
 	[ -z "$(ctl export c | tar t | grep ^b/f)" ]
 	# After a restart of the supervisor their descriptors are gone: nothing goes where they would hide it.
 	ctl create --name d -v "$PWD/bound:/b" -v "$PWD/new:/etc/new" -v "$PWD/new:/not/yet" "$bb" true
