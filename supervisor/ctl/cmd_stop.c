@@ -116,7 +116,7 @@ static const struct flag rm_flags[] = {
 	{"force", 'f', FLAG_BOOL, offsetof(struct rm_options, force), NULL, NULL,
 		"kill it first if it runs"},
 	{"volumes", 'v', FLAG_BOOL, offsetof(struct rm_options, volumes), NULL, NULL,
-		"its volumes without a name too"},
+		"its volumes without a name too (there are none)"},
 	{.kind = FLAG_END},
 };
 

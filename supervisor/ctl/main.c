@@ -148,6 +148,7 @@ static int run(struct ctl *c, int argc, char **argv)
 	struct strv rest;
 	struct err e;
 	int r, words;
+	bool help;
 
 	r = flags_parse(&in, &c->arena, &o, &rest, &e);
 	if (r < 0) {
@@ -158,15 +159,22 @@ static int run(struct ctl *c, int argc, char **argv)
 		puts("ctl " BULKHEAD_VERSION);
 		return 0;
 	}
-	if (r == 1 || rest.n == 0 || strcmp(rest.v[0], "help") == 0) {
+	help = r == 0 && rest.n > 0 && strcmp(rest.v[0], "help") == 0;
+	if (r == 1 || rest.n == 0 || (help && rest.n == 1)) {
 		print_overview();
 		return 0;
 	}
+	if (help)
+		rest = (struct strv){rest.v + 1, rest.n - 1};
 	cmd = find_command(&rest, &words);
 	if (!cmd && (rest.n == 1 || rest.v[1][0] == '-') && print_group(rest.v[0]))
 		return 0;
 	if (!cmd)
 		return unknown_command(rest.v[0]);
+	if (help) {
+		print_help(cmd);
+		return 0;
+	}
 	c->socket = o.socket ? o.socket : getenv("BULKHEAD_SOCKET");
 	if (!c->socket || !*c->socket)
 		c->socket = SOCKET_DEFAULT;

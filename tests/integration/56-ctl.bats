@@ -117,6 +117,15 @@ teardown()
 	[[ "$stderr" == *"start it with: supervisor"* ]]
 }
 
+@test "help of a command is that of its --help" {
+	for command in run stop version; do
+		[ "$(ctl help $command)" = "$(ctl $command --help)" ]
+	done
+	[ "$(ctl help)" = "$(ctl --help)" ]
+	run -1 --separate-stderr ctl help rnu
+	[ "$stderr" = 'ctl: unknown command "rnu", did you mean "run"?' ]
+}
+
 @test "output that can't be written is an error, and the container runs on" {
 	run -125 --separate-stderr bash -c "'$engine_bin/ctl' run --name full '$bb' sh -c 'echo x; exec sleep 60' >/dev/full"
 	[ "$stderr" = "ctl: run full: writing to stdout: no space left on device" ]
