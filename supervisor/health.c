@@ -98,9 +98,11 @@ static void act(struct ctr *c)
 {
 	const char *action = ctr_create(c)->health_action;
 
-	log_warn("container %.12s is unhealthy: %s", c->id, action ? action : "none");
-	if (!action || strcmp(action, "none") == 0)
+	if (!action || strcmp(action, "none") == 0) {
+		log_warn("container %.12s is unhealthy", c->id);
 		return;
+	}
+	log_warn("container %.12s is unhealthy: %s", c->id, action);
 	if (strcmp(action, "kill") == 0) {
 		stop_begin(c, 0);
 	} else if (strcmp(action, "stop") == 0) {

@@ -52,7 +52,7 @@ static void on_start(void *self, struct chan *ch, uint32_t id, void *msg, struct
 	if (!c)
 		return;
 	if (c->status == CTR_RUNNING || c->status == CTR_STARTING) {
-		fail(ch, id, EALREADY,
+		fail(ch, id, c->paused || c->status == CTR_STARTING ? EBUSY : EALREADY,
 			c->paused ? "container %s is paused; unpause it"
 				  : "container %s is already running",
 			c->name);

@@ -38,6 +38,8 @@ static int start_one(struct ctl *c, const char *ref, struct err *e)
 
 	m.ref = ref;
 	r = client_call(&c->engine, MSG_container_start, &m, CLIENT_START, &in, e);
+	if (r == -EALREADY) /* as it was to be */
+		r = 0;
 	if (r == 0)
 		puts(ref);
 	return r;

@@ -112,6 +112,16 @@ teardown()
 	wait_until 5 ctl exec keeps grep -q 2 /count
 }
 
+@test "a start of what runs already is no error and changes nothing; one that is paused is told" {
+	ctl run -d --name runs "$bb" sleep 300
+	pid=$(ctl inspect --format '{{.State.Pid}}' runs)
+	[ "$(ctl start runs)" = runs ]
+	[ "$(ctl inspect --format '{{.State.Pid}}' runs)" = "$pid" ]
+	ctl pause runs
+	run -125 --separate-stderr ctl start runs
+	[ "$stderr" = "ctl: start: container runs is paused; unpause it" ]
+}
+
 @test "stop sends the stop signal, then kills" {
 	ctl run -d --name polite "$bb" sh -c 'trap "exit 5" TERM; while :; do sleep 0.05; done'
 	sleep 0.3
