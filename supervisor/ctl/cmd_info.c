@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/num.h"
 #include "base/util.h"
 #include "command.h"
 #include "format.h"
@@ -39,6 +40,16 @@ static int print_formatted(const char *format, json_t *j, struct err *e)
 	return r;
 }
 
+/* What is counted is a number, as docker has it. */
+static json_t *info_value(const char *s)
+{
+	uint64_t n;
+
+	if (num_parse_u64(s, 0, INT64_MAX, &n) == 0)
+		return json_integer((json_int_t)n);
+	return json_text(s);
+}
+
 static json_t *info_json(const struct info_is *m)
 {
 	json_t *j = json_object();
@@ -47,7 +58,7 @@ static json_t *info_json(const struct info_is *m)
 		const char *row = m->rows.v[i];
 		size_t n = strcspn(row, "=");
 
-		json_object_setn_new(j, row, n, json_text(row[n] ? row + n + 1 : ""));
+		json_object_setn_new(j, row, n, info_value(row[n] ? row + n + 1 : ""));
 	}
 	return j;
 }

@@ -117,6 +117,13 @@ teardown()
 	[[ "$stderr" == *"start it with: supervisor"* ]]
 }
 
+@test "info: what is counted is a number, in JSON and in a template" {
+	ctl create "$bb" true
+	ctl info -f json | jq -e '.Containers == 1 and .Running == 0 and (.MemTotal | type) == "number" and .Name == env.ENGINE_NAME'
+	[ "$(ctl info -f '{{.Containers}} {{json .Running}}')" = "1 0" ]
+	[ "$(ctl info -f '{{.MemTotal}}')" = "$(ctl info | sed -n 's/^MemTotal: //p')" ]
+}
+
 @test "help of a command is that of its --help" {
 	for command in run stop version; do
 		[ "$(ctl help $command)" = "$(ctl $command --help)" ]
