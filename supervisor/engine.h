@@ -107,6 +107,7 @@ struct ctr {
 	uint32_t visit;	    /* number of the visit that has its files while it doesn't run; or 0 */
 	bool removal_waits; /* for the end of that */
 	struct watch *stop_timer;
+	bool stopping;		    /* its end was asked for, and is still to come */
 	bool kill_sent, kill_heard; /* SIGKILL, since it was to be stopped; by its shim */
 	struct watch *heir_timer;   /* its shim has died: until somebody takes the place */
 	int orphan_status;	    /* waitpid's, once the launcher has reaped it; else -1 */
@@ -337,6 +338,8 @@ void orphans_heirless(struct engine *g, uint32_t slot);
 
 /* stop.c */
 void stop_begin(struct ctr *c, int64_t timeout_s); /* 0: kill at once; -1: wait for ever */
+/* It has ended, or nobody waits for that any more. */
+void stop_over(struct ctr *c);
 uint32_t stop_signal(const struct ctr *c);
 /* Its shim is another: that it is to be killed is said again. */
 void stop_adopted(struct ctr *c);

@@ -284,8 +284,7 @@ static const struct step finish_and_remove_steps[] = {
 
 void finish_begin(struct ctr *c)
 {
-	watch_free(c->stop_timer);
-	c->stop_timer = NULL;
+	stop_over(c);
 	watch_free(c->heir_timer);
 	c->heir_timer = NULL;
 	c->orphan_status = -1;

@@ -98,7 +98,8 @@ static void act(struct ctr *c)
 {
 	const char *action = ctr_create(c)->health_action;
 
-	if (!action || strcmp(action, "none") == 0) {
+	/* One that shuts down is often ill. It has the time that was given to it. */
+	if (c->stopping || !action || strcmp(action, "none") == 0) {
 		log_warn("container %.12s is unhealthy", c->id);
 		return;
 	}

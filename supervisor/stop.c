@@ -16,6 +16,13 @@
 #define KILL_MS	     7000 /* and for the workload to have ended by it, from then */
 #define COUNT_MS     1000
 
+void stop_over(struct ctr *c)
+{
+	watch_free(c->stop_timer);
+	c->stop_timer = NULL;
+	c->stopping = c->kill_sent = false;
+}
+
 /* ---- what can't be killed ---- */
 
 struct asked {
@@ -74,7 +81,7 @@ static void on_counted(void *arg, void *msg, struct frame *f, const struct err *
 	why_alive(c, msg, e, &why);
 	log_error("%s", why.text);
 	c->remove_after = ctr_create(c)->autoremove;
-	c->kill_sent = false;
+	stop_over(c);
 	wait_fail(c, WAIT_STOP, 0, &why);
 	wait_fail(c, WAIT_REMOVED, 0, &why);
 }
@@ -168,9 +175,8 @@ uint32_t stop_signal(const struct ctr *c)
 
 void stop_begin(struct ctr *c, int64_t timeout_s)
 {
-	watch_free(c->stop_timer);
-	c->stop_timer = NULL;
-	c->kill_sent = false;
+	stop_over(c);
+	c->stopping = true;
 	if (timeout_s == 0) {
 		send_kill(c);
 		return;

@@ -231,6 +231,7 @@ static void on_left(struct job *j, const struct err *e)
 
 	if (e)
 		log_error("container %.12s: %s", c->id, e->text);
+	stop_over(c);
 	shim_end(c->shim);
 	/* Who hears of the end may begin the next one. */
 	c->visit = 0;

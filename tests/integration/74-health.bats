@@ -184,6 +184,23 @@ health()
 	is again State.Status exited
 }
 
+@test "one that is ill since it shuts down has its time, whatever is done about those that are ill" {
+	for action in kill stop restart; do
+		ctl run -d --name "$action" --health-cmd 'test -e /well' --health-interval 100ms --health-retries 1 \
+			--health-on-failure "$action" --stop-timeout 1 "$bb" \
+			sh -c 'touch /well; trap "rm /well; sleep 2; exit 7" TERM; while :; do sleep 0.05; done'
+		wait_until 5 health "$action" healthy
+	done
+	for action in kill stop restart; do
+		ctl stop -t 30 "$action" &
+	done
+	wait
+	for action in kill stop restart; do
+		is "$action" State.Health.Status unhealthy
+		is "$action" State.ExitCode 7
+	done
+}
+
 @test "flags of checks that can't be are refused before anything is made" {
 	for bad in "--health-interval x" "--health-interval -1s" "--health-timeout 1us" "--health-retries -1" \
 			"--health-retries x" "--health-on-failure die" "--no-healthcheck --health-cmd true" \
