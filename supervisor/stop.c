@@ -175,6 +175,8 @@ uint32_t stop_signal(const struct ctr *c)
 
 void stop_begin(struct ctr *c, int64_t timeout_s)
 {
+	if (c->kill_sent && timeout_s != 0) /* too late for less */
+		return;
 	stop_over(c);
 	c->stopping = true;
 	if (timeout_s == 0) {

@@ -152,6 +152,22 @@ serves_others()
 	run -1 ctl inspect stuck
 }
 
+@test "a stop that would wait longer does not make rm -f wait, nor lets what is to be killed go on" {
+	hang "$ENGINE_DIR/hang"
+	ctl run -d --name stuck "$bb" sleep 300
+	stuck_in stuck "$ENGINE_DIR/hang"
+	CTL_TIMEOUT=90 ctl rm -f stuck >"$ENGINE_DIR/said" 2>&1 &
+	remover=$!
+	sleep 1
+	CTL_TIMEOUT=30 took 5000 16000 run -1 ctl stop -t 60 stuck
+	[[ "$output" == *"can't be killed"*"try again later" ]]
+	! wait $remover || false
+	[[ "$(cat "$ENGINE_DIR/said")" == *"can't be killed"*"try again later" ]]
+	unhang "$ENGINE_DIR/hang"
+	wait_until 10 is stuck State.Status exited
+	ctl rm stuck
+}
+
 @test "a process that can't stand still: pause says so, and the container goes on" {
 	hang "$ENGINE_DIR/hang"
 	counter --name busy
