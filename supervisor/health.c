@@ -99,7 +99,10 @@ static void act(struct ctr *c)
 	const char *action = ctr_create(c)->health_action;
 
 	/* One that shuts down is often ill. It has the time that was given to it. */
-	if (c->stopping || !action || strcmp(action, "none") == 0) {
+	if (c->stopping)
+		return;
+	c->check->acted = true;
+	if (!action || strcmp(action, "none") == 0) {
 		log_warn("container %.12s is unhealthy", c->id);
 		return;
 	}
@@ -114,17 +117,19 @@ static void act(struct ctr *c)
 	}
 }
 
-/* Takes output. A check that goes on as before is not worth a write. */
+/* Takes output. A check that goes on as before is not worth a write. What a predecessor of this
+ * process began to do about an unhealthy container may have died with it. */
 static void conclude(struct ctr *c, int64_t code, char *output)
 {
 	struct check *k = c->check;
-	bool was_healthy = strcmp(k->state.status, "healthy") == 0, ill;
+	bool was_healthy = strcmp(k->state.status, "healthy") == 0;
 
 	remember(k, code, output);
-	ill = health_judge(&k->state, rules(c), code == 0, up_ns(c, k->began_ns));
+	if (health_judge(&k->state, rules(c), code == 0, up_ns(c, k->began_ns)))
+		k->acted = false;
 	if (!was_healthy || code != 0)
 		save(c);
-	if (ill)
+	if (code != 0 && !k->acted && strcmp(k->state.status, "unhealthy") == 0)
 		act(c);
 }
 

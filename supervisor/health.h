@@ -42,6 +42,7 @@ struct check {
 	uint64_t began_ns; /* since 1970 */
 	bool counted;	   /* it has not ended in time: it is a failure already */
 	bool spoiled;	   /* the container was paused meanwhile: it says nothing */
+	bool acted;	   /* by this process, on its being unhealthy */
 };
 
 /* It runs: checks begin, afresh or where a predecessor of this process has left them. */

@@ -201,6 +201,29 @@ health()
 	done
 }
 
+@test "what is done about those that are ill is done though the supervisor dies over it" {
+	for action in stop restart; do
+		ctl run -d --name "$action" --health-cmd 'test -e /well' --health-interval 200ms --health-retries 1 \
+			--health-on-failure "$action" --stop-timeout 4 "$bb" \
+			sh -c 'touch /well; trap "" TERM; while :; do sleep 0.05; done'
+		wait_until 5 health "$action" healthy
+	done
+	pid=$(state restart State.Pid)
+	for action in stop restart; do
+		ctl exec "$action" rm /well
+	done
+	for action in stop restart; do
+		wait_until 5 health "$action" unhealthy
+	done
+	is stop State.Status running
+	[ "$(state restart State.Pid)" = "$pid" ]
+	kill -KILL "$(supervisor_pid)"
+	wait_until 10 engine_answers
+	wait_until 15 is stop State.Status exited
+	wait_until 15 eval '[ "$(state restart State.Pid)" != '"$pid"' ] && health restart healthy'
+	is stop State.Status exited
+}
+
 @test "flags of checks that can't be are refused before anything is made" {
 	for bad in "--health-interval x" "--health-interval -1s" "--health-timeout 1us" "--health-retries -1" \
 			"--health-retries x" "--health-on-failure die" "--no-healthcheck --health-cmd true" \
