@@ -252,6 +252,7 @@ static void on_removed(struct job *j, const struct err *e)
 		log_error("removing container %.12s: %s", c->id, e->text);
 		memcpy(c->error, e->text, sizeof(c->error));
 		c->status = CTR_EXITED;
+		c->remove_after = ctr_create(c)->autoremove;
 		shim_end(c->shim);
 		save(c);
 		wait_fail(c, WAIT_REMOVED, 0, e);

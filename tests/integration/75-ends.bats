@@ -265,6 +265,23 @@ keeper_of()
 	run -1 ctl inspect many
 }
 
+@test "a removal that failed is over: who starts the container again keeps it, and its policy" {
+	ctl run -d --name kept --restart always "$bb" sh -c 'touch /file; trap "exit 3" TERM; while :; do sleep 0.05; done'
+	wait_until 5 ctl exec kept test -e /file
+	file=$ENGINE_STATE/rootfs/$(state kept Id)/upper/file
+	chattr +i "$file" || skip "no file of this file system can be kept"
+	run -1 ctl rm -f kept
+	chattr -i "$file"
+	[[ "$output" == "ctl: rm: files: "*"not permitted" ]]
+	ctl start kept
+	ctl exec kept kill -TERM 1
+	wait_until 10 is kept RestartCount 1
+	wait_until 10 is kept State.Status running
+	ctl stop kept
+	is kept State.Status exited
+	ctl rm kept
+}
+
 # An engine told to end does, though something of it can't.
 ends_anyway()
 {
