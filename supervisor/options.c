@@ -107,6 +107,40 @@ static void take(struct options *o, const struct row *row)
 	}
 }
 
+/* HOST[:PORT], of n bytes. */
+static bool is_domain(const char *s, size_t n)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789.-";
+	char text[256];
+	const char *end;
+	uint32_t port;
+
+	if (n >= sizeof(text))
+		return false;
+	memcpy(text, s, n);
+	text[n] = '\0';
+	end = text + strspn(text, letters);
+	if (*text == '[')
+		end += 1 + strspn(text + 1, "0123456789abcdef:.");
+	if (*text == '[' && (end - text < 3 || *end++ != ']'))
+		return false;
+	if (end == text || *text == '.' || strstr(text, ".."))
+		return false;
+	return !*end || (*end == ':' && num_parse_u32(end + 1, 1, UINT16_MAX, &port) == 0);
+}
+
+/* As what fetches reads it (imaged/mirror.c): there it would end each pull. */
+static bool is_mirror(const char *s)
+{
+	size_t n = strcspn(s, "="), host = s[n] ? strcspn(s + n + 1, "/") : 0;
+	const char *path = s[n] ? s + n + 1 + host : "";
+
+	path += *path == '/';
+	return s[n] && strlen(s) < 256 && is_domain(s, n) && is_domain(s + n + 1, host) &&
+	       *path != '/' && !strstr(path, "..") && !strstr(path, "//") &&
+	       strspn(path, "abcdefghijklmnopqrstuvwxyz0123456789._-/") == strlen(path);
+}
+
 static void check(struct options *o)
 {
 	static const char *const levels[] = {"debug", "info", "warning", "error"};
@@ -128,7 +162,7 @@ static void check(struct options *o)
 	if (!known)
 		wrong("--log takes debug, info, warning or error, not", o->log);
 	for (const char *const *m = o->mirrors; *m; m++)
-		if (!strchr(*m, '=') || **m == '=' || !strchr(*m, '=')[1])
+		if (!is_mirror(*m))
 			wrong("--mirror takes REGISTRY=HOST[:PORT][/PATH], not", *m);
 	if (gc_parse(o->image_gc, &marks, &e) < 0)
 		wrong("--image-gc", e.text);

@@ -297,6 +297,21 @@ another()
 	[ "$output" = "supervisor: --mirror takes REGISTRY=HOST[:PORT][/PATH], not: docker.io" ]
 }
 
+@test "a mirror that can't be one ends the engine's start, and not each pull" {
+	for bad in x =m docker.io= docker.io=M docker.io=http://m docker.io=m:0 docker.io=m:65536 docker.io=m/../x \
+			docker.io=m//x 'docker.io=m?x' docker.io=m=n a/b=m docker.io=a:b:c docker.io=[] 'docker.io=[::1'; do
+		run -2 timeout 20 "$engine_bin/supervisor" --name "$ENGINE_NAME-2" --run-dir "$BATS_TEST_TMPDIR/run" \
+			--state-dir "$BATS_TEST_TMPDIR/state" --mirror "$bad"
+		[ "$output" = "supervisor: --mirror takes REGISTRY=HOST[:PORT][/PATH], not: $bad" ]
+	done
+	for good in docker.io=mirror.example/hub/ '[::1]:5000=127.0.0.1:5000' docker.io=m; do
+		run -1 timeout 20 "$engine_bin/supervisor" --run-dir /nonexistent/run --state-dir /nonexistent/state --mirror "$good"
+		[[ "$output" == *"/nonexistent/"*": no such file or directory" ]]
+		true | timeout 20 "$engine_bin/imaged" --fetch --debug --mirror "$good"
+	done
+	[ -z "$(ls "$BATS_TEST_TMPDIR")" ]
+}
+
 @test "slow registries make no pull from another one wait" {
 	pullers=
 	# Three layers that crawl, and more images that never come to that.
