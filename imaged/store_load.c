@@ -228,9 +228,8 @@ static uint64_t bytes_at(int dir, const char *name)
 
 int store_bytes(const struct store *s, uint64_t *ret, struct err *e)
 {
-	const int dirs[] = {
-		s->layers_dir, s->dirs_dir, s->records_dir, s->tmp_dir, s->unsettled_dir,
-		s->partial_dir};
+	const int dirs[] = {s->layers_dir, s->dirs_dir, s->records_dir, s->tmp_dir,
+		s->unsettled_dir, s->partial_dir};
 
 	*ret = bytes_at(s->layers_dir, "..");
 	for (unsigned int i = 0; i < ARRAY_LEN(dirs); i++) {
