@@ -314,8 +314,9 @@ state_files()
 	engine_halt
 	engine_launch
 	[ "$(status_of counter)" = "exited 137" ]
+	lines=$(ctl logs counter | wc -l)
 	ctl start counter
-	wait_until 10 eval "ctl logs counter | tail -n +20 | grep -qx 3"
+	wait_until 10 eval "ctl logs counter | tail -n +$((lines + 1)) | grep -qx 3"
 	ctl rm -f counter made
 	run -0 ctl rmi -f "$bb" "$REGISTRY/whiteouts"
 	[ -z "$(state_files)" ]
