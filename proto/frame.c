@@ -112,6 +112,16 @@ static int only_fd(struct msghdr *mh)
 	return -EBADMSG;
 }
 
+static ssize_t receive_once(int fd, struct msghdr *mh)
+{
+	ssize_t n;
+
+	do
+		n = recvmsg(fd, mh, MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
 int frame_recv_raw(int fd, void *buf, size_t len, int *ret_fd)
 {
 	union {
@@ -126,11 +136,9 @@ int frame_recv_raw(int fd, void *buf, size_t len, int *ret_fd)
 	ssize_t n;
 
 	*ret_fd = -1;
-	do
-		n = recvmsg(fd, &mh, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
+	n = receive_once(fd, &mh);
 	if (n < 0)
-		return -errno;
+		return (int)n;
 	*ret_fd = only_fd(&mh);
 	if (n == 0 && *ret_fd == -1)
 		return -ENODATA;
@@ -222,11 +230,9 @@ static int receive(int fd, struct frame *f, struct err *e)
 		.msg_controllen = sizeof(control)};
 	ssize_t n;
 
-	do
-		n = recvmsg(fd, &mh, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
+	n = receive_once(fd, &mh);
 	if (n < 0)
-		return -errno;
+		return (int)n;
 	collect_fds(&mh, f);
 	if (mh.msg_flags & MSG_CTRUNC)
 		return err_set(e, EBADMSG, "a frame whose descriptors were cut off");
