@@ -28,7 +28,7 @@ endif
 
 base_src    := err log fd keep thread dirents num priv priv_ids sandbox_paths violation
 proto_src   := $(base_src:%=base/%) bpf caps messages cursor arena codec encode frame text text_print
-loop_src    := base/loop base/sandbox base/sandbox_rows chan chan_text daemon
+loop_src    := base/loop base/sandbox base/sandbox_rows chan chan_queue chan_text daemon
 
 # Trees of files as tar, for visits in a container and for ctl.
 tree_src    := clean measure pax_read pax_records pax_write \

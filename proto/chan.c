@@ -5,7 +5,6 @@
 #include "chan_impl.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -20,15 +19,6 @@ static void pending_free(struct pending *p)
 {
 	watch_free(p->timer);
 	free(p);
-}
-
-static void outgoing_free(struct outgoing *o)
-{
-	for (uint32_t i = 0; i < o->n_fds; i++)
-		fd_close(&o->fds[i]);
-	free(o->fds);
-	free(o->buf);
-	free(o);
 }
 
 /* May self ask peer anything at all? Then it never stops listening to it: two that wait for each
@@ -60,7 +50,6 @@ struct chan *chan_alloc(struct loop *l, int fd, const struct chan_setup *setup)
 	 * requests must not look like answers to ours. */
 	if (getrandom(&c->next_id, sizeof(c->next_id), GRND_NONBLOCK) < 0)
 		c->next_id = (uint32_t)time_now_ns();
-	c->out_tail = &c->out;
 	return c;
 }
 
@@ -68,12 +57,7 @@ static void chan_free(struct chan *c)
 {
 	watch_free(c->watch);
 	watch_free(c->closer);
-	while (c->out) {
-		struct outgoing *o = c->out;
-
-		c->out = o->next;
-		outgoing_free(o);
-	}
+	chan_queue_clear(&c->out);
 	if (c->text) {
 		free(c->text->line);
 		free(c->text);
@@ -237,7 +221,7 @@ int chan_dispatch(struct chan *c, struct frame *f, struct err *e)
 
 static bool paused(const struct chan *c)
 {
-	return c->out && !c->asks;
+	return c->out.first && !c->asks;
 }
 
 static void on_deaf(void *arg)
@@ -248,7 +232,7 @@ static void on_deaf(void *arg)
 /* A channel that nobody would hear any more is as good as lost. */
 static void rearm(struct chan *c)
 {
-	int what = (paused(c) ? 0 : LOOP_READ) | (c->out ? LOOP_WRITE : 0);
+	int what = (paused(c) ? 0 : LOOP_READ) | (c->out.first ? LOOP_WRITE : 0);
 
 	if (watch_change(c->watch, what) < 0 && !c->closer)
 		c->closer = loop_timer(c->loop, 0, on_deaf, c);
@@ -256,25 +240,12 @@ static void rearm(struct chan *c)
 
 static void flush(struct chan *c)
 {
-	while (c->out) {
-		struct outgoing *o = c->out;
-		int r = frame_send_raw(c->fd, o->buf, o->len, o->fds, o->n_fds);
+	int r = chan_queue_send(&c->out, c->fd);
 
-		if (r == -EAGAIN)
-			return;
-		if (r < 0) {
-			chan_lost(c);
-			return;
-		}
-		c->out = o->next;
-		if (!c->out)
-			c->out_tail = &c->out;
-		c->n_out--;
-		c->out_bytes -= o->len;
-		c->out_fds -= o->n_fds;
-		outgoing_free(o);
-	}
-	rearm(c);
+	if (r == 0)
+		rearm(c);
+	else if (r != -EAGAIN)
+		chan_lost(c);
 }
 
 static void log_drop(const struct chan *c, int code, const struct err *e)
@@ -354,7 +325,7 @@ struct loop *chan_loop(struct chan *c)
 
 unsigned int chan_unread(const struct chan *c)
 {
-	return c->n_out;
+	return c->out.n;
 }
 
 static void on_refused(void *arg)
@@ -372,38 +343,16 @@ static int drop_slow(struct chan *c)
 	return -ECONNRESET;
 }
 
-/* Keeps a frame until the peer reads again; descriptors are duplicated since they were lent. */
+/* Keeps a frame until the peer reads again. */
 static int enqueue(struct chan *c, struct frame_out *f)
 {
-	struct outgoing *o;
+	int r = chan_queue_add(&c->out, f);
 
-	if (c->n_out >= CHAN_QUEUE_MAX || c->out_bytes + f->len > CHAN_QUEUE_BYTES ||
-		c->out_fds + f->fds.n > CHAN_QUEUE_FDS)
+	if (r == -ENOBUFS)
 		return drop_slow(c);
-	o = calloc(1, sizeof(*o));
-	if (!o)
-		return -ENOMEM;
-	o->fds = calloc(f->fds.n + 1, sizeof(int));
-	if (!o->fds) {
-		free(o);
-		return -ENOMEM;
-	}
-	for (; o->n_fds < f->fds.n; o->n_fds++) {
-		o->fds[o->n_fds] = fcntl(f->fds.v[o->n_fds], F_DUPFD_CLOEXEC, 0);
-		if (o->fds[o->n_fds] < 0) {
-			outgoing_free(o);
-			return -EMFILE;
-		}
-	}
-	o->buf = TAKE_PTR(f->buf);
-	o->len = f->len;
-	*c->out_tail = o;
-	c->out_tail = &o->next;
-	c->n_out++;
-	c->out_bytes += o->len;
-	c->out_fds += o->n_fds;
-	rearm(c);
-	return 0;
+	if (r == 0)
+		rearm(c);
+	return r;
 }
 
 static int chan_send(
@@ -421,7 +370,7 @@ static int chan_send(
 	r = frame_encode(type, id, msg, &f, e);
 	if (r < 0)
 		return r;
-	r = c->out ? -EAGAIN : frame_send_raw(c->fd, f.buf, f.len, f.fds.v, f.fds.n);
+	r = c->out.first ? -EAGAIN : frame_send_raw(c->fd, f.buf, f.len, f.fds.v, f.fds.n);
 	if (r == -EAGAIN)
 		r = enqueue(c, &f);
 	free(f.buf);

@@ -5,11 +5,7 @@
 #pragma once
 
 #include "chan.h"
-
-/* What may wait for a slow peer before it is dropped. */
-#define CHAN_QUEUE_MAX	 4096 /* frames */
-#define CHAN_QUEUE_BYTES (8U << 20)
-#define CHAN_QUEUE_FDS	 4096
+#include "chan_queue.h"
 
 struct pending {
 	struct pending *next;
@@ -20,14 +16,6 @@ struct pending {
 	struct chan *chan;
 	struct watch *timer;
 	struct err failure; /* to be told at the next turn of the loop */
-};
-
-struct outgoing {
-	struct outgoing *next;
-	uint8_t *buf;
-	size_t len;
-	int *fds; /* duplicates, owned */
-	uint32_t n_fds;
 };
 
 struct text_form {
@@ -45,9 +33,7 @@ struct chan {
 	struct chan_setup setup;
 	uint32_t next_id;
 	struct pending *pending;
-	struct outgoing *out, **out_tail;
-	uint32_t n_out, out_fds;
-	size_t out_bytes;
+	struct chan_queue out;
 	uint32_t asked;	   /* requests of the peer that wait for their answer */
 	bool asks;	   /* we ask this peer things: it must always be listened to */
 	bool strays;	   /* it has answered what nobody waits for */
