@@ -75,8 +75,7 @@ void undo_shim(struct job *j)
 	shim_end(j->ctr->shim);
 }
 
-/* What will be undone anyway is not copied first. */
-static void step_end(void *ref, const struct err *e)
+void start_step_end(void *ref, const struct err *e)
 {
 	if (e)
 		start_hurry(step_job(ref)->ctr);
@@ -96,7 +95,7 @@ static void on_cgroup(void *ref, void *msg, struct frame *f, const struct err *e
 	/* A visit's are not those that its workload has run, or will run, under. */
 	if (m && m->in_force && !j->ctr->visit)
 		doc_copy(&j->ctr->in_force, &schema_limits, m->in_force, NULL);
-	step_end(ref, e);
+	start_step_end(ref, e);
 }
 
 void start_cgroup(struct job *j, void *ref)
@@ -137,7 +136,7 @@ static void on_rootfs(void *ref, void *msg, struct frame *f, const struct err *e
 		s->writable = frame_take_fd(f, m->writable);
 		j->ctr->rootfs_made = true;
 	}
-	step_end(ref, e);
+	start_step_end(ref, e);
 }
 
 void start_rootfs(struct job *j, void *ref)
@@ -177,7 +176,7 @@ static void on_network(void *ref, void *msg, struct frame *f, const struct err *
 	j->ctr->attaching = false;
 	if (m)
 		doc_copy(&j->ctr->endpoint, &schema_endpoint, m->endpoint, NULL);
-	step_end(ref, e);
+	start_step_end(ref, e);
 }
 
 static void start_network(struct job *j, void *ref)
@@ -212,99 +211,6 @@ static void undo_network(struct job *j)
 	if (network_is(j->ctr, "bridge"))
 		helper_tell(j->engine, H_NETD, MSG_net_detach, &m);
 	doc_free(&j->ctr->endpoint);
-}
-
-/* ---- binds: one mapped clone of each source, and of --rootfs ---- */
-
-bool wants_binds(const struct job *j)
-{
-	return j->ctr->n_sources > 0 || j->ctr->rootfs >= 0;
-}
-
-struct bind_wait {
-	struct job *job;
-	int *slot;
-	const char *source; /* for people */
-};
-
-static void bind_done(struct job *j)
-{
-	struct start *s = j->data;
-
-	if (--s->binds_waiting == 0)
-		step_end(s->bind_ref, s->bind_failure.code ? &s->bind_failure : NULL);
-}
-
-static void on_bind(void *arg, void *msg, struct frame *f, const struct err *e)
-{
-	struct bind_wait *w = arg;
-	struct start *s = w->job->data;
-	const struct mount_mapped *m = msg;
-
-	if (m) {
-		*w->slot = frame_take_fd(f, m->tree);
-	} else if (!s->bind_failure.code) {
-		s->bind_failure = *e;
-		err_prefix(&s->bind_failure, "%.96s", w->source);
-	}
-	bind_done(w->job);
-	free(w);
-}
-
-static void map_source(struct job *j, int userns, int source, const struct mount *how, int *slot)
-{
-	struct bind_wait *w = calloc(1, sizeof(*w));
-	struct start *s = j->data;
-
-	MSG_DECLARE(mount_map, m);
-	if (!w)
-		abort();
-	*w = (struct bind_wait){j, slot, how->source ? how->source : how->target};
-	*slot = -1;
-	m.source = source;
-	m.userns = userns;
-	m.owner = j->ctr->owner;
-	m.readonly = how->readonly;
-	m.recursive = true;
-	s->binds_waiting++;
-	helper_request(j->engine, H_IMAGED, MSG_mount_map, &m, START_HELPER_MS, on_bind, w);
-}
-
-static void map_all(struct job *j, int userns)
-{
-	const struct create *o = ctr_create(j->ctr);
-	const struct mount root = {.source = o->rootfs};
-	struct start *s = j->data;
-
-	s->binds_waiting = 1;
-	for (uint32_t i = 0; i < o->mounts.n && s->n_binds < j->ctr->n_sources; i++) {
-		if (strcmp(o->mounts.v[i].kind, "bind") != 0)
-			continue;
-		map_source(j, userns, j->ctr->sources[s->n_binds], &o->mounts.v[i],
-			&s->binds[s->n_binds]);
-		s->n_binds++;
-	}
-	if (j->ctr->rootfs >= 0)
-		map_source(j, userns, j->ctr->rootfs, &root, &s->rootfs);
-	bind_done(j);
-}
-
-static void on_idmap(void *ref, int ns, const struct err *e)
-{
-	if (e)
-		step_end(ref, e);
-	else
-		map_all(step_job(ref), ns);
-}
-
-/* Of root's files the container's root is root; of a user's, that user, and nobody else exists. */
-void start_binds(struct job *j, void *ref)
-{
-	((struct start *)j->data)->bind_ref = ref;
-	if (j->ctr->owner == 0)
-		map_all(j, j->ctr->shim->userns);
-	else
-		idmaps_get(j->engine, j->ctr, on_idmap, ref);
 }
 
 /* ---- workload: everything goes to the shim ---- */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a start gathers, and the steps that do: start.c's own, and those of a visit to a container
- * that does not run.
+ * What a start gathers, and the steps that do: start.c's own, start_binds.c's, and those of
+ * a visit to a container that does not run.
  */
 #pragma once
 
@@ -29,6 +29,8 @@ struct start {
 
 /* Closes what it holds. */
 void start_close(struct start *s);
+/* Ends a step of a start; with e, what will be undone anyway is not copied first. */
+void start_step_end(void *ref, const struct err *e);
 
 void undo_shim(struct job *j);
 void start_cgroup(struct job *j, void *ref);
