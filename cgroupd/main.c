@@ -53,8 +53,9 @@ int main(int argc, char **argv)
 	daemon_parse(argc, argv, &cgroupd_profile, NULL, &args);
 	if (!d.loop)
 		return 1;
-	loop_stop_on_signals(d.loop);
-	r = serve(&args, &d, &e);
+	r = loop_stop_on_signals(d.loop, &e);
+	if (r == 0)
+		r = serve(&args, &d, &e);
 	if (r < 0)
 		log_error("%s", e.text);
 	chan_close(d.chan);

@@ -403,8 +403,9 @@ int fetch_main(int argc, char **argv)
 	parse(argc, argv, &o);
 	if (!l)
 		return EXIT_FAILURE;
-	loop_stop_on_signals(l);
-	r = run(&o, l, &e);
+	r = loop_stop_on_signals(l, &e);
+	if (r == 0)
+		r = run(&o, l, &e);
 	if (r < 0)
 		log_error("%s", e.text);
 	loop_free(l);

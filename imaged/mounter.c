@@ -474,10 +474,10 @@ int mounter_main(int argc, char **argv)
 	m.loop = loop_new();
 	if (r == 0)
 		r = m.loop ? start(&m, &args, &debug, &e) : err_set(&e, ENOMEM, "out of memory");
-	if (r == 0) {
-		loop_stop_on_signals(m.loop);
+	if (r == 0)
+		r = loop_stop_on_signals(m.loop, &e);
+	if (r == 0)
 		r = sandbox_syscalls(&profile_mounter, args.debug, &e);
-	}
 	if (r == 0)
 		code = loop_run(m.loop);
 	else

@@ -23,8 +23,7 @@ static int serve(struct netd *d, const struct daemon_args *args, struct err *e)
 	d->loop = loop_new();
 	if (!d->loop)
 		return err_errno(e, ENOMEM, "event loop");
-	loop_stop_on_signals(d->loop);
-	if (netd_open(d, e) < 0)
+	if (loop_stop_on_signals(d->loop, e) < 0 || netd_open(d, e) < 0)
 		return -e->code;
 	d->chan = daemon_channel(d->loop, args, &setup, e);
 	if (!d->chan)

@@ -187,12 +187,12 @@ int engine_run(const struct options *o, const struct policy *policy)
 	for (int fd = LAUNCH_FD_CHANNEL; fd <= LAUNCH_FD_LAST; fd++)
 		fd_set_cloexec(fd, true);
 	if (gc_parse(o->image_gc, &g.gc, &e) < 0 || seccomp_warm(&g, &e) < 0 ||
-		state_load(&g, &e) < 0 || helpers_open(&g, &e) < 0) {
+		state_load(&g, &e) < 0 || helpers_open(&g, &e) < 0 ||
+		loop_signal(g.loop, SIGTERM, engine_terminate, &g, &e) < 0 ||
+		loop_signal(g.loop, SIGINT, engine_terminate, &g, &e) < 0) {
 		log_error("%s", e.text);
 		return 1;
 	}
-	loop_signal(g.loop, SIGTERM, engine_terminate, &g);
-	loop_signal(g.loop, SIGINT, engine_terminate, &g);
 	if (sandbox_paths(&profile_supervisor, places, false, &e) < 0 ||
 		saver_start(g.loop, &g.saver, &e) < 0 ||
 		sandbox_syscalls(&profile_supervisor, false, &e) < 0) {

@@ -301,6 +301,11 @@ static void start_supervisor(void *arg)
 	}
 	setsockopt(l->channel, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	l->words = loop_fd(l->loop, l->channel, LOOP_READ, on_word, l);
+	if (!l->words) {
+		log_error("what the supervisor says cannot be heard: out of memory");
+		loop_stop(l->loop, 1);
+		return;
+	}
 	hand_over(l);
 }
 
@@ -455,9 +460,12 @@ int launcher_run(struct options *o, struct dirs *d)
 		return 1;
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	shims_take_over(&l);
-	loop_signal(l.loop, SIGCHLD, on_child, &l);
-	loop_signal(l.loop, SIGTERM, on_stop, &l);
-	loop_signal(l.loop, SIGINT, on_stop, &l);
+	if (loop_signal(l.loop, SIGCHLD, on_child, &l, &e) < 0 ||
+		loop_signal(l.loop, SIGTERM, on_stop, &l, &e) < 0 ||
+		loop_signal(l.loop, SIGINT, on_stop, &l, &e) < 0) {
+		log_error("%s", e.text);
+		return 1;
+	}
 	start_supervisor(&l);
 	r = loop_run(l.loop);
 	/* After a failure containers go on without us. */

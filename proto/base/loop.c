@@ -7,14 +7,19 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <string.h>
 #include <time.h>
 
 #include <event2/event.h>
 
+#define SIGNALS_MAX 4
+
 struct loop {
 	struct event_base *base;
-	struct watch *signals[2];
+	struct watch *signals[SIGNALS_MAX];
+	unsigned int n_signals;
 	int code;
+	bool stopped;
 };
 
 struct watch {
@@ -46,22 +51,25 @@ void loop_free(struct loop *l)
 {
 	if (!l)
 		return;
-	watch_free(l->signals[0]);
-	watch_free(l->signals[1]);
+	while (l->n_signals > 0)
+		watch_free(l->signals[--l->n_signals]);
 	event_base_free(l->base);
 	free(l);
 }
 
 int loop_run(struct loop *l)
 {
-	if (event_base_loop(l->base, EVLOOP_NO_EXIT_ON_EMPTY) < 0)
+	/* What libevent is told to stop before it runs it forgets. */
+	if (!l->stopped && event_base_loop(l->base, EVLOOP_NO_EXIT_ON_EMPTY) < 0)
 		return -EIO;
+	l->stopped = false;
 	return l->code;
 }
 
 void loop_stop(struct loop *l, int code)
 {
 	l->code = code;
+	l->stopped = true;
 	event_base_loopbreak(l->base);
 }
 
@@ -70,10 +78,11 @@ static void on_stop_signal(void *arg)
 	loop_stop(arg, 0);
 }
 
-void loop_stop_on_signals(struct loop *l)
+int loop_stop_on_signals(struct loop *l, struct err *e)
 {
-	l->signals[0] = loop_signal(l, SIGTERM, on_stop_signal, l);
-	l->signals[1] = loop_signal(l, SIGINT, on_stop_signal, l);
+	int r = loop_signal(l, SIGTERM, on_stop_signal, l, e);
+
+	return r < 0 ? r : loop_signal(l, SIGINT, on_stop_signal, l, e);
 }
 
 static void dispatch(evutil_socket_t fd, short what, void *arg)
@@ -158,18 +167,19 @@ struct watch *loop_timer(struct loop *l, uint64_t ms, void (*fn)(void *arg), voi
 	return w;
 }
 
-struct watch *loop_signal(struct loop *l, int signo, void (*fn)(void *arg), void *arg)
+int loop_signal(struct loop *l, int signo, void (*fn)(void *arg), void *arg, struct err *e)
 {
-	struct watch *w = watch_new(l, signo, EV_SIGNAL | EV_PERSIST, arg);
+	struct watch *w = l->n_signals < SIGNALS_MAX
+				  ? watch_new(l, signo, EV_SIGNAL | EV_PERSIST, arg)
+				  : NULL;
 
-	if (!w)
-		return NULL;
-	w->on_timer = fn;
-	if (event_add(w->ev, NULL) < 0) {
-		watch_free(w);
-		return NULL;
+	if (w) {
+		w->on_timer = fn;
+		l->signals[l->n_signals++] = w;
 	}
-	return w;
+	return w && event_add(w->ev, NULL) == 0
+		       ? 0
+		       : err_set(e, ENOMEM, "SIG%s cannot be watched", sigabbrev_np(signo));
 }
 
 void watch_free(struct watch *w)

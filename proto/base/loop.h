@@ -16,12 +16,12 @@ struct watch; /* one registration */
 struct loop *loop_new(void); /* NULL when memory is out */
 void loop_free(struct loop *l);
 
-/* Runs until loop_stop; returns its code. */
+/* Runs until loop_stop, which may have been called before; returns its code. */
 int loop_run(struct loop *l);
 void loop_stop(struct loop *l, int code);
 
-/* SIGTERM and SIGINT stop the loop with code 0; SIGPIPE is ignored. */
-void loop_stop_on_signals(struct loop *l);
+/* SIGTERM and SIGINT stop the loop with code 0; SIGPIPE is ignored. As loop_signal(). */
+int loop_stop_on_signals(struct loop *l, struct err *e);
 
 enum { LOOP_READ = 1, LOOP_WRITE = 2 };
 /* fn is called while the descriptor is ready (level-triggered). The descriptor stays the caller's
@@ -34,7 +34,8 @@ int watch_change(struct watch *w, int what); /* 0 pauses */
 struct watch *loop_timer(struct loop *l, uint64_t ms, void (*fn)(void *arg), void *arg);
 void timer_again(struct watch *w, uint64_t ms);
 
-struct watch *loop_signal(struct loop *l, int signo, void (*fn)(void *arg), void *arg);
+/* fn is called when the signal has come, for as long as there is the loop. 0 or -ENOMEM. */
+int loop_signal(struct loop *l, int signo, void (*fn)(void *arg), void *arg, struct err *e);
 
 void watch_free(struct watch *w); /* NULL is fine; safe inside its own callback */
 
