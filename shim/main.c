@@ -123,6 +123,16 @@ static int leave_keyring(struct err *e)
 	return 0;
 }
 
+/* Whoever has connected meant the one that has died, and does not know us. */
+static void refuse_waiting(void)
+{
+	int fd;
+
+	fd_set_nonblock(LISTEN_FD, true);
+	while ((fd = accept4(LISTEN_FD, NULL, NULL, SOCK_CLOEXEC)) >= 0)
+		close(fd);
+}
+
 /* By whom listen is called is what SO_PEERCRED tells who connects; unix(7). */
 static int open_listener(struct shim *s, const struct options *o, struct err *e)
 {
@@ -144,6 +154,7 @@ static int start_keeper(struct shim *s, const struct options *o, struct err *e)
 	while ((r = keeper_start(&s->keeper, &s->held, &s->first, s->listener.fd, e)) ==
 		KEEPER_ORPHANED) {
 		s->channel.fd = s->first.sock = -1;
+		refuse_waiting();
 		r = open_listener(s, o, e);
 		if (r < 0)
 			return r;

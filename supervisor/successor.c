@@ -49,6 +49,39 @@ void successor_unbind(int dir, uint32_t slot, uint32_t flags)
 	unlinkat(dir, name, 0);
 }
 
+/* The owner of a directory in /proc would be root's where its process is not dumpable; proc(5). Of
+ * one that only waits to be reaped nobody has to know. */
+static int living_uid(int proc, const char *pid, uid_t *ret)
+{
+	_cleanup_free_ char *text = NULL;
+	char name[32], *line;
+	int r;
+
+	snprintf(name, sizeof(name), "%.20s/status", pid);
+	r = fd_read_file_at(proc, name, STATUS_MAX, &text, NULL);
+	if (r < 0)
+		return r;
+	if (strstr(text, "\nState:\tZ") || strstr(text, "\nState:\tX"))
+		return -ESRCH;
+	line = strstr(text, "\nUid:\t");
+	if (!line)
+		return -EBADMSG;
+	line += strlen("\nUid:\t");
+	line[strcspn(line, "\t")] = '\0';
+	return num_parse_u32(line, 0, UINT32_MAX, ret);
+}
+
+/* Where init is slow to reap, one that has died still takes signals: signal 0 says nothing. */
+static bool lives_as(pid_t pid, uid_t uid)
+{
+	_cleanup_fd_ int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char name[16];
+	uid_t its;
+
+	snprintf(name, sizeof(name), "%d", pid);
+	return proc >= 0 && living_uid(proc, name, &its) == 0 && its == uid;
+}
+
 int successor_connect(int dir, uint32_t slot, uint32_t flags, uid_t uid, pid_t *ret_pid)
 {
 	_cleanup_fd_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -60,7 +93,7 @@ int successor_connect(int dir, uint32_t slot, uint32_t flags, uid_t uid, pid_t *
 		return -errno;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) < 0)
 		return -errno;
-	if (who.uid != uid || kill(who.pid, 0) < 0)
+	if (who.uid != uid || !lives_as(who.pid, uid))
 		return -EAGAIN;
 	*ret_pid = who.pid;
 	fd_set_nonblock(fd, false);
@@ -97,28 +130,6 @@ void successor_each(int dir, void (*fn)(void *arg, uint32_t slot, uint32_t flags
 	}
 	if (d)
 		closedir(d);
-}
-
-/* The owner of a directory in /proc would be root's where its process is not dumpable; proc(5). Of
- * one that only waits to be reaped nobody has to know. */
-static int living_uid(int proc, const char *pid, uid_t *ret)
-{
-	_cleanup_free_ char *text = NULL;
-	char name[32], *line;
-	int r;
-
-	snprintf(name, sizeof(name), "%.20s/status", pid);
-	r = fd_read_file_at(proc, name, STATUS_MAX, &text, NULL);
-	if (r < 0)
-		return r;
-	if (strstr(text, "\nState:\tZ") || strstr(text, "\nState:\tX"))
-		return -ESRCH;
-	line = strstr(text, "\nUid:\t");
-	if (!line)
-		return -EBADMSG;
-	line += strlen("\nUid:\t");
-	line[strcspn(line, "\t")] = '\0';
-	return num_parse_u32(line, 0, UINT32_MAX, ret);
 }
 
 static unsigned int signal_once(
