@@ -375,6 +375,8 @@ static int chan_send(
 		r = enqueue(c, &f);
 	free(f.buf);
 	/* A lost peer is noticed by the loop; callers' objects must not vanish under them here. */
+	if (r == -EPIPE || r == -ECONNRESET)
+		return err_set(e, ECONNRESET, "the %s process is gone", role_name(c->setup.peer));
 	return r < 0 ? err_errno(e, r, "sending %s to %s", msg_name(type), role_name(c->setup.peer))
 		     : 0;
 }
