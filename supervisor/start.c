@@ -340,30 +340,25 @@ static void keep_failure(struct ctr *c, const struct err *e, struct err *ret)
 }
 
 /* One that nobody asked for may be tried again: what it lacked may come. */
-static void start_failed(struct ctr *c, struct relay *r, const struct err *e)
+static void start_failed(struct ctr *c, bool asked, const struct err *e, struct err *ret)
 {
-	struct err told;
-
 	c->status = c->finished_at ? CTR_EXITED : CTR_CREATED;
 	c->exit_code = e->code == ERR_NO_COMMAND ? 127 : e->code == ERR_NOT_EXECUTABLE ? 126 : 125;
-	keep_failure(c, e, &told);
-	if (r) {
-		relay_fail(r, &told);
+	keep_failure(c, e, ret);
+	if (asked)
 		return;
-	}
-	log_error("starting container %.12s again: %s", c->id, told.text);
+	log_error("starting container %.12s again: %s", c->id, ret->text);
 	c->finished_at = time_now_ns();
 	restart_plan(c, 0);
 }
 
-static void started(struct ctr *c, struct relay *r)
+static void tell(struct relay *r, const struct ctr *c, const struct err *failure)
 {
-	struct container_started m = {.id = c->id, .pid = c->pid};
+	const struct container_started m = {.id = c->id, .pid = c->pid};
 
-	c->status = CTR_RUNNING;
-	c->finished_at = 0;
-	health_begin(c, true);
-	if (r)
+	if (r && failure)
+		relay_fail(r, failure);
+	else if (r)
 		relay_reply(r, MSG_container_started, &m);
 }
 
@@ -372,17 +367,21 @@ static void on_end(struct job *j, const struct err *e)
 	struct engine *g = j->engine;
 	struct start *s = j->data;
 	struct ctr *c = j->ctr;
-	struct err saved = {0};
+	struct err saved = {0}, told;
 
 	c->restart.automatic = false;
 	if (e) {
-		start_failed(c, s->relay, e);
+		start_failed(c, s->relay, e, &told);
 	} else {
 		c->writable = take_fd(&s->writable);
-		started(c, s->relay);
+		c->status = CTR_RUNNING;
+		c->finished_at = 0;
+		health_begin(c, true);
 	}
+	/* Before it is told: a successor knows what we have said. */
 	if (state_save(c, &saved) < 0)
 		log_error("%s", saved.text);
+	tell(s->relay, c, e ? &told : NULL);
 	start_close(s);
 	free(s);
 	after_start(c, e != NULL);
