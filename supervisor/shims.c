@@ -185,6 +185,44 @@ static void pause_filling(struct engine *g)
 	g->fill_timer = loop_timer(g->loop, g->fill_pause_ms, on_pause_over, g);
 }
 
+static void ignore_reply(void *arg, void *msg, struct frame *f, const struct err *e)
+{
+	(void)arg;
+	(void)msg;
+	(void)f;
+	(void)e;
+}
+
+static void take_place(struct shim *s, struct ctr *c)
+{
+	const struct shim_signal nothing = {.signal = 0};
+
+	c->shim = s;
+	s->ctr = c;
+	s->child_pid = c->pid;
+	if (c->heir_timer)
+		orphan_adopted(c);
+	/* Its end may have been told to our predecessor: then it is told again. */
+	if (s->chan)
+		chan_request(s->chan, MSG_shim_signal, &nothing, 0, ignore_reply, s);
+}
+
+/* Who took the place may be here before the last words of who had it are read. */
+static void shim_lost(struct shim *s, struct ctr *c)
+{
+	struct shim *heir;
+
+	c->shim = NULL;
+	if (c->status != CTR_RUNNING)
+		return visit_lost(c);
+	orphan_begin(c);
+	heir = shim_find(s->engine, s->slot, SHIM_USED);
+	if (heir)
+		take_place(heir, c);
+	else if (s->gone && !s->heir)
+		orphans_heirless(s->engine, s->slot);
+}
+
 static void on_shim_close(void *self, struct chan *ch)
 {
 	const struct err gone = {ECONNRESET, "the shim died"};
@@ -199,15 +237,8 @@ static void on_shim_close(void *self, struct chan *ch)
 	s->state = SHIM_ENDING;
 	s->ctr = NULL;
 	tell_ready(s, &gone);
-	if (c) {
-		c->shim = NULL;
-		if (c->status == CTR_RUNNING)
-			orphan_begin(c);
-		else
-			visit_lost(c);
-		if (s->gone && !s->heir)
-			orphans_heirless(s->engine, s->slot);
-	}
+	if (c)
+		shim_lost(s, c);
 	if (s->gone)
 		shim_over(s);
 }
@@ -290,18 +321,9 @@ void shims_on_gone(struct engine *g, const struct launch_frame *f)
 		shim_over(s);
 }
 
-static void ignore_reply(void *arg, void *msg, struct frame *f, const struct err *e)
-{
-	(void)arg;
-	(void)msg;
-	(void)f;
-	(void)e;
-}
-
 void shims_on_adopt(struct engine *g, const struct launch_frame *f, int channel)
 {
 	struct shim *s = shim_new(g, f->slot, f->flags, SHIM_USED);
-	const struct shim_signal nothing = {.signal = 0};
 	struct ctr *c = g->ctrs;
 
 	connect_shim(s, f->pid, channel);
@@ -312,14 +334,8 @@ void shims_on_adopt(struct engine *g, const struct launch_frame *f, int channel)
 		shim_end(s);
 		return;
 	}
-	c->shim = s;
-	s->ctr = c;
-	s->child_pid = c->pid;
-	if (c->heir_timer)
-		orphan_adopted(c);
-	/* Its end may have been told to our predecessor: then it is told again. */
-	if (s->chan)
-		chan_request(s->chan, MSG_shim_signal, &nothing, 0, ignore_reply, s);
+	if (!c->shim)
+		take_place(s, c);
 }
 
 void shims_fill(struct engine *g)
