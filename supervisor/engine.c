@@ -45,6 +45,7 @@ static void settle(struct engine *g)
 			continue;
 		if (c->status == CTR_RUNNING) {
 			restart_lost(c);
+			helpers_kill(g, c->slot);
 			ctr_lost(c, "its shim ended while the supervisor was away");
 			continue;
 		}

@@ -110,6 +110,7 @@ struct ctr {
 	bool stopping;		    /* its end was asked for, and is still to come */
 	bool kill_sent, kill_heard; /* SIGKILL, since it was to be stopped; by its shim */
 	struct watch *heir_timer;   /* its shim has died: until somebody takes the place */
+	bool heirless;		    /* nobody does: only how it ended is still to come */
 	int orphan_status;	    /* waitpid's, once the launcher has reaped it; else -1 */
 	bool remove_after;	    /* remove when it has ended */
 	bool kill_due;		    /* it is to be killed, and still runs */

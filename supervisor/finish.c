@@ -289,6 +289,7 @@ void finish_begin(struct ctr *c)
 	watch_free(c->heir_timer);
 	c->heir_timer = NULL;
 	c->orphan_status = -1;
+	c->heirless = false;
 	c->paused = c->kill_due = false;
 	health_end(c);
 	c->status = CTR_FINISHING;

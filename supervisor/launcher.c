@@ -28,6 +28,7 @@
 #define STOP_MS	       20000 /* that the supervisor gets on top of what workloads get */
 #define SEND_SECONDS   5     /* for a supervisor that does not read */
 #define WORKERS_MAX    16    /* of a kind, those included that are ending */
+#define HEIRS_MS       20
 #define REAP_MS	       20
 #define REAP_TRIES     250
 
@@ -285,6 +286,8 @@ static void hand_over(struct launcher *l)
 	launcher_tell(l, &f, -1);
 }
 
+/* Not while somebody may be taking a shim's place: its container would be nobody's to the new one.
+ */
 static void start_supervisor(void *arg)
 {
 	const struct launch_frame what = {.op = LAUNCH_SPAWN, .role = SUPERVISOR};
@@ -292,6 +295,11 @@ static void start_supervisor(void *arg)
 	struct launcher *l = arg;
 	pid_t pid;
 
+	if (l->heirs) {
+		watch_free(l->again);
+		l->again = loop_timer(l->loop, HEIRS_MS, start_supervisor, l);
+		return;
+	}
 	fd_close(&l->channel);
 	pid = start(l, &what, &l->channel);
 	if (pid < 0) {

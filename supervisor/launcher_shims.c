@@ -88,8 +88,6 @@ static int look(struct launcher *l, uint32_t slot, uint32_t flags, struct child 
 	pid_t pid;
 	int fd = successor_connect(l->d->shims, slot, flags, l->o->uid_base + slot, &pid);
 
-	if (fd >= 0 || fd == -EAGAIN)
-		l->orphans = true;
 	*ret = fd >= 0 ? adopt(l, slot, flags, pid, fd) : NULL;
 	if (!*ret && fd != -EAGAIN)
 		successor_unbind(l->d->shims, slot, flags);
@@ -106,23 +104,24 @@ static void tell_adopted(const struct child *c)
 static void on_try(void *arg)
 {
 	struct heir *h = arg;
-	struct launch_frame none = {.op = LAUNCH_HEIRLESS, .role = SHIM, .slot = h->slot};
+	struct launcher *l = h->launcher;
+	const struct launch_frame none = {.op = LAUNCH_HEIRLESS, .role = SHIM, .slot = h->slot};
 	struct child *c;
-	int r = look(h->launcher, h->slot, h->flags, &c);
+	int r = look(l, h->slot, h->flags, &c);
 
 	watch_free(h->timer);
 	h->timer = NULL;
 	if (r == -EAGAIN && ++h->tries < TRIES) {
-		h->timer = loop_timer(h->launcher->loop, TRY_MS, on_try, h);
+		h->timer = loop_timer(l->loop, TRY_MS, on_try, h);
 		return;
 	}
+	heir_free(h);
 	if (r == 0) {
 		tell_adopted(c);
-	} else {
-		successor_unbind(h->launcher->d->shims, h->slot, h->flags);
-		launcher_tell(h->launcher, &none, -1);
+		return;
 	}
-	heir_free(h);
+	launcher_tell(l, &none, -1);
+	shims_kill(l, none.slot);
 }
 
 static bool wait_for_heir(struct launcher *l, uint32_t slot, uint32_t flags)
@@ -138,23 +137,26 @@ static bool wait_for_heir(struct launcher *l, uint32_t slot, uint32_t flags)
 }
 
 /* One that has ended by itself is missed by nobody. One that stepped out of line (SIGSYS) may be
- * somebody else's by now: its container ends with it. */
+ * somebody else's by now: its container ends with it. What nobody can reach must not run, whether
+ * there is a supervisor that cares or not. */
 void heirs_look(struct launcher *l, const struct launch_frame *gone, bool stranger)
 {
 	struct launch_frame f = *gone;
+	bool well = !stranger && WIFEXITED(f.status) && WEXITSTATUS(f.status) == 0;
 	struct child *c = NULL;
 	int r = -ESRCH;
 
-	if (!stranger && WIFEXITED(f.status))
-		successor_unbind(l->d->shims, f.slot, f.flags);
-	else if (WIFSIGNALED(f.status) && WTERMSIG(f.status) == SIGSYS)
-		shims_kill(l, f.slot);
-	else
+	l->orphans |= !well;
+	if (stranger || (WIFSIGNALED(f.status) && WTERMSIG(f.status) != SIGSYS))
 		r = look(l, f.slot, f.flags, &c);
 	f.seq = r == 0 || (r == -EAGAIN && wait_for_heir(l, f.slot, f.flags));
 	launcher_tell(l, &f, -1);
 	if (c)
 		tell_adopted(c);
+	else if (well)
+		successor_unbind(l->d->shims, f.slot, f.flags);
+	else if (!f.seq)
+		shims_kill(l, f.slot);
 }
 
 /* ---- at the start, and at the end ---- */

@@ -11,38 +11,6 @@
 #define HEIR_MS	  5000 /* the launcher has told by then */
 #define STATUS_MS 1000 /* between the end of a workload and word of how */
 
-static void on_nobody(void *arg)
-{
-	struct ctr *c = arg;
-
-	watch_free(c->heir_timer);
-	c->heir_timer = NULL;
-	helpers_kill(c->engine, c->slot);
-	ctr_lost(c, "its shim died");
-}
-
-void orphan_begin(struct ctr *c)
-{
-	ctr_end_execs(c);
-	watch_free(c->heir_timer);
-	c->heir_timer = loop_timer(c->engine->loop, HEIR_MS, on_nobody, c);
-}
-
-void orphans_heirless(struct engine *g, uint32_t slot)
-{
-	for (struct ctr *c = g->ctrs; c; c = c->next)
-		if (c->slot == slot && c->status == CTR_RUNNING && !c->shim && c->heir_timer)
-			return on_nobody(c);
-}
-
-void orphan_adopted(struct ctr *c)
-{
-	watch_free(c->heir_timer);
-	c->heir_timer = NULL;
-	log_info("container %.12s: the keeper has taken the place of its shim", c->id);
-	stop_adopted(c);
-}
-
 static void end_with(struct ctr *c, int status)
 {
 	const struct shim_exited how = {
@@ -60,17 +28,57 @@ static void on_no_status(void *arg)
 
 	watch_free(c->heir_timer);
 	c->heir_timer = NULL;
-	ctr_lost(c, "its shim died before it");
+	ctr_lost(c, c->heirless ? "its shim died" : "its shim died before it");
+}
+
+static void await_status(struct ctr *c)
+{
+	watch_free(c->heir_timer);
+	c->heir_timer = NULL;
+	if (c->orphan_status >= 0)
+		return end_with(c, c->orphan_status);
+	c->heir_timer = loop_timer(c->engine->loop, STATUS_MS, on_no_status, c);
+}
+
+/* It may have ended by itself before: then the launcher tells how. */
+static void on_nobody(void *arg)
+{
+	struct ctr *c = arg;
+
+	helpers_kill(c->engine, c->slot);
+	c->heirless = true;
+	c->finished_at = time_now_ns();
+	await_status(c);
+}
+
+void orphan_begin(struct ctr *c)
+{
+	ctr_end_execs(c);
+	watch_free(c->heir_timer);
+	c->heir_timer = loop_timer(c->engine->loop, HEIR_MS, on_nobody, c);
+}
+
+void orphans_heirless(struct engine *g, uint32_t slot)
+{
+	for (struct ctr *c = g->ctrs; c; c = c->next)
+		if (c->slot == slot && c->status == CTR_RUNNING && !c->shim && c->heir_timer &&
+			!c->heirless)
+			return on_nobody(c);
+}
+
+void orphan_adopted(struct ctr *c)
+{
+	watch_free(c->heir_timer);
+	c->heir_timer = NULL;
+	log_info("container %.12s: the keeper has taken the place of its shim", c->id);
+	stop_adopted(c);
 }
 
 /* The launcher's word may come before or after this one. */
 void orphan_exited(struct ctr *c, const struct shim_exited *how)
 {
 	c->finished_at = how->finished_at;
-	if (c->orphan_status >= 0)
-		return end_with(c, c->orphan_status);
-	watch_free(c->heir_timer);
-	c->heir_timer = loop_timer(c->engine->loop, STATUS_MS, on_no_status, c);
+	await_status(c);
 }
 
 void orphans_on_gone(struct engine *g, const struct launch_frame *f)
@@ -79,7 +87,10 @@ void orphans_on_gone(struct engine *g, const struct launch_frame *f)
 		if (c->status != CTR_RUNNING || c->pid != (uint32_t)f->pid || f->pid <= 0)
 			continue;
 		c->orphan_status = f->status;
-		if (c->finished_at)
+		/* SIGKILL is what it got from us then. */
+		if (c->heirless && WIFSIGNALED(f->status) && WTERMSIG(f->status) == SIGKILL)
+			on_no_status(c);
+		else if (c->finished_at)
 			end_with(c, f->status);
 		return;
 	}

@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: MIT
+#
+# A shim dies, and so does its keeper before it has a keeper of its own: the container is joined again, or it has ended
+# and that is told; either way nothing of it is left.
+
+bats_require_minimum_version 1.5.0
+
+. "$BATS_TEST_DIRNAME/../lib/engine.sh"
+
+setup_file()
+{
+	engine_start && engine_images busybox && engine_picture
+}
+
+teardown_file()
+{
+	engine_stop
+}
+
+setup()
+{
+	bb=$REGISTRY/busybox
+}
+
+teardown()
+{
+	kill -CONT "$ENGINE_PID" ${supervisor:+"$supervisor"} 2>/dev/null || true
+	engine_unchanged
+}
+
+workload_of()
+{
+	ctl inspect --format '{{.State.Pid}}' "$1"
+}
+
+# shim_of CONTAINER: the process that has its shim's words and lives in no user namespace of its own
+shim_of()
+{
+	local base pid
+
+	base=$(awk '{ print $2 }' "/proc/$(workload_of "$1")/uid_map")
+	for pid in $(pgrep -f -- "^shim --uid [0-9]+ --uid-base $base "); do
+		[ "$(readlink "/proc/$pid/ns/user")" != "$(readlink /proc/self/ns/user)" ] || echo "$pid"
+	done
+}
+
+keeper_of()
+{
+	ps -o pid=,args= --ppid "$1" | awk '$2 == "shim:" { print $1 }'
+}
+
+supervisor_of()
+{
+	ps -o pid=,args= --ppid "$ENGINE_PID" | awk '/ --serve / { print $1 }'
+}
+
+cgroup_gone()
+{
+	[ -z "$(find /sys/fs/cgroup -path "*/$ENGINE_NAME/$1" -type d)" ]
+}
+
+link_gone()
+{
+	[ -z "$(ip -o link show type veth | grep -o "bh${1:0:10}")" ]
+}
+
+# orphan [COMMAND...]: a container in $id, of which $pid is the workload, $shim and $keeper what is to die, and the
+# keeper is stopped, so that it can't take the place
+orphan()
+{
+	[ $# -gt 0 ] || set -- sleep 300
+	id=$(ctl run -d "$bb" "$@")
+	pid=$(workload_of "$id")
+	shim=$(shim_of "$id")
+	keeper=$(keeper_of "$shim")
+	kill -STOP "$keeper"
+}
+
+# ended CODE: how the container has ended is told, and nothing of it is left
+ended()
+{
+	[ "$(ctl wait "$id")" = "$1" ]
+	[ "$(ctl inspect --format '{{.State.Running}}' "$id")" = false ]
+	wait_until 60 engine_ended "$pid"
+	wait_until 60 cgroup_gone "$id"
+	wait_until 60 link_gone "$id"
+	ctl rm "$id"
+	[ ! -d "$ENGINE_STATE/rootfs/$id" ]
+}
+
+@test "the shim and then its keeper, before it has taken the place: the end is told, nothing is left" {
+	orphan
+	kill -KILL "$shim"
+	wait_until 60 engine_gone "$shim"
+	kill -KILL "$keeper"
+	ended 255
+}
+
+@test "the keeper first, then the shim: the same" {
+	orphan
+	kill -KILL "$keeper"
+	wait_until 60 engine_ended "$keeper"
+	kill -KILL "$shim"
+	ended 255
+}
+
+@test "a keeper that never comes is not waited for" {
+	orphan
+	kill -KILL "$shim"
+	ended 255
+}
+
+@test "ended by itself between the two: the exit status is its own" {
+	for order in before after; do
+		orphan sh -c 'trap "exit 9" TERM; while :; do sleep 0.05; done'
+		[ $order = after ] || kill -STOP "$shim"
+		[ $order = before ] || kill -KILL "$shim"
+		kill -TERM "$pid"
+		wait_until 60 engine_ended "$pid"
+		[ $order = after ] || kill -KILL "$shim"
+		kill -KILL "$keeper"
+		ended 9
+	done
+}
+
+@test "shim, keeper and supervisor at once: nothing runs on unheard" {
+	orphan
+	kill -KILL "$(supervisor_of)" "$shim" "$keeper"
+	wait_until 60 engine_answers
+	ended 255
+}
+
+@test "the supervisor is away while nobody takes the place: nothing runs on unheard" {
+	orphan
+	kill -KILL "$(supervisor_of)" "$shim"
+	wait_until 60 engine_answers
+	ended 255
+}
+
+@test "the supervisor is away while the keeper takes the place: the container goes on" {
+	orphan
+	kill -STOP "$ENGINE_PID"
+	kill -KILL "$(supervisor_of)" "$shim"
+	kill -CONT "$ENGINE_PID" "$keeper"
+	wait_until 60 engine_answers
+	wait_until 60 ctl exec "$id" true
+	[ "$(workload_of "$id")" = "$pid" ]
+	ctl stop -t 0 "$id"
+	ended 137
+}
+
+@test "the last words of a shim are still unread when its keeper has taken the place: the container goes on" {
+	id=$(ctl run -d "$bb" sleep 300)
+	pid=$(workload_of "$id")
+	for i in $(seq 80); do
+		ctl exec -d "$id" sleep 299
+	done
+	supervisor=$(supervisor_of)
+	shim=$(shim_of "$id")
+	kill -STOP "$supervisor"
+	pkill -KILL -P "$shim" -f '^sleep 299$'
+	wait_until 60 eval "! pgrep -P $shim -f '^sleep 299$'"
+	keeper=$(keeper_of "$shim")
+	kill -KILL "$shim"
+	wait_until 60 eval "[ -n \"\$(ps -o args= --ppid $keeper | grep '^shim: keeper')\" ]"
+	# Two turns of the launcher: what is told late is told in another order, and tests nothing.
+	sleep 0.2
+	kill -CONT "$supervisor"
+	wait_until 60 ctl exec "$id" true
+	# Longer than anybody waits for an heir.
+	sleep 7
+	ctl exec "$id" true
+	[ "$(workload_of "$id")" = "$pid" ]
+	ctl stop -t 0 "$id"
+	ended 137
+}
+
+# Orphans of the engine fall to a process that never reaps.
+slow_init()
+{
+	python3 -IS - "$ENGINE_DIR" "$engine_bin/supervisor" --name "$ENGINE_NAME" --run-dir "$ENGINE_RUN" \
+		--state-dir "$ENGINE_STATE" <<-'END' &
+		import ctypes, subprocess, sys, time
+		ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+		log = open(sys.argv[1] + "/log", "ab")
+		p = subprocess.Popen(sys.argv[2:], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+		open(sys.argv[1] + "/launcher", "w").write(f"{p.pid}\n")
+		time.sleep(600)
+	END
+	init=$!
+	wait_until 60 grep -q . "$ENGINE_DIR/launcher" || return 1
+	ENGINE_PID=$(<"$ENGINE_DIR/launcher")
+	wait_until 60 engine_answers
+}
+
+# With an engine of its own, in a subshell: the file's is looked at afterwards.
+strangers()
+(
+	set -e
+	engine_prepare
+	ENGINE_PID=
+	trap 'rc=$?; engine_stop || rc=1; kill -KILL $init; exit $rc' EXIT
+	slow_init
+	ctl pull -q "$bb"
+	for round in joined lost; do
+		id=$(ctl run -d "$bb" sleep 300)
+		kill -KILL "$ENGINE_PID"
+		wait_until 60 engine_ended "$ENGINE_PID"
+		engine_launch
+		pid=$(workload_of "$id")
+		shim=$(shim_of "$id")
+		keeper=$(keeper_of "$shim")
+		if [ $round = lost ]; then
+			kill -STOP "$keeper"
+			kill -KILL "$shim"
+			ended 255
+			break
+		fi
+		# A dead one that nobody has reaped is not taken for the one that lives.
+		kill -KILL "$shim"
+		engine_zombie "$shim" || wait_until 60 engine_zombie "$shim"
+		wait_until 60 ctl exec "$id" true
+		kill -KILL "$(supervisor_of)"
+		wait_until 60 engine_answers
+		wait_until 60 ctl exec "$id" true
+		keeper=$(keeper_of "$keeper")
+		kill -KILL "$(shim_of "$id" | grep -vx "$shim")" "$keeper"
+		ended 255
+	done
+)
+
+@test "shims that are not the launcher's children: the same, also where nobody reaps" {
+	# Not by run, where set -e has no force.
+	strangers
+}
