@@ -101,7 +101,8 @@ class Chaos:
         if len(self.containers) >= self.o.containers:
             return self.op_remove()
         self.counter += 1
-        c = Container(f"c{self.counter}", self.rng.random() < 0.2)
+        # No digit of an id's: a name that there isn't must not be the beginning of an id.
+        c = Container(f"n{self.counter}", self.rng.random() < 0.2)
         script = "trap 'exit 7' TERM; echo $$ >/mark; while [ ! -e /end ]; do sleep 0.05; done; exit $(cat /end)"
         self.must("run", "-d", "--name", c.name, *(["--rm"] if c.rm else []), self.o.image, "sh", "-c", script)
         self.containers[c.name] = c
@@ -229,7 +230,7 @@ class Chaos:
     def fault_in_flight(self):
         """A fault while requests are on their way: each ends, with a code or a clear sentence."""
         self.counter += 1
-        name = f"f{self.counter}"
+        name = f"k{self.counter}"
         words = self.rng.choice((
             ["run", "-d", "--name", name, self.o.image, "sleep", "1000"],
             ["run", "--rm", "--name", name, self.o.image, "true"],
@@ -252,11 +253,18 @@ class Chaos:
 
     # ---- what must be true ----
 
+    def rows(self):
+        text = self.must("ps", "-a", "--format", "{{.Names}} {{.Status}}")
+        return dict(line.split(" ", 1) for line in text.splitlines())
+
     def check(self):
         self.wait_for("ps answers", lambda: self.ctl("ps")[0] == 0, AGAIN)
-        rows = dict(line.split(" ", 1) for line in self.must("ps", "-a", "--format", "{{.Names}} {{.Status}}").splitlines())
-        if set(rows) != set(self.containers):
+        rows = self.rows()
+        if not set(rows) >= set(self.containers):
             raise Wrong(f"ps shows {sorted(rows)}, and there are {sorted(self.containers)}")
+        if set(rows) != set(self.containers):  # of a run --rm that failed: it is being removed
+            self.wait_for(f"{sorted(set(rows) - set(self.containers))} are gone",
+                          lambda: set(self.rows()) == set(self.containers), AGAIN)
         for c in self.containers.values():
             up = rows[c.name].startswith("Up")
             if up != c.running:
