@@ -71,6 +71,8 @@ void engine_serve_if_ready(struct engine *g)
 	if (!g->listen_watch)
 		engine_deaf("ctl");
 	log_info("engine %s serves on %s/ctl.sock", g->o->name, g->o->run_dir);
+	if (g->end_due)
+		return engine_terminate(g);
 	shims_fill(g);
 	reconcile(g);
 }
@@ -149,13 +151,18 @@ void engine_terminate(void *arg)
 
 	if (g->ending)
 		return;
+	watch_free(g->end_timer);
+	g->end_timer = loop_timer(
+		g->loop, g->o->shutdown_timeout * 1000ULL + END_GRACE_MS, on_end_timeout, g);
+	/* What runs can be stopped once it is known who does. */
+	g->end_due = true;
+	if (!g->serving)
+		return;
 	g->ending = true;
 	watch_free(g->listen_watch);
 	g->listen_watch = NULL;
 	watch_free(g->accept_timer);
 	g->accept_timer = NULL;
-	g->end_timer = loop_timer(
-		g->loop, g->o->shutdown_timeout * 1000ULL + END_GRACE_MS, on_end_timeout, g);
 	for (struct shim *s = g->shims, *next; s; s = next) {
 		next = s->next;
 		if (shim_is_spare(s))

@@ -185,7 +185,7 @@ struct engine {
 	struct idmap *idmaps; /* idmaps.c: asked for */
 	uint32_t idmap_seq;
 	bool anew; /* the whole engine has started, not only this process */
-	bool adopted, serving, ending;
+	bool adopted, serving, ending, end_due;
 	bool network_up, syncing;  /* netd has set the network up; is being told who is on it */
 	struct turn *turns, *turn; /* turns.c: who waits, and who is being handled */
 	struct watch *turn_timer;

@@ -174,10 +174,12 @@ static void on_failed(struct engine *g, const struct launch_frame *f)
 }
 
 /* All that still ran has been handed over: now start what is missing. */
-static void on_adopted(struct engine *g, bool anew)
+static void on_adopted(struct engine *g, uint32_t how)
 {
 	g->adopted = true;
-	g->anew = anew;
+	g->anew = how & LAUNCH_ANEW;
+	if (how & LAUNCH_ENDING)
+		engine_terminate(g);
 	for (unsigned int i = 0; i < H_COUNT; i++)
 		if (!g->helpers[i].chan)
 			helpers_spawn(g, g->helpers[i].role, 0, 0);

@@ -18,7 +18,7 @@ enum launch_op {
 			       somebody may take its place, LAUNCH_ADOPT or _HEIRLESS follows */
 	LAUNCH_ADOPT = 5, /* to a supervisor that was restarted: a process that still runs, and its
 			     channel; at any time: who took a dead shim's place */
-	LAUNCH_ADOPTED = 6, /* no more of them; seq 1: nobody has said LAUNCH_SETTLED yet */
+	LAUNCH_ADOPTED = 6, /* no more of them; seq: LAUNCH_ANEW… */
 	LAUNCH_FORGET =
 		7, /* to the launcher: the channel of (role, slot, pid) is closed, drop the spare */
 	LAUNCH_IDMAP = 8, /* to the launcher: a user namespace that maps host ids `uid` and `gid` to
@@ -29,6 +29,12 @@ enum launch_op {
 				 status */
 	LAUNCH_HEIRLESS = 12, /* nobody has taken the place of the slot's shim */
 	LAUNCH_SETTLED = 13,  /* to the launcher: what is to be started with the engine will be */
+};
+
+/* What LAUNCH_ADOPTED says of the engine. */
+enum {
+	LAUNCH_ANEW = 1,   /* nobody has said LAUNCH_SETTLED yet */
+	LAUNCH_ENDING = 2, /* it is to end */
 };
 
 /* Flags of a shim. */

@@ -28,6 +28,7 @@
 #define STOP_MS	       20000 /* that the supervisor gets on top of what workloads get */
 #define SEND_SECONDS   5     /* for a supervisor that does not read */
 #define WORKERS_MAX    16    /* of a kind, those included that are ending */
+#define LAST_TRIES     5     /* to end well, by supervisors that are killed meanwhile */
 #define HEIRS_MS       20
 #define REAP_MS	       20
 #define REAP_TRIES     250
@@ -282,7 +283,8 @@ static void hand_over(struct launcher *l)
 			LAUNCH_ADOPT, c->role, c->slot, c->flags, 0, c->pid, 0, 0, 0};
 		launcher_tell(l, &f, c->spare);
 	}
-	f = (struct launch_frame){.op = LAUNCH_ADOPTED, .seq = !l->settled};
+	f = (struct launch_frame){.op = LAUNCH_ADOPTED,
+		.seq = (l->settled ? 0U : LAUNCH_ANEW) | (l->ending ? LAUNCH_ENDING : 0U)};
 	launcher_tell(l, &f, -1);
 }
 
@@ -347,7 +349,8 @@ static void supervisor_gone(struct launcher *l, int status)
 {
 	watch_free(l->words);
 	l->words = NULL;
-	if (l->ending) {
+	/* One that was killed has taken nothing down: the next one does. */
+	if (l->ending && (WIFEXITED(status) || l->last_tries++ >= LAST_TRIES)) {
 		end_all(l);
 		return;
 	}
@@ -421,7 +424,13 @@ static void on_child(void *arg)
 
 static void on_stop_timeout(void *arg)
 {
-	distrust(arg, "it does not end");
+	struct launcher *l = arg;
+
+	l->last_tries = LAST_TRIES;
+	if (child_find(l, SUPERVISOR, 0, 0))
+		distrust(l, "it does not end");
+	else
+		end_all(l);
 }
 
 static void on_stop(void *arg)
@@ -429,14 +438,12 @@ static void on_stop(void *arg)
 	struct launcher *l = arg;
 	struct child *c = child_find(l, SUPERVISOR, 0, 0);
 
-	if (c && !l->ending)
-		l->again = loop_timer(
+	if (!l->ending)
+		l->stop_timer = loop_timer(
 			l->loop, l->o->shutdown_timeout * 1000ULL + STOP_MS, on_stop_timeout, l);
 	l->ending = true;
-	if (c)
+	if (c) /* else the next one is told when it starts */
 		kill(c->pid, SIGTERM);
-	else
-		end_all(l);
 }
 
 /* What can't be killed is left to init. */

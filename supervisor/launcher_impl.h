@@ -29,13 +29,14 @@ struct launcher {
 	struct programs programs;
 	struct child *children;
 	struct heir *heirs; /* places of dead shims that somebody may be taking */
-	struct watch *words, *again, *killer;
+	struct watch *words, *again, *stop_timer, *killer;
 	int channel; /* to the supervisor process */
 	uint64_t backoff_ms;
 	bool orphans; /* a shim has died before its workload, once */
 	bool settled; /* a supervisor has started what starts with the engine */
 	bool ending;
-	int code; /* to exit with */
+	unsigned int last_tries; /* of supervisors that were to end and were killed */
+	int code;		 /* to exit with */
 };
 
 /* pid 0: any */

@@ -233,3 +233,47 @@ strangers()
 	# Not by run, where set -e has no force.
 	strangers
 }
+
+# With an engine of its own, which is told to end while its supervisor is dead, or dies of it.
+end_without_supervisor()
+(
+	set -e
+	engine_prepare
+	ENGINE_PID=
+	trap 'rc=$?; engine_stop || rc=1; exit $rc' EXIT
+	engine_launch
+	ctl pull -q "$bb"
+	for when in before meanwhile; do
+		id=$(ctl run -d -p 127.0.0.1::80 "$bb" sh -c 'trap "sleep 5; exit 7" TERM; while :; do sleep 0.05; done')
+		pid=$(workload_of "$id")
+		supervisor=$(supervisor_of)
+		if [ $when = before ]; then
+			kill -STOP "$ENGINE_PID"
+			kill -KILL "$supervisor"
+			wait_until 60 engine_zombie "$supervisor"
+			kill -TERM "$ENGINE_PID"
+			kill -CONT "$ENGINE_PID"
+		else
+			kill -TERM "$ENGINE_PID"
+			wait_until 60 pgrep -P "$pid" -xf "sleep 5"
+			kill -KILL "$supervisor"
+		fi
+		wait_until 60 engine_ended "$ENGINE_PID"
+		code=0
+		wait "$ENGINE_PID" || code=$?
+		ENGINE_PID=
+		[ $code = 0 ]
+		engine_ended "$pid"
+		cgroup_gone "$id"
+		link_gone "$id"
+		LEAKS_SCOPE=$ENGINE_NAME leaks_diff "$ENGINE_DIR/before" 20
+		engine_launch
+		[ "$(ctl inspect --format '{{.State.Status}} {{.State.ExitCode}}' "$id")" = 'exited 7' ]
+		ctl rm "$id"
+	done
+)
+
+@test "told to end while its supervisor is dead, or before it has ended: all is stopped, nothing is left" {
+	# Not by run, where set -e has no force.
+	end_without_supervisor
+}
