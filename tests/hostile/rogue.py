@@ -11,6 +11,7 @@
 STUB is the name of the socket that the stubs (stub.c) in DIR/bin know. Prints one line a row; exits 1
 when a rule was broken."""
 
+import faulthandler
 import os
 import re
 import select
@@ -264,6 +265,7 @@ def run_daemon(kind, argv):
 def main():
     mode = sys.argv[1]
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    faulthandler.register(signal.SIGUSR1)  # for who wants to know where it hangs
     if mode == "daemon":
         run_daemon(sys.argv[2], sys.argv[3:])
     elif mode == "ctl":

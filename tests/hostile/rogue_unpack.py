@@ -139,9 +139,7 @@ class Upper(Fetch):
 
     def blob(self, ident, body, out):
         layer = next(x for x in (self.stage.layer, self.stage.upper) if x.digest == body["digest"])
-        os.write(out, layer.blob)
-        os.close(out)
-        self.say("done", ident)
+        self.put(ident, out, layer.blob)
 
 
 def dirs(change):

@@ -12,16 +12,22 @@ bats_require_minimum_version 1.5.0
 rogue=$BATS_TEST_DIRNAME/../hostile/rogue.py
 rogues=
 
-# begin NAME MODE ARG...: in the background; its lines and its exit code go to files.
-begin()
+# played NAME MODE ARG...: its lines, its pid and its exit code go to files.
+played()
 {
-	local name=$1
+	local name=$1 rc=0
 
 	shift
-	(
-		timeout -k 5 200 /usr/bin/python3 "$rogue" "$@" >"$ROGUE/$name.out" 2>&1
-		echo $? >"$ROGUE/$name.rc"
-	) </dev/null 3>&- 4>&- 5>&- 6>&- &
+	timeout -k 5 400 /usr/bin/python3 "$rogue" "$@" >"$ROGUE/$name.out" 2>&1 &
+	echo $! >"$ROGUE/$name.pid"
+	wait $! || rc=$?
+	echo $rc >"$ROGUE/$name.rc"
+}
+
+# begin NAME MODE ARG...: in the background
+begin()
+{
+	played "$@" </dev/null 3>&- 4>&- 5>&- 6>&- &
 	rogues="$rogues $!"
 }
 
@@ -37,8 +43,7 @@ one_by_one()
 			imaged) set -- "$engine_bin/imaged" --state-dir "$ROGUE/state" --name "$ROGUE_NAME" ;;
 			shim) set -- "$engine_bin/shim" --uid 1877999719 --uid-base 1879048192 ;;
 			esac
-			timeout -k 5 150 /usr/bin/python3 "$rogue" daemon $kind "$@" >"$kind.out" 2>&1
-			echo $? >"$kind.rc"
+			played $kind daemon $kind "$@"
 		done
 	) </dev/null 3>&- 4>&- 5>&- 6>&- &
 	rogues="$rogues $!"
@@ -91,10 +96,29 @@ teardown_file()
 	engine_stop
 }
 
+# unfinished NAME: where it is and where it waits, each thread's stack, and what was said so far
+unfinished()
+{
+	local pid all
+
+	echo "$1 has not ended:"
+	all=$(leaks_descendants "$(cat "$ROGUE/$1.pid")")
+	# shellcheck disable=SC2086
+	ps -o pid,ppid,stat,etime,wchan:32,args -p "$(echo $all | tr ' ' ,)" || echo "nor is it there"
+	for pid in $all; do
+		[[ $(tr '\0' ' ' <"/proc/$pid/cmdline") != /usr/bin/python3* ]] || kill -USR1 "$pid"
+	done
+	wait_until 5 grep -q 'most recent call first' "$ROGUE/$1.out" || true
+	tail -n 60 "$ROGUE/$1.out"
+	echo "the engine's log ends:"
+	tail -n 30 "$ENGINE_LOG"
+	return 1
+}
+
 # judged NAME ROWS: it has ended, said at least so many rows, and none of them failed
 judged()
 {
-	wait_until 240 test -s "$ROGUE/$1.rc"
+	wait_until 420 test -s "$ROGUE/$1.rc" || unfinished "$1"
 	grep -v '^ok' "$ROGUE/$1.out" || true
 	[ "$(cat "$ROGUE/$1.rc")" = 0 ]
 	[ "$(grep -c '^ok' "$ROGUE/$1.out")" -ge "$2" ]
