@@ -15,21 +15,10 @@
 engine_lib=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 engine_bin=${BULKHEAD_BIN:-$(cd "$engine_lib/../.." && pwd)/build/bin}
 
+. "$engine_lib/wait.sh"
 . "$engine_lib/registry.sh"
 . "$engine_lib/images.sh"
 . "$engine_lib/leaks.sh"
-
-# wait_until SECONDS CMD...: until CMD succeeds; fails when the time is over.
-wait_until()
-{
-	local deadline=$(($(date +%s) + $1))
-
-	shift
-	until "$@" >/dev/null 2>&1; do
-		[ "$(date +%s)" -lt "$deadline" ] || return 1
-		sleep 0.05
-	done
-}
 
 # No test hangs: a ctl that doesn't come back is ended after CTL_TIMEOUT seconds and exits 124.
 ctl()
@@ -53,18 +42,43 @@ engine_prepare()
 
 engine_answers()
 {
-	CTL_TIMEOUT=5 ctl version
+	CTL_TIMEOUT=20 ctl version
 }
 
-# engine_launch [FLAGS...]: starts it, once prepared; also to start it anew after engine_halt.
-engine_launch()
+# engine_begun: it answers, or never will
+engine_begun()
+{
+	engine_ended "$ENGINE_PID" || engine_answers
+}
+
+# engine_crowded: a host has room for the uids of a dozen engines, and tests of others may have theirs.
+engine_crowded()
+{
+	engine_ended "$ENGINE_PID" && tail -n 1 "$ENGINE_LOG" | grep -q 'all blocks of uids are in use by other engines'
+}
+
+engine_spawn()
 {
 	"$engine_bin/supervisor" --name "$ENGINE_NAME" --run-dir "$ENGINE_RUN" \
 		--state-dir "$ENGINE_STATE" "$@" </dev/null >>"$ENGINE_LOG" 2>&1 \
 		3>&- 4>&- 5>&- 6>&- &
 	ENGINE_PID=$!
 	export ENGINE_PID
-	if ! wait_until 15 engine_answers; then
+	wait_until 15 engine_begun || true
+}
+
+# engine_launch [FLAGS...]: starts it, once prepared; also to start it anew after engine_halt.
+engine_launch()
+{
+	local end
+
+	wait_end end 30
+	engine_spawn "$@"
+	while engine_crowded && ! wait_over "$end"; do
+		sleep 0.5
+		engine_spawn "$@"
+	done
+	if ! engine_answers >/dev/null 2>&1; then
 		echo "engine $ENGINE_NAME doesn't answer; its log ends:" >&2
 		tail -n 30 "$ENGINE_LOG" >&2
 		return 1

@@ -111,7 +111,7 @@ class State:
 
     def record(self, **fields):
         with self.lock:
-            self.log.write(json.dumps(dict(time=time.time(), **fields)) + "\n")
+            self.log.write(json.dumps(dict(time=time.monotonic(), **fields)) + "\n")
             self.log.flush()
 
     def upstream(self, path, headers):

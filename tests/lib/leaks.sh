@@ -4,8 +4,8 @@
 # What an engine could leave behind, as lines of text to compare. Sourced.
 #
 #	leaks_before FILE		takes the picture
-#	leaks_diff FILE [SECONDS]	prints what is extra (+) or missing (-) now; waits that long, 10
-#					if not said, for it to become the same; 1 if it doesn't
+#	leaks_diff FILE [SECONDS]	prints what is extra (+) or missing (-) now; waits that long (wait.sh),
+#					10 if not said, for it to become the same; 1 if it doesn't
 #
 # LEAKS_SCOPE=NAME   only what carries this name: for machines where others work at the same time
 # LEAKS_ENGINE=PID   also lists this launcher and its descendants, and counts the open fds of those that
@@ -15,6 +15,8 @@
 
 leaks_lib=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 leaks_programs='supervisor|netd|imaged|cgroupd|shim|ctl'
+
+. "$leaks_lib/wait.sh"
 
 leaks_descendants()
 {
@@ -34,11 +36,12 @@ leaks_before()
 
 leaks_diff()
 {
-	local before=$1 deadline=$(($(date +%s) + ${2:-10})) now
+	local before=$1 end now
 
+	wait_end end "${2:-10}"
 	now=$(mktemp)
 	while leaks_before "$now"; ! cmp -s "$before" "$now"; do
-		if [ "$(date +%s)" -ge "$deadline" ]; then
+		if wait_over "$end"; then
 			diff -U0 "$before" "$now" | sed -n '/^[-+][^-+]/p'
 			rm -f "$now"
 			return 1

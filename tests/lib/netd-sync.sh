@@ -51,14 +51,15 @@ link_of()
 	in_ns "$HOST" ip -o link show | sed -nE "s/^[0-9]+: ([^:@]*).*alias bulkhead:tnet:$1:.*/\\1/p"
 }
 
+has_picture()
+{
+	[ "$(picture 2>/dev/null)" = "$1" ]
+}
+
 # looks_like WANTED SECONDS: soon
 looks_like()
 {
-	for _ in $(seq $(($2 * 20))); do
-		[ "$(picture 2>/dev/null)" != "$1" ] || return 0
-		sleep 0.05
-	done
-	diff <(picture) <(echo "$1")
+	wait_until "$2" has_picture "$1" || diff <(picture) <(echo "$1")
 }
 
 talks()
@@ -90,12 +91,12 @@ log()
 	cat "$BATS_TEST_TMPDIR/netd-tnet.log"
 }
 
+logged()
+{
+	log | grep -q "$1"
+}
+
 wait_for()
 {
-	for _ in $(seq 40); do
-		! log | grep -q "$1" || return 0
-		sleep 0.05
-	done
-	log
-	return 1
+	wait_until 5 logged "$1" || { log; false; }
 }

@@ -5,6 +5,8 @@
 # unprivileged user with NET_ADMIN. Containers are user and network namespaces whose own root opened
 # the netlink socket; a third namespace is the world outside. Sourced by bats files; setup and teardown are here.
 
+. "$BATS_TEST_DIRNAME/../lib/wait.sh"
+
 setup()
 {
 	NETD_BIN=${BULKHEAD_BIN:-$BATS_TEST_DIRNAME/../../build/bin}/netd
@@ -48,12 +50,7 @@ start()
 		exec "$@" >"$file" 2>&1 3>&-
 	) &
 	LAST=$!
-	for _ in $(seq 100); do
-		[ ! -s "$file" ] || return 0
-		sleep 0.02
-	done
-	cat "$file"
-	return 1
+	wait_until 10 test -s "$file"
 }
 
 # Printed, so called in a subshell: the pid is noted in a file.
@@ -124,7 +121,7 @@ netd_stop()
 say()
 {
 	echo "$1" >&"$TO"
-	read -r -t 20 -u "$FROM" REPLY
+	read -r -t $((20 * WAIT_SCALE)) -u "$FROM" REPLY
 	echo "$1 -> $REPLY"
 }
 
@@ -165,15 +162,15 @@ links()
 	in_ns "$HOST" ip -o link | sed -E 's/^[0-9]+: ([^:@]+).*/\1/' | sort
 }
 
-# Waits up to 3 s until no link matches: the kernel takes its time over a namespace's end.
+has_no_link()
+{
+	! links | grep -q "$1"
+}
+
+# Waits until no link matches: the kernel takes its time over a namespace's end.
 no_link()
 {
-	for _ in $(seq 60); do
-		links | grep -q "$1" || return 0
-		sleep 0.05
-	done
-	links
-	return 1
+	wait_until 5 has_no_link "$1" || { links; false; }
 }
 
 # The engine's tables, with the elements of each set in order: the kernel lists them by a hash with a random key.
@@ -187,12 +184,13 @@ print(re.sub(r"elements = \{(.*?)\}\n", lambda m: ",".join(sorted(" ".join(m[1].
 	done
 }
 
-# back WANTED: within 1.5 s the tables are as they were
+has_rules()
+{
+	[ "$(rules 2>/dev/null)" = "$1" ]
+}
+
+# back WANTED: soon the tables are as they were
 back()
 {
-	for _ in $(seq 30); do
-		[ "$(rules 2>/dev/null)" != "$1" ] || return 0
-		sleep 0.05
-	done
-	diff <(rules) <(echo "$1")
+	wait_until 2 has_rules "$1" || diff <(rules) <(echo "$1")
 }

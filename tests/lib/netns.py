@@ -12,7 +12,7 @@
   netns.py keep-asking ADDRESS PORT           by UDP from one socket, five times a second; prints the answers
   netns.py shout ADDRESS PORT WORD            broadcasts it
   netns.py hear PORT                          prints what comes by UDP, until killed
-  netns.py ask tcp|udp ADDRESS PORT           prints the answer; 1 when there is none within a second
+  netns.py ask tcp|udp ADDRESS PORT           prints the answer; 1 when there is none within three seconds
 """
 import ctypes
 import os
@@ -99,7 +99,7 @@ def serve(kind, address, port, word):
 
 def ask(kind, address, port):
     s = socket.socket(family(address), socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM)
-    s.settimeout(1)
+    s.settimeout(3)
     try:
         s.connect((address, int(port)))
         if kind == "udp":

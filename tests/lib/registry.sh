@@ -12,6 +12,7 @@
 #	registry_stop DIR			stops what was started in DIR; data and logs stay
 
 registry_lib=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+. "$registry_lib/wait.sh"
 registry_user=sailor
 registry_password='four winds'
 # Debian's, whatever PATH has in front.
@@ -25,9 +26,10 @@ registry_say()
 # registry_wait PID FILE REGEX SECONDS: prints what REGEX's group captures in FILE.
 registry_wait()
 {
-	local pid=$1 file=$2 regex=$3 left=$(($4 * 20)) found
+	local pid=$1 file=$2 regex=$3 end found
 
-	while [ "$left" -gt 0 ]; do
+	wait_end end "$4"
+	while ! wait_over "$end"; do
 		found=$(sed -nE "s#.*$regex.*#\\1#p" "$file" 2>/dev/null | head -n1)
 		if [ -n "$found" ]; then
 			echo "$found"
@@ -35,7 +37,6 @@ registry_wait()
 		fi
 		kill -0 "$pid" 2>/dev/null || break
 		sleep 0.05
-		left=$((left - 1))
 	done
 	registry_say "no address in $file:"
 	tail -n 5 "$file" >&2
@@ -188,16 +189,16 @@ fault_registry_start()
 
 registry_stop_pid()
 {
-	local pid=$1 left=100
+	local pid=$1 end
 
 	kill "$pid" 2>/dev/null || return 0
+	wait_end end 5
 	while kill -0 "$pid" 2>/dev/null; do
-		if [ "$left" = 0 ]; then
+		if wait_over "$end"; then
 			kill -KILL "$pid" 2>/dev/null
 			break
 		fi
 		sleep 0.05
-		left=$((left - 1))
 	done
 	wait "$pid" 2>/dev/null || true
 }

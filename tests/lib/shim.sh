@@ -10,6 +10,7 @@
 #	spec FIELDS			a spec with what every one needs
 
 shim_lib=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+. "$shim_lib/wait.sh"
 shim_bin=${BULKHEAD_BIN:-$(cd "$shim_lib/../.." && pwd)/build/bin}/shim
 SHIM_UID=${SHIM_UID:-1877999700}
 SHIM_BASE=${SHIM_BASE:-1879048192}
@@ -56,9 +57,10 @@ say()
 # A read that times out has taken the first part of a line already: it is kept.
 hear()
 {
-	local deadline=$((SECONDS + ${2:-15})) part rc line=
+	local end part rc line=
 
-	while [ $SECONDS -lt $deadline ]; do
+	wait_end end "${2:-15}"
+	while ! wait_over "$end"; do
 		rc=0
 		IFS= read -r -t 1 -u "$SHIM_OUT" part || rc=$?
 		line+=$part

@@ -38,10 +38,10 @@ class Terminal:
         self.before = termios.tcgetattr(self.fd)
         self.seen = b""
         self.looked = 0
-        self.until = time.time() + DEADLINE
+        self.until = time.monotonic() + DEADLINE
 
     def read(self):
-        if time.time() > self.until:
+        if time.monotonic() > self.until:
             sys.exit(f"{self.seen.decode(errors='replace')}\nnothing more came")
         if not select.select([self.fd], [], [], 0.05)[0]:
             return True
