@@ -3,7 +3,10 @@
 #
 # Runs every test that has been built: unit tests, the bats files, and a short turn of each fuzzer,
 # or only those named: run.sh [unit|fuzz|integration|hostile|FILE...]. Prints each result, the output of what failed, the reason of
-# what was skipped, and ends with the sum. 1 when something failed or when nothing ran.
+# what was skipped, how long each program or file took, and ends with the sum. 1 when something failed or when nothing ran.
+#
+# Bats files run TEST_JOBS at a time, since much of their time is waiting; one that says "# alone" has the machine to
+# itself, when the others are through. What a file says is printed when it ends.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
@@ -14,13 +17,16 @@ fuzz_seconds=${FUZZ_SECONDS:-5} # each
 fuzz_total=${FUZZ_TOTAL:-}      # of all together, instead
 fuzz_jobs=${FUZZ_JOBS:-$(nproc)}
 fuzz_keep=${FUZZ_KEEP:-}
+test_jobs=${TEST_JOBS:-2}
+# These take longest: begun last, they would be waited for.
+long_files='63-rogue 58-copy 77-disk 65-escape 72-policy 74-health 76-pull-resume 30-fetch'
 passed=0
 failed=0
 skipped=0
 # As in builds whose undefined behaviour ends the process anyway.
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-halt_on_error=1:print_stacktrace=1}
-output=$(mktemp)
-trap 'rm -f "$output"' EXIT
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
 
 result()
 {
@@ -31,10 +37,10 @@ result()
 	esac
 }
 
-# tap_results LABEL: reads TAP from $output, one result a line, and counts what never reported.
+# tap_results LABEL OUTPUT: reads TAP, one result a line, and counts what never reported.
 tap_results()
 {
-	local label=$1 line name more planned=0 seen=0 why=
+	local label=$1 output=$2 line name more planned=0 seen=0 why=
 
 	while IFS= read -r line; do
 		case $line in
@@ -66,15 +72,34 @@ tap_results()
 	[ "$seen" -gt 0 ]
 }
 
-# run_tap LABEL SECONDS CMD...
-run_tap()
+uptime_s()
 {
-	local label=$1 limit=$2 rc failed_before=$failed
+	local up more
+
+	read -r up more </proc/uptime
+	echo "${up%.*}"
+}
+
+# tap_run DIR SECONDS CMD...: leaves its output, its exit code and the seconds it took in DIR
+tap_run()
+{
+	local dir=$1 limit=$2 from rc
 
 	shift 2
-	timeout -k 10 "$limit" "$@" </dev/null >"$output" 2>&1
+	from=$(uptime_s)
+	timeout -k 10 "$limit" "$@" </dev/null >"$dir/output" 2>&1
 	rc=$?
-	tap_results "$label" || result fail "$label: no test reported a result, exit $rc"
+	echo $(($(uptime_s) - from)) >"$dir/seconds"
+	echo $rc >"$dir/rc"
+}
+
+# tap_judge DIR LABEL SECONDS: what tap_run has left there
+tap_judge()
+{
+	local label=$2 limit=$3 output=$1/output rc failed_before=$failed
+
+	rc=$(cat "$1/rc")
+	tap_results "$label" "$output" || result fail "$label: no test reported a result, exit $rc"
 	if [ $rc != 0 ] && [ "$failed" = "$failed_before" ]; then
 		result fail "$label: every test passed, but it exited $rc"
 	fi
@@ -87,11 +112,15 @@ run_tap()
 		grep -vE '^(#|ok |not ok |[0-9]+\.\.)' "$output" | tail -n 200
 		echo "---"
 	fi
+	echo "        # ${label##*/}: $(cat "$1/seconds") s"
+	rm -rf "$1"
 }
 
 run_unit()
 {
-	CMOCKA_MESSAGE_OUTPUT=TAP run_tap "unit ${1##*/}" "$unit_limit" "$1"
+	mkdir "$work/unit"
+	CMOCKA_MESSAGE_OUTPUT=TAP tap_run "$work/unit" "$unit_limit" "$1"
+	tap_judge "$work/unit" "unit ${1##*/}" "$unit_limit"
 }
 
 # Where the kernel refuses user namespaces, as it does to all that is in a chroot (user_namespaces(7)),
@@ -101,18 +130,78 @@ no_userns()
 	[ "$(id -u)" = 0 ] && ! unshare -U true 2>/dev/null
 }
 
-run_bats()
+# may_run FILE
+may_run()
 {
 	case $1 in
-	*/10-cgroupd.bats|*/30-fetch.bats) ;;
-	*)
-		if no_userns; then
-			result skip "${1#tests/}: no user namespace can be made here, as in a chroot"
-			return
-		fi
-		;;
+	*/10-cgroupd.bats|*/30-fetch.bats) return 0 ;;
 	esac
-	run_tap "${1#tests/}" "$bats_limit" bats --formatter tap "$1"
+	no_userns || return 0
+	result skip "${1#tests/}: no user namespace can be made here, as in a chroot"
+	return 1
+}
+
+# bats_results: of those that have ended
+bats_results()
+{
+	local rc dir
+
+	for rc in "$work"/bats/*/rc; do
+		[ -e "$rc" ] || continue
+		dir=${rc%/rc}
+		tap_judge "$dir" "$(cat "$dir/label")" "$bats_limit"
+	done
+}
+
+# bats_side_by_side JOBS FILE...
+bats_side_by_side()
+{
+	local jobs=$1 n=0 f dir
+
+	shift
+	mkdir -p "$work/bats"
+	for f; do
+		may_run "$f" || continue
+		while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do
+			wait -n
+			bats_results
+		done
+		n=$((n + 1))
+		dir=$work/bats/$n
+		mkdir "$dir"
+		echo "${f#tests/}" >"$dir/label"
+		tap_run "$dir" "$bats_limit" bats --formatter tap "$f" &
+	done
+	wait
+	bats_results
+}
+
+# in_order FILE...: those of the table in front
+in_order()
+{
+	local name f
+
+	for name in $long_files; do
+		printf '%s\n' "$@" | grep -- "/$name.bats\$"
+	done
+	for f; do
+		[[ " $long_files " == *" $(basename "$f" .bats) "* ]] || echo "$f"
+	done
+}
+
+run_bats()
+{
+	local f together=() alone=()
+
+	while read -r f; do
+		if grep -qsx '# alone' "$f"; then
+			alone+=("$f")
+		else
+			together+=("$f")
+		fi
+	done < <(in_order "$@")
+	bats_side_by_side "$test_jobs" "${together[@]}"
+	bats_side_by_side 1 "${alone[@]}"
 }
 
 # ---- fuzzers: several at a time, each with a corpus of its own in a directory of its own ----
@@ -245,14 +334,6 @@ run_fuzzers()
 	rmdir "$all"
 }
 
-run_one()
-{
-	case $1 in
-	*.bats) run_bats "$1" ;;
-	*) run_unit "$1" ;;
-	esac
-}
-
 # find_tests KIND
 find_tests()
 {
@@ -265,7 +346,7 @@ find_tests()
 # The images first, once, and not within a test's time.
 make_images()
 {
-	local name
+	local name output=$work/output
 
 	. tests/lib/images.sh
 	for name in busybox config whiteouts zstd twoplat debian; do
@@ -280,7 +361,7 @@ make_images()
 
 main()
 {
-	local arg t tests=() fuzzers=() more
+	local arg t tests=() fuzzers=() files=() more
 
 	[ $# -gt 0 ] || set -- unit fuzz integration hostile
 	for arg in "$@"; do
@@ -296,9 +377,11 @@ main()
 	for t in "${tests[@]}"; do
 		case $t in
 		*/fuzz/*) fuzzers+=("$t") ;;
-		*) run_one "$t" ;;
+		*.bats) files+=("$t") ;;
+		*) run_unit "$t" ;;
 		esac
 	done
+	[ ${#files[@]} = 0 ] || run_bats "${files[@]}"
 	[ ${#fuzzers[@]} = 0 ] || run_fuzzers "${fuzzers[@]}"
 	echo "$passed passed, $failed failed, $skipped skipped"
 	[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
