@@ -58,6 +58,14 @@ def n_fds(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
+def soon(true, seconds=wire.PATIENCE):
+    """Waits until it is, or the time is over."""
+    until = time.monotonic() + seconds
+    while not (now := true()) and time.monotonic() < until:
+        time.sleep(0.02)
+    return now
+
+
 def make_fds(n, kind="device"):
     return [attacks.FDS[kind]() for _ in range(n)]
 
@@ -106,7 +114,7 @@ class Daemon:
     def end(self):
         self.sock.close()
         try:
-            code = self.process.wait(10)
+            code = self.process.wait(wire.PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -115,7 +123,7 @@ class Daemon:
         return code
 
 
-def closed(sock, seconds=5):
+def closed(sock, seconds=wire.PATIENCE):
     """Has the other side closed the channel? What it still says is thrown away."""
     try:
         while True:
@@ -148,7 +156,7 @@ def flood(sock, data, fds):
     """Sends FLOOD frames, a few ahead of their answers; how many were answered. Bare calls, for speed."""
     room = bytearray(70000)
     sent = answered = 0
-    sock.settimeout(20)
+    sock.settimeout(wire.PATIENCE)
     try:
         while answered < FLOOD:
             while sent < FLOOD and sent - answered < IN_FLIGHT:
@@ -240,9 +248,8 @@ def wrong_descriptors(kind, argv):
                 result(False, f"{kind}: {s.name} with a {what}", f"{type(e).__name__} {d.text()[-200:]}")
                 d.end()
                 d = Daemon(kind, argv)
-    time.sleep(0.1)
     if kind != "shim":
-        result(n_fds(d.process.pid) <= fds, f"{kind}: no descriptor is kept",
+        result(soon(lambda: n_fds(d.process.pid) <= fds), f"{kind}: no descriptor is kept",
                f"{fds} before, {n_fds(d.process.pid)} after")
     result(d.end() == 0, f"{kind}: ends in peace after that")
 

@@ -9,7 +9,7 @@ import time
 
 import attacks
 import wire
-from rogue import FLOOD, GROWTH, close, closed, flood, make_fds, n_fds, push, rss
+from rogue import FLOOD, GROWTH, close, closed, flood, make_fds, n_fds, push, rss, soon
 
 CREATE = {"image": "nosuch:latest"}
 
@@ -26,13 +26,13 @@ class Engine:
         s.connect(self.path)
         return s
 
-    def answers(self, seconds=5):
+    def answers(self):
         """Another client's question, and that nobody had to start the supervisor anew."""
         wire.send(self.witness, wire.message("version", 77))
-        name, ident, body, _ = wire.receive(self.witness, seconds)
+        name, ident, body, _ = wire.receive(self.witness)
         return (name, ident) == ("version_is", 77) and body["pid"] == self.pid
 
-    def said(self, why, seconds=2.0):
+    def said(self, why, seconds=wire.PATIENCE):
         text = ""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
@@ -127,11 +127,7 @@ def flooded(engine, result):
         with engine.connect() as s:
             wire.send(s, wire.message("image_inspect"))
     result(engine.answers(), "ctl: 2000 clients that leave in the middle")
-    for _ in range(50):
-        if n_fds(engine.pid) <= before[1]:
-            break
-        time.sleep(0.1)
-    result(n_fds(engine.pid) <= before[1], "ctl: no descriptor is kept", f"{before[1]}, then {n_fds(engine.pid)}")
+    result(soon(lambda: n_fds(engine.pid) <= before[1]), "ctl: no descriptor is kept", f"{before[1]}, then {n_fds(engine.pid)}")
 
 
 def slow_frames(engine, result):

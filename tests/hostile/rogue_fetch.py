@@ -186,7 +186,7 @@ def hang(binary, state, name, result):
     start = time.monotonic()
     wire.send(stage.sock, wire.message("image_pull", 1, ref="r.example/x"))
     said = None
-    while said is None and time.monotonic() - start < HANG_SECONDS + 30:
+    while said is None and time.monotonic() - start < HANG_SECONDS + wire.PATIENCE:
         answer, ident, body = stage.turn(0.1)
         for w in list(stage.cast.values()):
             if hasattr(w, "crawling"):
@@ -198,7 +198,7 @@ def hang(binary, state, name, result):
     over = stage.settle()
     fine = stage.honest()
     _, kept = stage.more_than(stage.files(), fds)
-    ok = said is not None and re.search(want, said) and took < HANG_SECONDS + DRAIN_SECONDS + 20
+    ok = said is not None and re.search(want, said) and took < HANG_SECONDS + DRAIN_SECONDS + wire.PATIENCE
     result(ok and over and fine and kept <= 0 and stage.daemon.end() == 0, f"rogue {name}",
            f"{said}, after {took:.0f} s; workers over {over}, next pull {fine}, {kept} descriptors more")
 

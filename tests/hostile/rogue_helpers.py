@@ -6,6 +6,7 @@ clients meanwhile."""
 
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -13,7 +14,7 @@ import time
 
 import attacks
 import wire
-from rogue import FLOOD, GROWTH, close, closed, make_fds, n_fds, push, rss
+from rogue import FLOOD, GROWTH, close, closed, make_fds, n_fds, push, rss, soon
 
 READY = {"bridge": "rogue0", "subnet4": "10.9.0.0/16", "gateway4": "10.9.0.1"}
 EVENTS = {"cgroupd": "cgroup_oom", "imaged": "worker_wanted", "shim": "shim_ready"}
@@ -32,6 +33,9 @@ class Actor:
 
     def __init__(self, control):
         data, anc, _, _ = control.recvmsg(8192, socket.CMSG_SPACE(16))
+        if not anc:  # it was ended before it could say a word
+            control.close()
+            raise wire.Gone
         self.control = control
         words = data.split(b"\0")
         self.kind = os.path.basename(words[0].decode())
@@ -55,21 +59,38 @@ class Stage:
         self.listen.listen(64)
         self.cast = {}  # kind: the actors that wait for their part
         self.log_path = os.path.join(where, "rogue.log")
-        with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        soon(lambda: self.started(argv), 3 * wire.PATIENCE)
         self.log = open(self.log_path, encoding="utf-8", errors="replace")
 
-    def next(self, kind, seconds=10.0):
+    def text(self):
+        with open(self.log_path, encoding="utf-8", errors="replace") as log:
+            return log.read()
+
+    def started(self, argv):
+        """Has it begun? A host has room for the uids of a dozen engines, and tests of others may have theirs."""
+        with open(self.log_path, "wb") as log:
+            self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        while self.process.poll() is None and not select.select([self.listen], [], [], 0.1)[0]:
+            pass
+        return self.process.poll() is None or "all blocks of uids are in use" not in self.text()
+
+    def next(self, kind, seconds=wire.PATIENCE):
         """The next process of that kind that is started; others wait for their turn."""
         until = time.monotonic() + seconds
         while not self.cast.get(kind):
             self.listen.settimeout(max(0.01, until - time.monotonic()))
-            control, _ = self.listen.accept()
-            actor = Actor(control)
+            try:
+                control, _ = self.listen.accept()
+            except TimeoutError:
+                raise TimeoutError(f"no {kind} came; the log ends: {self.text()[-2000:]}") from None
+            try:
+                actor = Actor(control)
+            except (wire.Gone, ConnectionError):
+                continue
             self.cast.setdefault(actor.kind, []).append(actor)
         return self.cast[kind].pop(0)
 
-    def said(self, why, seconds=3.0):
+    def said(self, why, seconds=wire.PATIENCE):
         text = ""
         until = time.monotonic() + seconds
         while True:
@@ -102,9 +123,7 @@ class Play:
         for kind in ("imaged", "cgroupd", "netd"):
             self.enter(kind)
         self.enter("shim")
-        until = time.monotonic() + 10
-        while not self.connected() and time.monotonic() < until:
-            time.sleep(0.05)
+        soon(self.connected)
         self.pid = None
         self.pid = self.version()["pid"]
 
@@ -113,7 +132,7 @@ class Play:
         try:
             self.client.connect(self.path)
             wire.send(self.client, wire.message("version"))
-            return bool(wire.receive(self.client, 5))
+            return bool(wire.receive(self.client))
         except OSError:
             return False
 
@@ -221,12 +240,12 @@ def workers(play, result):
     ok = closed(actor.sock) and play.stage.said("dropping imaged: it wants workers without end")
     actor.leave()
     play.enter("imaged")
-    time.sleep(0.5)
+    came = [play.stage.next("worker")]
     try:
-        play.stage.next("nobody", 0.2)
+        play.stage.next("nobody", 1)
     except (TimeoutError, socket.timeout):
         pass
-    came = play.stage.cast.get("worker", [])
+    came += play.stage.cast.pop("worker", [])
     result(ok and 0 < len(came) <= 16 and play.alive(), "rogue imaged: 100 workers wanted", f"{len(came)} came")
     while came:
         came.pop().leave()
@@ -249,11 +268,7 @@ def deaf(play, result):
     for s in clients:
         s.close()
     ok = play.alive()
-    for _ in range(50):
-        if n_fds(play.pid) <= fds:
-            break
-        time.sleep(0.1)
-    result(dropped and ok and grown < 2 * GROWTH and n_fds(play.pid) <= fds, "rogue imaged: reads nothing",
+    result(dropped and ok and grown < 2 * GROWTH and soon(lambda: n_fds(play.pid) <= fds), "rogue imaged: reads nothing",
            f"{grown >> 10} kB more")
 
 
@@ -262,9 +277,7 @@ def undead(play, result):
     actor = play.now["netd"]
     wire.send(actor.sock, b"\xc1")
     start = time.monotonic()
-    while not gone(actor.pid) and time.monotonic() - start < 15:
-        time.sleep(0.1)
-    ok = gone(actor.pid)
+    ok = soon(lambda: gone(actor.pid))
     took = time.monotonic() - start
     actor.leave()
     play.enter("netd")

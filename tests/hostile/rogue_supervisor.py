@@ -9,7 +9,7 @@ import time
 
 import wire
 from attacks import FDS
-from rogue import FLOOD, GROWTH, close, make_fds, n_fds, rss
+from rogue import FLOOD, GROWTH, close, make_fds, n_fds, rss, soon
 from rogue_helpers import Stage, gone
 
 SPAWN, STARTED, FAILED, GONE, ADOPT, ADOPTED, FORGET, IDMAP, IDMAPPED = range(1, 10)
@@ -21,7 +21,7 @@ def word(op, role=0, slot=0, flags=0, pid=0, uid=0, gid=0):
     return struct.pack("=5I2i2I", op, role, slot, flags, 0, pid, 0, uid, gid)
 
 
-def hear(actor, seconds=5.0):
+def hear(actor, seconds=wire.PATIENCE):
     """The launcher's next word; the descriptor with it is closed."""
     actor.sock.settimeout(seconds)
     try:
@@ -40,7 +40,7 @@ def hear(actor, seconds=5.0):
 
 def begin(stage):
     """A new supervisor process, once it has been told what runs."""
-    actor = stage.next("supervisor", 15)
+    actor = stage.next("supervisor")
     while hear(actor)[0] != ADOPTED:
         pass
     return actor
@@ -72,15 +72,16 @@ def refusals(stage, actor, launcher, result):
     started = [ask(actor, ROLE["NETD"])[0] for _ in range(50)].count(STARTED)
     result(started == 1, "launcher: 50 times netd", f"{started} started")
     pids = [ask(actor, ROLE["FETCH"]) for _ in range(200)]
-    time.sleep(0.3)
+    soon(lambda: len([pid for op, pid in pids if op == STARTED and not gone(pid)]) <= 16)
     alive = [pid for op, pid in pids if op == STARTED and not gone(pid)]
     result(0 < len(alive) <= 16, "launcher: 200 times a worker", f"{len(alive)} alive")
     worker, other = alive[0], alive[1]
     wire.send(actor.sock, word(FORGET, ROLE["UNPACK"], 0, 0, other))
     wire.send(actor.sock, word(FORGET, ROLE["FETCH"], 1, 0, other))
     wire.send(actor.sock, word(FORGET, ROLE["FETCH"], 0, 0, worker))
+    ended = soon(lambda: gone(worker))
     time.sleep(0.5)
-    result(gone(worker) and not gone(other), "launcher: a worker that is over is ended, and no other")
+    result(ended and not gone(other), "launcher: a worker that is over is ended, and no other")
     before = rss(launcher), n_fds(launcher)
     for i in range(FLOOD):
         wire.send(actor.sock, word(FORGET, ROLE["SHIM"], i % 4096, 0, i))
@@ -107,7 +108,7 @@ def endings(stage, actor, launcher, result):
         close(own)
         pid = actor.pid
         following = begin(stage)
-        result(gone(pid) and not gone(launcher), f"launcher: {name}")
+        result(soon(lambda pid=pid: gone(pid)) and not gone(launcher), f"launcher: {name}")
         actor.leave()
         actor = following
     return actor
@@ -118,13 +119,13 @@ def deaf(stage, actor, launcher, result):
     actor.sock.setblocking(False)
     pid = actor.pid
     start = time.monotonic()
-    while not gone(pid) and time.monotonic() - start < 20:
+    while not gone(pid) and time.monotonic() - start < wire.PATIENCE:
         if wire.send(actor.sock, word(SPAWN)):
             time.sleep(0.05)
     took = time.monotonic() - start
     actor.leave()
     following = begin(stage)
-    result(took < 20 and not gone(launcher), "launcher: never read", f"ended after {took:.1f} s")
+    result(took < wire.PATIENCE and not gone(launcher), "launcher: never read", f"ended after {took:.1f} s")
     return following
 
 

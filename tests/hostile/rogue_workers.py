@@ -182,7 +182,7 @@ class Stage:
                 return name, ident, body
         return None, None, {}
 
-    def ask(self, name, seconds=20, **fields):
+    def ask(self, name, seconds=wire.PATIENCE, **fields):
         self.ids += 1
         wire.send(self.sock, wire.message(name, self.ids, **fields))
         until = time.monotonic() + seconds
@@ -192,13 +192,13 @@ class Stage:
                 return answer, body
         return "nothing", {}
 
-    def pull(self, ref="r.example/x", seconds=20):
+    def pull(self, ref="r.example/x", seconds=wire.PATIENCE):
         answer, body = self.ask("image_pull", seconds, ref=ref)
         return body.get("text", answer) if answer == "failed" else answer
 
     def settle(self):
         """Every worker that came is over, sooner or later."""
-        until = time.monotonic() + 15
+        until = time.monotonic() + wire.PATIENCE
         while set(self.cast) - self.over and time.monotonic() < until:
             self.turn(0.1)
         left = set(self.cast) - self.over
@@ -216,7 +216,7 @@ class Stage:
             self.ask("image_remove", ref=image["id"], force=True)
         self.settle()
 
-    def more_than(self, files, fds, seconds=15):
+    def more_than(self, files, fds, seconds=wire.PATIENCE):
         """Files and descriptors that there were not; a layer is on its way to the disk for a moment."""
         until = time.monotonic() + seconds
         while True:
@@ -234,12 +234,12 @@ class Stage:
         return ok
 
 
-def pulled(stage, fetch, unpack, want, result, name, seconds=20):
+def pulled(stage, fetch, unpack, want, result, name):
     """One lie: the pull ends as it should, and leaves nothing."""
     before, fds = stage.files(), rogue.n_fds(stage.daemon.process.pid)
     stage.play(fetch, unpack)
     start = time.monotonic()
-    said = stage.pull(seconds=seconds)
+    said = stage.pull()
     took = time.monotonic() - start
     ok = re.search(want, said) is not None and said.count("\n") == 0 and len(said) < 256
     all_over = stage.settle()
@@ -289,8 +289,9 @@ def frames(stage, result):
             seen = len(stage.daemon.text())
             parts = (worker, Unpack) if me == "FETCH" else (Fetch, worker)
             pulled(stage, *parts, r"\S", result, f"{me.lower()}: {probe}: {name}")
+            ok = rogue.soon(lambda seen=seen, me=me, why=why: re.search(
+                f"dropping {me.lower()}: .*({why})", stage.daemon.text()[seen:]) is not None, 1)
             log = stage.daemon.text()[seen:]
-            ok = re.search(f"dropping {me.lower()}: .*({why})", log) is not None
             result(ok, f"rogue {me.lower()}: {probe}: {name}: a line of log", "" if ok else log[-200:])
 
 

@@ -156,7 +156,7 @@ def waits(path, n, container):
         send(s, frame(WAIT, i + 1, b"\x81\xa3ref" + pack_str(container.encode())))
     try:
         while True:
-            said.append(text_of(receive(s, 3)))
+            said.append(text_of(receive(s, 10)))
     except TimeoutError:
         pass
     print(f"refused={len(said)} said={' | '.join(sorted(set(said)))}")

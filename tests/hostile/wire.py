@@ -11,6 +11,7 @@ import struct
 PROTO = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "proto")
 ROLES = ["SUPERVISOR", "NETD", "IMAGED", "FETCH", "UNPACK", "CGROUPD", "SHIM", "CTL", "DNS", "KEEPER"]
 ID = "ab" * 32
+PATIENCE = 60  # seconds for what takes a moment on an idle machine
 DIGEST = "sha256:" + "ab" * 32
 
 
@@ -155,7 +156,7 @@ class Gone(Exception):
     """The other side has closed the channel."""
 
 
-def receive(sock, seconds=5.0, keep_fds=False):
+def receive(sock, seconds=PATIENCE, keep_fds=False):
     """(name, id, fields, fds), or Gone; TimeoutError when nothing comes."""
     sock.settimeout(seconds)
     try:
