@@ -81,6 +81,8 @@ static void spawn_again(void *arg)
 {
 	struct helper *h = arg;
 
+	watch_free(h->again);
+	h->again = NULL;
 	helpers_spawn(h->engine, h->role, 0, 0);
 }
 
@@ -167,9 +169,9 @@ static void on_failed(struct engine *g, const struct launch_frame *f)
 	log_error("starting %s: %s", role_name(f->role), strerror(f->status));
 	if (f->role == SHIM)
 		shims_on_failed(g, f);
-	else if (h)
+	else if (h && !h->chan)
 		helper_down(h);
-	else
+	else if (!h)
 		worker_down(g, f->role);
 }
 
@@ -181,7 +183,7 @@ static void on_adopted(struct engine *g, uint32_t how)
 	if (how & LAUNCH_ENDING)
 		engine_terminate(g);
 	for (unsigned int i = 0; i < H_COUNT; i++)
-		if (!g->helpers[i].chan)
+		if (!g->helpers[i].chan && !g->helpers[i].again)
 			helpers_spawn(g, g->helpers[i].role, 0, 0);
 	engine_serve_if_ready(g);
 }

@@ -175,6 +175,43 @@ ended()
 	ended 137
 }
 
+# new_supervisor OLD: prints the next one, stopped as early as it can be seen
+new_supervisor()
+{
+	timeout 60 python3 -IS - "$ENGINE_PID" "$1" <<-'END'
+		import os, signal, sys
+		launcher, old = sys.argv[1:]
+		while True:
+		    for pid in open(f"/proc/{launcher}/task/{launcher}/children").read().split():
+		        try:
+		            if pid != old and b"\0--serve\0" in open(f"/proc/{pid}/cmdline", "rb").read():
+		                os.kill(int(pid), signal.SIGSTOP)
+		                print(pid)
+		                sys.exit()
+		        except OSError:
+		            continue
+	END
+}
+
+@test "a helper that dies while it is handed to a new supervisor: the next one is not lost" {
+	for round in 1 2 3 4; do
+		old=$(supervisor_of)
+		netd=$(ps -o pid=,args= --ppid "$ENGINE_PID" | awk '$2 == "netd" { print $1 }')
+		new_supervisor "$old" >"$ENGINE_DIR/new" &
+		kill -KILL "$old"
+		wait $!
+		supervisor=$(<"$ENGINE_DIR/new")
+		kill -KILL "$netd"
+		wait_until 60 engine_gone "$netd"
+		kill -CONT "$supervisor"
+		wait_until 60 engine_answers
+		wait_until 60 ctl run --rm "$bb" true
+		# Whoever had asked for it twice lost it with the answer to the second.
+		sleep 1
+		ctl run --rm "$bb" true
+	done
+}
+
 # Orphans of the engine fall to a process that never reaps.
 slow_init()
 {
