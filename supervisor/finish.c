@@ -184,6 +184,28 @@ static void get_writable(struct job *j, void *ref)
 
 static void clean_files(struct job *j, void *ref);
 
+static void on_other_shim(void *ref, struct shim *s, const struct err *e)
+{
+	struct ctr *c = step_job(ref)->ctr;
+
+	if (!s) {
+		job_step_done(ref, e);
+		return;
+	}
+	c->shim = s;
+	s->ctr = c;
+	clean_files(step_job(ref), ref);
+}
+
+/* Of the shim that the container had, the keeper may have died, or it itself: another one does it,
+ * once. */
+static void clean_by_other(struct job *j, void *ref)
+{
+	j->data = j;
+	shim_end(j->ctr->shim);
+	shims_take(j->engine, j->ctr->slot, 0, on_other_shim, ref);
+}
+
 /* One that is stuck can't be asked again: the next attempt gets another. */
 static void on_cleaned(void *ref, void *msg, struct frame *f, const struct err *e)
 {
@@ -193,6 +215,10 @@ static void on_cleaned(void *ref, void *msg, struct frame *f, const struct err *
 	(void)f;
 	if (e && e->code == EINPROGRESS) {
 		clean_files(j, ref);
+		return;
+	}
+	if (e && (e->code == EPIPE || e->code == ECONNRESET) && !j->data) {
+		clean_by_other(j, ref);
 		return;
 	}
 	if (e && e->code == ETIMEDOUT)

@@ -175,6 +175,19 @@ ended()
 	ended 137
 }
 
+@test "a keeper killed: its container is removed all the same, by hand or at its end" {
+	for how in rm stop; do
+		id=$(ctl run -d $([ $how = rm ] || echo --rm) "$bb" sleep 300)
+		kill -KILL "$(keeper_of "$(shim_of "$id")")"
+		run ! ctl exec "$id" true
+		[[ "$output" == *keeper* ]]
+		[ $how = rm ] && ctl rm -f "$id" || ctl stop -t 0 "$id"
+		[ $how = rm ] || wait_until 60 eval "! ctl inspect $id"
+		[ ! -d "$ENGINE_STATE/rootfs/$id" ]
+		[ ! -d "$ENGINE_STATE/containers/$id" ]
+	done
+}
+
 # new_supervisor OLD: prints the next one, stopped as early as it can be seen
 new_supervisor()
 {
