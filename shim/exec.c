@@ -150,7 +150,9 @@ void exec_reaped(struct shim *s, const siginfo_t *info)
 {
 	struct exec *x = find_pid(s, info->si_pid);
 
-	if (info->si_pid == s->keeper.pid)
+	if (info->si_pid == s->keeper.pid && s->state == SHIM_STANDBY)
+		s->stopping = true; /* another one is better off */
+	else if (info->si_pid == s->keeper.pid)
 		log_error("the keeper has died: nothing more can be executed in this container");
 	if (!x)
 		return; /* a joiner, or a process whose failure has been told */

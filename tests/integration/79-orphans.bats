@@ -188,6 +188,19 @@ ended()
 	done
 }
 
+@test "a standby whose keeper has died is nobody's shim" {
+	wait_until 60 engine_idle
+	for shim in $(pgrep -P "$ENGINE_PID" -f '^shim --uid'); do
+		keeper=$(keeper_of "$shim")
+		kill -KILL $keeper
+		wait_until 60 engine_gone "$shim"
+	done
+	for i in 1 2 3 4; do
+		id=$(ctl run -d "$bb" sleep 300)
+		ctl exec "$id" true
+	done
+}
+
 # new_supervisor OLD: prints the next one, stopped as early as it can be seen
 new_supervisor()
 {
