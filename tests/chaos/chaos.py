@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Random operations and faults on a live engine, and a model of what must be true after each.
 
-    chaos.py --seed N --seconds S --image REF --bin DIR --launch CMD...
+    chaos.py --seed N --seconds S --image REF --bin DIR --name NAME --run DIR --state DIR --launch CMD...
 
 CMD starts the engine's launcher in the foreground; it is started here, and again whenever it has been killed. Everything
 random comes from the seed, so a failure can be looked for again; what the kernel's scheduler adds can't. Prints each step,
@@ -10,86 +10,48 @@ and at the first thing that is not as it must be, the seed, the step and what wa
 """
 import argparse
 import os
-import random
-import signal
+import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 
-PATIENCE = 30  # seconds that any one word of ctl may take
-AGAIN = 15  # within so many seconds of a fault everything must work again
-# What may be said of a request that a fault has cut off.
-CUT_OFF = ("hung up", "died", "is not running", "try again", "doesn't answer", "not running", "connection reset",
-           "no engine", "is being", "cut off", "refused", "supervisor", "temporarily", "gone")
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import host  # noqa: E402
+from blows import Blows  # noqa: E402
+from driven import AGAIN, Driven, Wrong  # noqa: E402
 
-class Wrong(Exception):
-    """Something is not as it must be."""
+LOST = 255  # of a container whose end nobody could see
+TIDY = 60  # seconds until what a fault has left is found and removed: twice as often as the engine looks
+MEMORY = 64 << 20
+
+# Serves its name, and ends as it is told: by a file inside, or by a signal.
+SCRIPT = """trap 'exit 7' TERM
+echo up
+echo $0 >/mark
+mkdir -p /w; echo $0 >/w/name; httpd -p 80 -h /w
+while [ ! -e /end ]; do sleep 0.05; done
+echo down; exit $(cat /end)"""
 
 
 class Container:
-    """What we know of one: how it shall end is up to a file inside."""
+    """What we know of one."""
 
-    def __init__(self, name, rm):
-        self.name, self.rm = name, rm
-        self.running, self.ended_by_us, self.code = True, None, None
+    def __init__(self, name, rm, port, limited):
+        self.name, self.rm, self.port, self.limited = name, rm, port, limited
+        self.ident, self.running, self.code, self.log = None, True, None, ["up"]
+        self.doubtful = False  # it may have been lost
+        self.closed = False  # and may have no keeper
+
+    def has_ended(self, code):
+        self.running, self.code, self.closed = False, code, False
 
 
-class Chaos:
+class Chaos(Driven, Blows):
     def __init__(self, o):
-        self.o, self.rng = o, random.Random(o.seed)
-        self.containers, self.step, self.launcher, self.counter = {}, 0, None, 0
-        self.log = open(o.log, "ab")
-
-    # ---- the engine ----
-
-    def launch(self):
-        self.launcher = subprocess.Popen(self.o.launch, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
-        self.wait_for("the engine answers", lambda: self.ctl("version")[0] == 0, AGAIN)
-
-    def family(self):
-        """(pid, words) of the launcher's children and theirs, outside of user namespaces of their own."""
-        ours, found = os.readlink("/proc/self/ns/user"), []
-        for pid in filter(str.isdigit, os.listdir("/proc")):
-            try:
-                words = open(f"/proc/{pid}/cmdline", "rb").read().replace(b"\0", b" ").decode(errors="replace")
-                if self.o.name in words or words.startswith("shim"):
-                    if os.readlink(f"/proc/{pid}/ns/user") == ours and self.is_ours(int(pid)):
-                        found.append((int(pid), words))
-            except OSError:
-                continue
-        return found
-
-    def is_ours(self, pid):
-        """An engine's uids lie in one block; its helpers are the launcher's children."""
-        while pid > 1:
-            if pid == self.launcher.pid:
-                return True
-            with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as f:
-                pid = int(f.read().rsplit(")", 1)[1].split()[1])
-        return False
-
-    def ctl(self, *words, patience=PATIENCE):
-        """(exit code, stdout, stderr); a word that takes too long is what must never be."""
-        try:
-            p = subprocess.run([self.o.bin + "/ctl", *words], stdin=subprocess.DEVNULL, capture_output=True,
-                               timeout=patience, check=False)
-        except subprocess.TimeoutExpired:
-            raise Wrong(f"ctl {' '.join(words)}: no answer in {patience} s") from None
-        return p.returncode, p.stdout.decode(errors="replace").strip(), p.stderr.decode(errors="replace").strip()
-
-    def must(self, *words):
-        code, out, err = self.ctl(*words)
-        if code != 0:
-            raise Wrong(f"ctl {' '.join(words)}: exit {code}: {err}")
-        return out
-
-    def wait_for(self, what, check, seconds):
-        until = time.monotonic() + seconds
-        while not check():
-            if time.monotonic() > until:
-                raise Wrong(f"not within {seconds} s: {what}")
-            time.sleep(0.05)
+        super().__init__(o)
+        self.containers, self.step, self.counter, self.before = {}, 0, 0, None
 
     # ---- operations: each leaves the model as the engine must be ----
 
@@ -97,14 +59,25 @@ class Chaos:
         fits = [c for c in self.containers.values() if all(getattr(c, k) == v for k, v in want.items())]
         return self.rng.choice(fits) if fits else None
 
+    def free_port(self):
+        while True:
+            port = self.rng.randrange(21000, 32000)
+            with socket.socket() as s:
+                try:
+                    s.bind(("127.0.0.1", port))
+                    return port
+                except OSError:
+                    continue
+
     def op_run(self):
         if len(self.containers) >= self.o.containers:
             return self.op_remove()
         self.counter += 1
         # No digit of an id's: a name that there isn't must not be the beginning of an id.
-        c = Container(f"n{self.counter}", self.rng.random() < 0.2)
-        script = "trap 'exit 7' TERM; echo $$ >/mark; while [ ! -e /end ]; do sleep 0.05; done; exit $(cat /end)"
-        self.must("run", "-d", "--name", c.name, *(["--rm"] if c.rm else []), self.o.image, "sh", "-c", script)
+        c = Container(f"n{self.counter}", self.rng.random() < 0.2, self.free_port(), self.rng.random() < 0.5)
+        flags = (["--rm"] if c.rm else []) + (["-m", str(MEMORY)] if c.limited else [])
+        c.ident = self.must("run", "-d", "--name", c.name, "-p", f"127.0.0.1:{c.port}:80", *flags, self.o.image, "sh", "-c",
+                            SCRIPT, c.name)
         self.containers[c.name] = c
         return f"run {c.name}"
 
@@ -115,22 +88,34 @@ class Chaos:
             raise Wrong(f"a run that prints and exits with {n}: exit {code}, {out!r}, {err}")
         return f"run --rm, exit {n}"
 
-    def op_exec(self):
+    def op_fails(self):
+        """A start that fails is undone: by the second container that wants a port, or for want of a program."""
         c = self.pick(running=True)
+        if c and self.rng.random() < 0.5:
+            words, want = ["-p", f"127.0.0.1:{c.port}:80", self.o.image, "true"], 125
+        else:
+            words, want = [self.o.image, "/no/such/program"], 127
+        code, _, err = self.ctl("run", "--rm", *words)
+        if code != want or not err:
+            raise Wrong(f"a run that must fail with {want}: exit {code}: {err!r}")
+        return f"run that fails with {want}"
+
+    def op_exec(self):
+        c = self.pick(running=True, closed=False)
         if not c:
             return self.op_run()
         n = self.rng.randrange(200)
         code, out, err = self.ctl("exec", c.name, "sh", "-c", f"cat /mark; exit {n}")
-        if code != n or out != "1":
+        if code != n or out != c.name:
             raise Wrong(f"exec in {c.name} that exits with {n}: exit {code}, {out!r}, {err}")
         return f"exec {c.name}"
 
     def ended(self, c, code):
-        c.running, c.code = False, code
         if c.rm:
             self.wait_for(f"{c.name} is removed", lambda: self.ctl("inspect", c.name)[0] == 1, AGAIN)
             del self.containers[c.name]
             return
+        c.has_ended(code)
         got = self.must("wait", c.name)
         if got != str(code):
             raise Wrong(f"{c.name} ended with {code}, wait says {got}")
@@ -140,11 +125,12 @@ class Chaos:
         if not c:
             return self.op_run()
         how = self.rng.choice(("end", "stop", "kill", "stop now"))
-        if how == "end":
+        if how == "end" and not c.closed:
             n = self.rng.randrange(1, 120)
             self.must("exec", c.name, "sh", "-c", f"echo {n} >/end.new; mv /end.new /end")
+            c.log.append("down")
             self.ended(c, n)
-        elif how == "stop":
+        elif how in ("stop", "end"):
             self.must("stop", c.name)
             self.ended(c, 7)
         else:
@@ -156,14 +142,14 @@ class Chaos:
         c = self.pick(running=False)
         if not c:
             return self.op_run()
-        # /end would end it at once: its files are those of before.
+        again = c.log[-1] == "down"  # its files are those of before: /end ends it at once
         self.must("start", c.name)
         c.running = True
-        time.sleep(0.1)
-        code, _, _ = self.ctl("exec", c.name, "rm", "-f", "/end")
-        if code != 0:
-            self.wait_for(f"{c.name} has ended again", lambda: self.state(c.name) != "running", AGAIN)
-            c.running, c.code = False, int(self.must("wait", c.name))
+        c.log += ["up"] + ["down"] * again
+        if again:
+            code = c.code
+            self.must("wait", c.name)
+            self.ended(c, code)
         return f"start {c.name}"
 
     def op_remove(self):
@@ -174,82 +160,24 @@ class Chaos:
         del self.containers[c.name]
         return f"rm -f {c.name}"
 
-    def state(self, name):
-        code, out, _ = self.ctl("inspect", "--format", "{{.State.Status}}", name)
-        return out if code == 0 else None
+    def op_clear(self):
+        """Without containers an engine is what it was at first, down to the last descriptor."""
+        for name in list(self.containers):
+            self.must("rm", "-f", name)
+        self.containers = {}
+        last = []
 
-    # ---- faults ----
+        def same():
+            last[:] = host.picture(self.o.name, self.launcher.pid, (self.o.run_dir, self.o.state_dir))
+            return self.before is None or last == self.before
 
-    def kill(self, which, how_many=1):
-        victims = [pid for pid, words in self.family() if which(words)]
-        self.rng.shuffle(victims)
-        for pid in victims[:how_many]:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        return victims[:how_many]
+        def differs():
+            then, now = Counter(self.before), Counter(last)
+            return "afterwards there is " + "; ".join([f"+{n} {x}" for x, n in (now - then).items()] +
+                                                      [f"-{n} {x}" for x, n in (then - now).items()])[:800]
 
-    def fault_helper(self):
-        name = self.rng.choice(("netd", "imaged", "cgroupd"))
-        self.kill(lambda w: w.startswith(name))
-        return f"killed {name}"
-
-    def fault_supervisor(self):
-        self.kill(lambda w: w.startswith("supervisor --serve"))
-        return "killed the supervisor"
-
-    def fault_shim(self):
-        n = self.rng.choice((1, 1, 2, 99))
-        got = self.kill(lambda w: w.startswith("shim ") and "keeper" not in w, n)
-        return f"killed {len(got)} shims"
-
-    def fault_launcher(self):
-        self.launcher.kill()
-        self.launcher.wait()
-        time.sleep(self.rng.random() * 0.5)
-        self.launch()
-        return "killed the launcher"
-
-    def fault_engine(self):
-        """All but shims and keepers, at once."""
-        pids = [pid for pid, words in self.family() if not words.startswith("shim")]
-        for pid in pids:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        self.launcher.wait()
-        self.launch()
-        return "killed all but the shims"
-
-    def fault_upgrade(self):
-        """A second fault before the first is over."""
-        return ", ".join(self.rng.choice((self.fault_helper, self.fault_supervisor, self.fault_shim))() for _ in range(3))
-
-    def fault_in_flight(self):
-        """A fault while requests are on their way: each ends, with a code or a clear sentence."""
-        self.counter += 1
-        name = f"k{self.counter}"
-        words = self.rng.choice((
-            ["run", "-d", "--name", name, self.o.image, "sleep", "1000"],
-            ["run", "--rm", "--name", name, self.o.image, "true"],
-            ["create", "--name", name, self.o.image, "true"]))
-        p = subprocess.Popen([self.o.bin + "/ctl", *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                             stderr=subprocess.PIPE)
-        time.sleep(self.rng.random() * 0.04)
-        what = self.rng.choice((self.fault_helper, self.fault_supervisor, self.fault_shim))()
-        try:
-            _, err = p.communicate(timeout=PATIENCE)
-        except subprocess.TimeoutExpired:
-            p.kill()
-            raise Wrong(f"{what} during ctl {' '.join(words)}: it never ended") from None
-        err = err.decode(errors="replace").strip()
-        if p.returncode not in (0, 137) and not any(w in err for w in CUT_OFF):
-            raise Wrong(f"{what} during ctl {' '.join(words)}: exit {p.returncode}: {err!r} is no clear sentence")
-        self.wait_for("the engine answers", lambda: self.ctl("version")[0] == 0, AGAIN)
-        self.wait_for(f"{name} can be removed", lambda: self.ctl("rm", "-f", name)[0] == 0, AGAIN)
-        return f"{what} during {words[0]}"
+        self.wait_for(differs, same, TIDY)
+        return "rm -f all"
 
     # ---- what must be true ----
 
@@ -257,59 +185,132 @@ class Chaos:
         text = self.must("ps", "-a", "--format", "{{.Names}} {{.Status}}")
         return dict(line.split(" ", 1) for line in text.splitlines())
 
-    def check(self):
-        self.wait_for("ps answers", lambda: self.ctl("ps")[0] == 0, AGAIN)
+    def learn(self, c):
+        """True once it is clear: it can be entered, or says that it has no keeper, or has ended."""
+        code, _, err = self.ctl("exec", c.name, "true")
+        c.closed = code != 0 and "keeper" in err
+        if code == 0 or c.closed:
+            return True
+        row = self.rows().get(c.name, "")
+        if c.rm and not row:
+            del self.containers[c.name]
+            return True
+        if c.running and f"({LOST})" in row:
+            c.has_ended(LOST)
+        return not c.running
+
+    def learn_lost(self):
+        """What may have been lost has been, or runs; and without a keeper it can't be entered."""
+        for c in [c for c in self.containers.values() if c.doubtful]:
+            c.doubtful = False
+            if c.running:
+                self.wait_for(f"{c.name}, whose shim or keeper may have died, runs or has ended", lambda: self.learn(c), AGAIN)
+
+    def check_rows(self):
         rows = self.rows()
         if not set(rows) >= set(self.containers):
             raise Wrong(f"ps shows {sorted(rows)}, and there are {sorted(self.containers)}")
         if set(rows) != set(self.containers):  # of a run --rm that failed: it is being removed
             self.wait_for(f"{sorted(set(rows) - set(self.containers))} are gone",
-                          lambda: set(self.rows()) == set(self.containers), AGAIN)
+                          lambda: set(self.rows()) == set(self.containers), TIDY)
         for c in self.containers.values():
             up = rows[c.name].startswith("Up")
             if up != c.running:
                 raise Wrong(f"{c.name} is {rows[c.name]!r}, and should {'run' if c.running else 'have ended'}")
             if not c.running and f"({c.code})" not in rows[c.name]:
                 raise Wrong(f"{c.name} is {rows[c.name]!r}, and ended with {c.code}")
-        c = self.pick(running=True)
+
+    def held(self):
+        """Of what the host holds, what must not be there, or must be."""
+        there = {c.ident for c in self.containers.values()}
+        run = {c.ident for c in self.containers.values() if c.running}
+        sets = [("link", {i[:10] for i in run}, host.links(self.o.name)),
+                ("record", there, host.directories(self.o.state_dir + "/containers")),
+                ("files", there, host.directories(self.o.state_dir + "/rootfs"))]
+        sets += [(f"cgroup in {top}", run, ids) for top, ids in host.cgroups(self.o.name).items()]
+        return [f"{what} {sign}{i[:10]}" for what, want, got in sets
+                for sign, some in (("+", got - want), ("-", want - got)) for i in some]
+
+    def check_host(self):
+        last = []
+
+        def fits():
+            last[:] = self.held()
+            return not last
+
+        self.wait_for(lambda: f"the host holds {last}", fits, TIDY)
+
+    def check_one(self, c):
+        """One container, from all sides."""
+        if c.running:
+            self.wait_for(f"port {c.port} answers {c.name}", lambda: host.says(c.port) == c.name, AGAIN)
+            if c.limited and host.memory_limit(self.o.name, c.ident) != str(MEMORY):
+                raise Wrong(f"{c.name}'s limit is {host.memory_limit(self.o.name, c.ident)}, and should be {MEMORY}")
+            if not c.closed:
+                self.wait_for(f"exec works in {c.name}", lambda: self.ctl("exec", c.name, "cat", "/mark")[1] == c.name, AGAIN)
+        elif host.says(c.port) is not None:
+            raise Wrong(f"{c.name} has ended, and port {c.port} answers")
+        log = self.must("logs", c.name).split()
+        if log != c.log and not (c.running and log == c.log[:-1]):
+            raise Wrong(f"{c.name} wrote {c.log}, its log has {log}")
+
+    def check(self):
+        self.wait_for("ps answers", lambda: self.ctl("ps")[0] == 0, AGAIN)
+        self.learn_lost()
+        self.check_rows()
+        self.check_host()
+        c = self.pick()
         if c:
-            self.wait_for(f"exec works in {c.name}", lambda: self.ctl("exec", c.name, "cat", "/mark")[1] == "1", AGAIN)
+            self.check_one(c)
+
+    def must_be_gone(self):
+        """After a good end the host holds nothing of the engine."""
+        for what, left in (("links", host.links(self.o.name)), ("cgroups", host.cgroups(self.o.name))):
+            if left:
+                raise Wrong(f"the engine has ended and left {what}: {left}")
+        left = [words for _, words in self.family()]
+        if left:
+            raise Wrong(f"the engine has ended and left processes: {left}")
 
     def settled(self):
         """After a fault everything must work again, soon."""
         self.wait_for("the engine answers", lambda: self.ctl("version")[0] == 0, AGAIN)
         self.wait_for("a container runs", lambda: self.ctl("run", "--rm", self.o.image, "true")[0] == 0, AGAIN)
 
-    def run(self):
-        operations = [(self.op_run, 4), (self.op_short, 3), (self.op_exec, 4), (self.op_end, 3), (self.op_start, 2),
-                      (self.op_remove, 2)]
-        faults = [self.fault_helper, self.fault_supervisor, self.fault_shim, self.fault_launcher, self.fault_engine,
-                  self.fault_upgrade, self.fault_in_flight, self.fault_in_flight]
-        until = time.monotonic() + self.o.seconds
+    def begin(self):
         self.launch()
         self.must("pull", "-q", self.o.image)
+        self.settled()
+        time.sleep(1)  # the next standby shims
+        self.before = host.picture(self.o.name, self.launcher.pid, (self.o.run_dir, self.o.state_dir))
+
+    def run(self):
+        operations = [(self.op_run, 5), (self.op_short, 3), (self.op_exec, 3), (self.op_end, 4), (self.op_start, 3),
+                      (self.op_remove, 2), (self.op_fails, 2), (self.op_clear, 1)]
+        until = time.monotonic() + self.o.seconds
+        self.begin()
         while time.monotonic() < until:
             self.step += 1
             if self.rng.random() < 0.3:
-                what = self.rng.choice(faults)()
+                what = self.rng.choice(self.faults())()
                 self.settled()
             else:
                 fn = self.rng.choices([f for f, _ in operations], [w for _, w in operations])[0]
                 what = fn()
             print(f"{self.step}: {what}", flush=True)
             self.check()
-        for name in list(self.containers):
-            self.must("rm", "-f", name)
+        self.op_clear()
         self.launcher.terminate()
         if self.launcher.wait(timeout=60) != 0:
             raise Wrong("the engine did not end well")
+        self.must_be_gone()
 
 
 def main():
     p = argparse.ArgumentParser()
     for flag, kind, default in (("--seed", int, None), ("--seconds", float, 60), ("--image", str, None),
                                 ("--bin", str, None), ("--name", str, None), ("--log", str, "/dev/null"),
-                                ("--containers", int, 6)):
+                                ("--run-dir", str, None), ("--state-dir", str, None), ("--containers", int, 6)):
         p.add_argument(flag, type=kind, default=default)
     p.add_argument("launch", nargs="+")
     o = p.parse_args()
@@ -317,9 +318,10 @@ def main():
     try:
         chaos.run()
     except (Wrong, subprocess.TimeoutExpired) as e:
-        print(f"chaos: seed {o.seed}, step {chaos.step + 1}: {e}", flush=True)
+        print(f"chaos: seed {o.seed}, step {chaos.step}: {e}", flush=True)
         if chaos.launcher:
             chaos.launcher.terminate()
+            chaos.launcher.wait()
         sys.exit(1)
     print(f"chaos: seed {o.seed}: {chaos.step} steps, all as it must be")
 
