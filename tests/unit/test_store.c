@@ -372,7 +372,7 @@ static unsigned int count_old(struct place *p)
 
 static void assert_settles(struct place *p)
 {
-	for (int i = 0; i < 500 && count_marks(p) > 0; i++)
+	for (int i = 0; i < 6000 && count_marks(p) > 0; i++)
 		usleep(10000);
 	assert_int_equal(count_marks(p), 0);
 }
@@ -774,8 +774,8 @@ static void room_is_made_by_what_was_used_longest_ago(void **state)
 	store_touch(p->store, b, now - 20 * minutes);
 	store_touch(p->store, c, now - 10 * minutes);
 	in_use = a;
-	assert_settles(p);				  /* marks take room too, */
-	for (int i = 0; i < 500 && count_old(p) > 0; i++) /* and what records were */
+	assert_settles(p);				   /* marks take room too, */
+	for (int i = 0; i < 6000 && count_old(p) > 0; i++) /* and what records were */
 		usleep(10000);
 	assert_int_equal(usage_tell(p->store, &needed, &u, &e), 0);
 	assert_int_equal(u.images, 3);

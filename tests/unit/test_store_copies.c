@@ -74,7 +74,7 @@ static void make_endless(void)
 
 static void wait_for_files(unsigned int n)
 {
-	for (int patience = 1000; files_in("images/tmp") != n; patience--) {
+	for (int patience = 6000; files_in("images/tmp") != n; patience--) {
 		assert_true(patience > 0);
 		poll(NULL, 0, 10);
 	}

@@ -45,7 +45,7 @@ static void layer_mounts_through_a_loop_device(void **state)
 	_cleanup_fd_ int fd = erofs_mount_loop("images/layers/" HEX_A ".erofs", &e);
 	struct stat st;
 	char dev[64];
-	int tries = 200, r;
+	int tries = 6000, r;
 
 	(void)state;
 	if (fd < 0)
