@@ -85,7 +85,7 @@ ask()
 
 	echo "$1" >&7
 	asked=$((asked + 1))
-	for i in $(seq 500); do
+	for i in $(seq 6000); do
 		[ "$(replies | wc -l)" -lt "$asked" ] || break
 		sleep 0.01
 	done
@@ -213,7 +213,7 @@ swap_accounting()
 	[ "$(grep -c cgroup_oom "$dir/out")" = 0 ]
 	run inside c1 tail /dev/zero
 	[ "$status" = 137 ]
-	for _ in $(seq 100); do
+	for _ in $(seq 3000); do
 		grep -q '^cgroup_oom container=c1$' "$dir/out" && break
 		sleep 0.02
 	done
@@ -230,7 +230,7 @@ swap_accounting()
 @test "no more processes than the pids limit" {
 	ask "cgroup_create container=c1 limits.pids=5"
 	expect in_force.pids=5
-	run inside c1 bash -c 'for i in 1 2 3 4 5 6 7 8; do sleep 0.3 & done 2>&1; wait'
+	run inside c1 bash -c 'for i in 1 2 3 4 5 6 7 8; do sleep 2 & done 2>&1; wait'
 	[[ $output == *"Resource temporarily unavailable"* ]]
 	ask "cgroup_remove container=c1"
 	expect cgroup_state
@@ -272,7 +272,10 @@ ticks()
 	expect "done"
 	ask "cgroup_read container=c1"
 	[[ "$reply" != *frozen* ]]
-	sleep 0.3
+	for _ in $(seq 3000); do
+		[ "$(ticks "${pids[0]}")" = "$before" ] || break
+		sleep 0.02
+	done
 	[ "$(ticks "${pids[0]}")" -gt "$before" ]
 	ask "cgroup_freeze container=c2 frozen=true"
 	expect failed
@@ -288,7 +291,7 @@ ticks()
 	ask "cgroup_create container=c1"
 	(inside c1 sleep 60) &
 	pids+=($!)
-	for _ in $(seq 100); do
+	for _ in $(seq 3000); do
 		[ "$(readlink "/proc/$!/exe")" = "$(readlink -f "$(type -P sleep)")" ] && break
 		sleep 0.02
 	done
@@ -300,7 +303,7 @@ ticks()
 	kill -KILL "${pids[0]}"
 	ask "cgroup_read container=nobody"
 	asked=$((asked + 1))
-	for _ in $(seq 100); do
+	for _ in $(seq 3000); do
 		[ "$(replies | wc -l)" = $asked ] && break
 		sleep 0.02
 	done

@@ -105,11 +105,11 @@ links_have()
 	serve "$WEB" tcp 0.0.0.0 80 web
 	knock "$HOST" tcp 127.0.0.1 8080
 	[[ $output == "web "* ]]
-	in_ns "$WEB" ping -c 1 -W 2 198.51.100.2
+	in_ns "$WEB" ping -c 1 -w 20 198.51.100.2
 	refused "$peer ports.0.host_ip=:: ports.0.host_port=8081 ports.0.container_port=80 ports.0.proto=tcp" "port [::]:8081/tcp: the network has no IPv6"
 	set_up
 	attach "$peer"
-	in_ns "$PEER" ping -c 1 -W 2 172.20.0.3
+	in_ns "$PEER" ping -c 1 -w 20 172.20.0.3
 }
 
 @test "setup: a link or table of the same name that is somebody else's is left alone" {
@@ -139,9 +139,9 @@ links_have()
 	in_ns "$WEB" ip -6 route show default | grep -q '^default via fd77::1 dev eth0'
 	in_ns "$HOST" ip -d link show type veth | grep -q 'alias bulkhead:tnet:web:10.77.0.2:02420a4d0002:fd77::2'
 	for address in 10.77.0.2 fd77::2 10.77.0.1 fd77::1 198.51.100.1 2001:db8:1::1; do
-		in_ns "$PEER" ping -c 1 -W 2 "$address"
+		in_ns "$PEER" ping -c 1 -w 20 "$address"
 	done
-	in_ns "$HOST" ping -c 1 -W 2 10.77.0.2
+	in_ns "$HOST" ping -c 1 -w 20 10.77.0.2
 	serve "$WEB" tcp :: 80 web
 	knock "$PEER" tcp 10.77.0.2 80
 	[ "$output" = "web ::ffff:10.77.0.3" ]
@@ -178,10 +178,10 @@ links_have()
 	attach "net_attach container=0123456789aaaaaa network=bridge netns=@fd:10 rtnl=@fd:11"
 	attach "net_attach container=0123456789bbbbbb network=bridge netns=@fd:12 rtnl=@fd:13"
 	[ "$(in_ns "$HOST" ip -o link show type veth | grep -c 'master tnet0')" = 2 ]
-	in_ns "$WEB" ping -c 1 -W 2 172.20.0.3
+	in_ns "$WEB" ping -c 1 -w 20 172.20.0.3
 	say "net_detach container=0123456789bbbbbb"
 	sleep 0.5
-	in_ns "$WEB" ping -c 1 -W 2 172.20.0.1
+	in_ns "$WEB" ping -c 1 -w 20 172.20.0.1
 }
 
 @test "attach: a socket that isn't the container's own netlink socket is refused" {
@@ -212,7 +212,7 @@ links_have()
 	say "net_loopback rtnl=@fd:11"
 	[ "$REPLY" = "done" ]
 	in_ns "$WEB" ip -o link show lo | grep -q LOWER_UP
-	in_ns "$WEB" ping -c 1 -W 2 127.0.0.1
+	in_ns "$WEB" ping -c 1 -w 20 127.0.0.1
 }
 
 @test "NAT: containers reach outside with the host's address, outside doesn't reach in" {
@@ -231,7 +231,7 @@ links_have()
 	[ "$output" = "outside 2001:db8:1::1" ]
 	knock "$WEB" udp 198.51.100.2 53
 	[ "$output" = "outside 198.51.100.1" ]
-	in_ns "$WEB" ping -c 1 -W 2 198.51.100.2
+	in_ns "$WEB" ping -c 1 -w 20 198.51.100.2
 	# Not even with a route to the containers.
 	serve "$WEB" tcp :: 80 web
 	in_ns "$OUTSIDE" ip route add 10.77.0.0/16 via 198.51.100.1
@@ -340,15 +340,10 @@ links_have()
 	[ "$status" = 1 ]
 }
 
-# until_says FILE WORD: within 5 s the file holds the word
+# until_says FILE WORD: soon the file holds the word
 until_says()
 {
-	for _ in $(seq 100); do
-		! grep -q "$2" "$1" || return 0
-		sleep 0.05
-	done
-	cat "$1"
-	return 1
+	wait_until 5 grep -q "$2" "$1" || { cat "$1"; false; }
 }
 
 @test "ports: a udp flow goes on to the container that has the port now" {
@@ -402,7 +397,7 @@ until_says()
 	knock "$HOST" tcp 127.0.0.1 80
 	[[ $output == "peer "* ]]
 	# Published, it is taken for others.
-	run timeout 1 nsenter -t "$HOST" -n -- "$NETNS" serve tcp 127.0.0.1 8080 other
+	run timeout 60 nsenter -t "$HOST" -n -- "$NETNS" serve tcp 127.0.0.1 8080 other
 	[[ $output == *"Address already in use"* ]]
 }
 
@@ -485,7 +480,7 @@ until_says()
 	refused "$web" "container web is on network bridge already"
 	refused "$peer ip4=172.20.0.2" "address 172.20.0.2 is already in use"
 	refused "$peer $port" "port 127.0.0.1:8080/tcp is already in use by container web"
-	run timeout 2 nsenter -t "$HOST" -n "$NETNS" serve tcp 127.0.0.1 8080 thief
+	run timeout 60 nsenter -t "$HOST" -n "$NETNS" serve tcp 127.0.0.1 8080 thief
 	[[ $output == *"already in use"* ]]
 	refused "net_setup network=bridge subnet4=10.9.0.0/16" "containers are still on 172.20.0.0/16"
 	knock "$HOST" tcp 127.0.0.1 8080

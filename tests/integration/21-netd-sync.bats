@@ -76,7 +76,7 @@ wreck_but_aliases()
 	killed wreck
 	sync "$web_is $peer_is"
 	for _ in web peer; do
-		read -r -t 20 -u "$FROM" REPLY
+		read -r -t 120 -u "$FROM" REPLY
 		[[ $REPLY == "net_lost container="* ]]
 	done
 	refused "$web" "link $link: a link of this name exists and is not this engine's"
@@ -269,13 +269,13 @@ by_hand()
 @test "somebody who changes things all the time makes netd work once a second" {
 	two
 	link=$(links | grep '^bh' | head -n 1)
-	SECONDS=0
+	begun=$(uptime_s)
 	for _ in $(seq 40); do
 		in_ns "$HOST" ip link set "$link" down
 		sleep 0.05
 	done
 	wait_for 'put right'
-	[ "$(log | grep -c 'put right')" -le $((SECONDS + 2)) ]
+	[ "$(log | grep -c 'put right')" -le $(($(uptime_s) - begun + 3)) ]
 }
 
 @test "a bridge whose name somebody else has taken: said once, no container gets half a network, and made again when it is free" {

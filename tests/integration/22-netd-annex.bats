@@ -51,11 +51,11 @@ four()
 	four
 	for pid in "$LEFT" "$WEB" "$PEER"; do
 		for address in 10.77.0.1 fd77::1 10.77.0.2 fd77::2 10.77.0.3 10.77.0.4 10.77.0.5 fd77::5 198.51.100.2; do
-			in_ns "$pid" ping -c 1 -W 2 "$address" >/dev/null
+			in_ns "$pid" ping -c 1 -w 20 "$address" >/dev/null
 		done
 	done
-	in_ns "$HOST" ping -c 1 -W 2 10.77.0.4
-	in_ns "$HOST" ping -c 1 -W 2 fd77::5
+	in_ns "$HOST" ping -c 1 -w 20 10.77.0.4
+	in_ns "$HOST" ping -c 1 -w 20 fd77::5
 	knock "$LEFT" tcp 10.77.0.4 80
 	[ "$output" = "web ::ffff:10.77.0.2" ]
 	knock "$HOST" tcp 127.0.0.1 8080
@@ -111,7 +111,12 @@ four()
 	for pid in "$PEER" "$LEFT"; do
 		in_ns "$pid" "$NETNS" shout 10.77.255.255 9 "from-$pid"
 	done
-	sleep 0.5
+	for pid in "$LEFT" "$RIGHT" "$WEB" "$PEER"; do
+		for from in "$PEER" "$LEFT"; do
+			wait_until 5 grep -qx "from-$from" "$BATS_TEST_TMPDIR/got-$pid"
+		done
+	done
+	sleep 0.3
 	tail -n +2 "${files[@]}"
 	for pid in "$LEFT" "$RIGHT" "$WEB" "$PEER"; do
 		for from in "$PEER" "$LEFT"; do # the sender's own kernel gives it a copy
@@ -127,7 +132,8 @@ spoof()
 		victim_mac=02:42:0a:4d:00:02 victim=10.77.0.2 victim6=fd77::2 \
 		gateway_mac="$(in_ns "$HOST" ip -o link show tnet0 | sed -E 's/.*link.ether ([^ ]*).*/\1/')" \
 		gateway=10.77.0.1 gateway6=fd77::1 >"$BATS_TEST_TMPDIR/sent"
-	in_ns "$PEER" ping -c 1 -W 2 10.77.0.2 >/dev/null
+	in_ns "$PEER" ping -c 1 -w 20 10.77.0.2 >/dev/null
+	wait_until 5 witnessed "$HOST" "$LEFT" "$WEB"
 	sleep 0.3
 	cat "$BATS_TEST_TMPDIR"/seen-* | grep -v watching | sort -u
 }
@@ -288,16 +294,16 @@ spoof()
 	set_up subnet4=10.77.0.0/16 subnet6=fd77::/64
 	for k in $(seq 0 $((n - 1))); do
 		echo "net_attach container=$(printf %012x "$k") network=bridge netns=@fd:$((100 + 2 * k)) rtnl=@fd:$((101 + 2 * k))$([ "$k" != 1050 ] || echo " $port")" >&"$TO"
-		read -r -t 20 -u "$FROM" REPLY
+		read -r -t 120 -u "$FROM" REPLY
 		[[ $REPLY == net_attached* ]] || { echo "$k: $REPLY"; false; }
 	done
 	[ "$(links | grep -c '^br-')" = 2 ]
 	for k in 0 511 512 1022 1023 1024 1099; do
 		for to in 0 512 1022 1023 1024 1099; do
-			nsenter --net="/proc/$NETD/fd/$((100 + 2 * k))" ping -c 3 -i 0.2 -W 2 "10.77.$(((to + 2) / 256)).$(((to + 2) % 256))" >/dev/null ||
+			nsenter --net="/proc/$NETD/fd/$((100 + 2 * k))" ping -c 1 -i 0.2 -w 20 "10.77.$(((to + 2) / 256)).$(((to + 2) % 256))" >/dev/null ||
 				{ echo "$k doesn't reach $to"; false; }
 		done
-		nsenter --net="/proc/$NETD/fd/$((100 + 2 * k))" ping -c 1 -W 2 10.77.0.1 >/dev/null
+		nsenter --net="/proc/$NETD/fd/$((100 + 2 * k))" ping -c 1 -w 20 10.77.0.1 >/dev/null
 	done
 	start "$BATS_TEST_TMPDIR/serving" nsenter --net="/proc/$NETD/fd/$((100 + 2 * 1050))" "$NETNS" serve tcp 0.0.0.0 80 web
 	PIDS+=("$LAST")

@@ -71,7 +71,7 @@ talks()
 	knock "$OUTSIDE" tcp 198.51.100.1 8080
 	[ "$output" = "web ::ffff:198.51.100.2" ]
 	for address in 10.77.0.2 fd77::2 10.77.0.1 fd77::1 198.51.100.2; do
-		in_ns "$PEER" ping -c 1 -W 2 "$address" >/dev/null
+		in_ns "$PEER" ping -c 1 -w 20 "$address" >/dev/null
 	done
 }
 

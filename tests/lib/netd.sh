@@ -81,6 +81,16 @@ serve()
 	PIDS+=("$LAST")
 }
 
+# witnessed PID...: who listens to frames there has read all that came
+witnessed()
+{
+	local pid
+
+	for pid; do
+		[ -z "$(in_ns "$pid" awk 'NR > 1 && $7 > 0' /proc/net/packet)" ] || return 1
+	done
+}
+
 knock()
 {
 	local pid=$1
