@@ -27,14 +27,14 @@ teardown()
 }
 
 @test "run -d prints the full id alone" {
-	run --separate-stderr ctl run -d "$bb" sleep 60
+	run --separate-stderr ctl run -d "$bb" sleep 600
 	[ "$status" = 0 ]
 	[[ "$output" =~ ^[0-9a-f]{64}$ ]]
 }
 
 @test "a detached container outlives its terminal and its ctl" {
 	setsid script -qec "'$engine_bin/ctl' run -d --name stays $bb sh -c 'i=0; while :; do echo line \$i; i=\$((i+1)); sleep 0.1; done'" /dev/null >/dev/null
-	sleep 0.5
+	wait_until 5 eval "ctl logs stays | grep 'line 0'"
 	run ctl ps --format '{{.Names}}'
 	[ "$output" = stays ]
 	run ctl logs stays
@@ -50,7 +50,7 @@ teardown()
 @test "an attached ctl that is killed leaves its container running" {
 	"$engine_bin/ctl" run --name orphan "$bb" sh -c 'while :; do echo x; sleep 0.05; done' >/dev/null 3>&- &
 	pid=$!
-	wait_until 5 ctl exec orphan true
+	wait_until 5 eval 'ctl logs orphan | grep x'
 	kill -KILL $pid
 	sleep 0.5
 	[ "$(ctl inspect --format '{{.State.Status}}' orphan)" = running ]
@@ -82,7 +82,7 @@ teardown()
 @test "a start that fails is told once, and ends what waits for the container" {
 	id=$(ctl create "$bb" /nosuch)
 	ctl wait "$id" >"$ENGINE_DIR/waited" &
-	sleep 0.2
+	sleep 2 # nothing shows that it waits
 	run --separate-stderr ctl start "$id"
 	[ "$status" = 127 ]
 	[ "${#stderr_lines[@]}" = 1 ]
@@ -93,7 +93,7 @@ teardown()
 
 @test "stop and rm -f of a container that is just being started wait for it" {
 	for i in $(seq 8); do
-		id=$(ctl create "$bb" sleep 60)
+		id=$(ctl create "$bb" sleep 600)
 		ctl start "$id" >/dev/null 2>&1 &
 		[ $((i % 2)) = 0 ] || ctl stop -t 0 "$id"
 		run ctl rm -f "$id"
@@ -105,7 +105,7 @@ teardown()
 }
 
 @test "a stopped container keeps its files when it is started again" {
-	ctl run -d --name keeps "$bb" sh -c 'echo $((1 + $(cat /count 2>/dev/null || echo 0))) >/count; sleep 60'
+	ctl run -d --name keeps "$bb" sh -c 'echo $((1 + $(cat /count 2>/dev/null || echo 0))) >/count; sleep 600'
 	wait_until 5 ctl exec keeps test -s /count
 	ctl stop -t 0 keeps
 	ctl start keeps
@@ -123,32 +123,31 @@ teardown()
 }
 
 @test "stop sends the stop signal, then kills" {
-	ctl run -d --name polite "$bb" sh -c 'trap "exit 5" TERM; while :; do sleep 0.05; done'
-	sleep 0.3
+	ctl run -d --name polite "$bb" sh -c 'trap "exit 5" TERM; touch /ready; while :; do sleep 0.05; done'
+	wait_until 5 ctl exec polite test -e /ready
 	ctl stop polite
 	[ "$(ctl wait polite)" = 5 ]
-	ctl run -d --name other --stop-signal USR1 "$bb" sh -c 'trap "exit 6" USR1; while :; do sleep 0.05; done'
-	sleep 0.3
+	ctl run -d --name other --stop-signal USR1 "$bb" sh -c 'trap "exit 6" USR1; touch /ready; while :; do sleep 0.05; done'
+	wait_until 5 ctl exec other test -e /ready
 	ctl stop other
 	[ "$(ctl wait other)" = 6 ]
-	ctl run -d --name deaf "$bb" sh -c 'trap "" TERM; while :; do sleep 0.05; done'
-	sleep 0.3
-	CTL_TIMEOUT=9 ctl stop -t 1 deaf
+	ctl run -d --name deaf "$bb" sh -c 'trap "" TERM; touch /ready; while :; do sleep 0.05; done'
+	wait_until 5 ctl exec deaf test -e /ready
+	CTL_TIMEOUT=9 ctl stop -t 1 deaf # sooner than the ten seconds of the default
 	[ "$(ctl wait deaf)" = 137 ]
 	run ctl stop deaf
 	[ "$status" = 0 ]
 }
 
 @test "kill: by number, name and SIGNAME; bad ones are refused" {
-	ctl run -d --name victim "$bb" sh -c 'trap "echo usr1" USR1; while :; do sleep 0.05; done'
-	sleep 0.3
+	ctl run -d --name victim "$bb" sh -c 'trap "echo usr1" USR1; touch /ready; while :; do sleep 0.05; done'
+	wait_until 5 ctl exec victim test -e /ready
 	for s in 10 USR1 SIGUSR1; do
 		run ctl kill -s $s victim
 		[ "$status" = 0 ]
 		[ "$output" = victim ]
 	done
-	sleep 0.3
-	[ "$(ctl logs victim | grep -c usr1)" -ge 1 ]
+	wait_until 5 eval 'ctl logs victim | grep usr1'
 	for s in 0 SIGBAD "" 65 99999; do
 		run ctl kill -s "$s" victim
 		[ "$status" = 1 ]
@@ -162,7 +161,7 @@ teardown()
 }
 
 @test "rm of a running container needs -f; of an unknown one is 1, with -f 0" {
-	ctl run -d --name busy "$bb" sleep 60
+	ctl run -d --name busy "$bb" sleep 600
 	run ctl rm busy
 	[ "$status" = 1 ]
 	[[ "$output" == *"rm -f"* ]]
@@ -176,7 +175,7 @@ teardown()
 }
 
 @test "names and ids: prefixes, duplicates, bad names" {
-	id=$(ctl run -d --name first "$bb" sleep 60)
+	id=$(ctl run -d --name first "$bb" sleep 600)
 	[ "$(ctl inspect --format '{{.Name}}' "${id:0:6}")" = "$(ctl inspect --format '{{.Name}}' first)" ]
 	run ctl run -d --name first "$bb" true
 	[ "$status" = 125 ]
@@ -198,7 +197,7 @@ teardown()
 }
 
 @test "exec: its own exit code, stdin whole, user, directory, environment" {
-	ctl run -d --name host "$bb" sleep 60
+	ctl run -d --name host "$bb" sleep 600
 	run ctl exec host sh -c 'exit 9'
 	[ "$status" = 9 ]
 	run ctl exec host no-such
@@ -233,7 +232,7 @@ own_memory()
 }
 
 @test "exec and run: output that nobody reads waits in the pipe, and in nobody's memory" {
-	id=$(ctl run -d "$bb" sleep 60)
+	id=$(ctl run -d "$bb" sleep 600)
 	mkfifo "$ENGINE_DIR/unread"
 	for words in "exec $id" "exec -t $id" "run --rm $bb"; do
 		# shellcheck disable=SC2086
@@ -253,7 +252,7 @@ own_memory()
 
 @test "exec: what it does not say is the container's" {
 	ctl run -d --name made -u 1000:100 -e FROM=run -w /tmp --ulimit nofile=99:99 --umask 027 --cap-drop ALL \
-		--security-opt no-new-privileges=false --oom-score-adj 300 "$bb" sleep 60
+		--security-opt no-new-privileges=false --oom-score-adj 300 "$bb" sleep 600
 	run -0 ctl exec made sh -c 'id -u; id -g; pwd; echo $FROM; ulimit -n; umask; cat /proc/self/oom_score_adj'
 	[ "${lines[*]}" = "1000 100 /tmp run 99 0027 300" ]
 	run -0 ctl exec -u 0 made grep -E 'CapEff|NoNewPrivs' /proc/self/status
@@ -262,7 +261,7 @@ own_memory()
 	run -0 ctl exec -u 0 --privileged made grep CapEff /proc/self/status
 	[[ "$output" == *000001ffffffffff* ]]
 	# no_new_privs, as every container has it unless told otherwise
-	ctl run -d --name plain "$bb" sleep 60
+	ctl run -d --name plain "$bb" sleep 600
 	run -0 ctl exec plain grep NoNewPrivs /proc/self/status
 	[[ "$output" == *1 ]]
 }
@@ -279,7 +278,7 @@ own_memory()
 	run ctl logs -t -n 6 talk
 	[[ "${lines[0]}" =~ ^20[0-9-]+T[0-9:]+\.[0-9]{9}Z\ 1$ ]]
 	ctl run -d --name slow "$bb" sh -c 'for i in 1 2 3; do echo $i; sleep 0.3; done'
-	run timeout 10 "$engine_bin/ctl" logs -f slow
+	run timeout 60 "$engine_bin/ctl" logs -f slow
 	[ "$status" = 0 ]
 	[ "${lines[*]}" = "1 2 3" ]
 	second=$(ctl logs -t slow | sed -n '2s/ .*//p')
@@ -297,9 +296,9 @@ own_memory()
 }
 
 @test "a fork bomb under --pids-limit leaves host and engine responsive" {
-	ctl run -d --name bomb --pids-limit 20 "$bb" sh -c 'for i in 1 2 3; do sh -c "b() { b | b & b; }; b" & done; exec sleep 60'
+	ctl run -d --name bomb --pids-limit 20 "$bb" sh -c 'for i in 1 2 3; do sh -c "b() { b | b & b; }; b" & done; exec sleep 600'
 	sleep 1
-	CTL_TIMEOUT=10 ctl ps >/dev/null
+	ctl ps >/dev/null
 	[ "$(cat "/sys/fs/cgroup/pids/$ENGINE_NAME/$(ctl inspect --format '{{.Id}}' bomb)/pids.current")" -le 20 ]
 	ctl kill bomb
 	ctl wait bomb
@@ -355,7 +354,7 @@ code_of()
 	code_of 126 run --rm "$bb" /etc/passwd
 	code_of 127 run --rm "$bb" no-such
 	code_of 0 rm -f nobody
-	ctl run -d --name up "$bb" sleep 60
+	ctl run -d --name up "$bb" sleep 600
 	code_of 127 exec up no-such
 	code_of 126 exec up /etc
 	code_of 1 rm up

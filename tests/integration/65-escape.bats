@@ -86,7 +86,7 @@ setup()
 
 teardown()
 {
-	ctl ps -aq | xargs -r timeout 60 "$engine_bin/ctl" rm -f >/dev/null
+	ctl ps -aq | xargs -r timeout 120 "$engine_bin/ctl" rm -f >/dev/null
 }
 
 # absent GREP-FLAGS...: no such line. A "!" before a command would be lost on bats, which goes by set -e.

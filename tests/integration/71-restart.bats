@@ -124,7 +124,7 @@ family()
 	kill -STOP "$ENGINE_PID"
 	kill -KILL "$shim"
 	sleep 0.3
-	CTL_TIMEOUT=20 ctl rm -f "$id" &
+	ctl rm -f "$id" &
 	client=$!
 	sleep 0.5
 	kill -CONT "$ENGINE_PID"

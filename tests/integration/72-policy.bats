@@ -43,7 +43,10 @@ teardown()
 	id=$(ctl run -d --restart on-failure "$bb" sh -c "$(runs 0)")
 	no=$(ctl run -d --restart no "$bb" sh -c "$(runs 1)")
 	plain=$(ctl run -d "$bb" sh -c "$(runs 1)")
-	sleep 1
+	for c in "$id" "$no" "$plain"; do
+		wait_until 10 is "$c" State.Status exited
+	done
+	sleep 0.5
 	for c in "$id" "$no" "$plain"; do
 		[ "$(state "$c" State.Status RestartCount | xargs)" = "exited 0" ]
 		[ "$(ctl logs "$c")" = "run 1" ]
@@ -81,19 +84,27 @@ teardown()
 	ctl rm -f waits
 }
 
+# once_more NAME N: it ends, and is restarted for the Nth time
+once_more()
+{
+	wait_until 5 ctl exec "$1" touch /go && wait_until 10 eval "[ \$(state $1 RestartCount) -ge $2 ]"
+}
+
 @test "stop and kill end the policy, start and restart begin anew" {
-	ctl run -d --name ends --restart always "$bb" sh -c "trap 'exit 5' TERM; $(runs 5 0.3)"
-	wait_until 10 eval '[ "$(state ends RestartCount)" -ge 2 ]'
+	ctl run -d --name ends --restart always "$bb" \
+		sh -c "trap 'exit 5' TERM; while [ ! -e /go ]; do sleep 0.05; done; rm /go; exit 5"
+	once_more ends 1
+	once_more ends 2
 	ctl stop ends
 	[ "$(state ends State.Status)" = exited ]
 	sleep 0.7
 	[ "$(state ends State.Status)" = exited ]
 	ctl start ends
 	[ "$(state ends RestartCount)" = 0 ]
-	wait_until 10 eval '[ "$(state ends RestartCount)" -ge 1 ]'
+	once_more ends 1
 	ctl restart -t 1 ends
 	[ "$(state ends RestartCount)" = 0 ]
-	wait_until 10 eval '[ "$(state ends RestartCount)" -ge 1 ]'
+	once_more ends 1
 	wait_until 5 ctl exec ends true
 	ctl kill ends
 	ctl wait ends
@@ -122,16 +133,18 @@ paused_long()
 	n=$(ctl logs pauses | wc -l)
 	ctl start pauses
 	wait_until 1 eval '[ "$(ctl logs pauses | wc -l)" -gt '"$n ]"
-	[ "$(state pauses RestartCount)" -lt 4 ]
+	[ "$(state pauses RestartCount)" -lt 5 ] # it began anew
 	ctl rm -f pauses
 	run -1 ctl inspect pauses
 }
 
 @test "a signal that is a word and no end leaves the policy in force" {
 	ctl run -d --name hears --restart always "$bb" \
-		sh -c "echo run; trap 'echo hup' HUP; for i in 1 2 3 4 5 6 7 8; do sleep 0.1; done; exit 0"
-	sleep 0.3
+		sh -c "trap 'echo hup' HUP; echo run; while [ ! -e /go ]; do sleep 0.1; done; exit 0"
+	wait_until 5 eval 'ctl logs hears | grep run'
 	ctl kill -s HUP hears
+	wait_until 5 eval 'ctl logs hears | grep hup'
+	ctl exec hears touch /go
 	wait_until 5 eval '[ "$(ctl logs hears | grep -c run)" -ge 2 ]'
 	ctl logs hears | grep hup
 }
@@ -171,7 +184,7 @@ paused_long()
 	wait_until 5 eval '[ "$(busybox wget -qO- http://127.0.0.1:18765/)" = "hello from a container" ]'
 	run -125 ctl run -d --name serves "$bb" true
 	ctl stop -t 0 serves
-	ctl run -d --name takes -p 18765:80 "$bb" sleep 100
+	ctl run -d --name takes -p 18765:80 "$bb" sleep 1000
 }
 
 bridge_ip()
@@ -228,27 +241,26 @@ bridge_ip()
 }
 
 @test "a paused container is stopped, killed, restarted and removed as any other" {
-	trapped='trap "exit 5" TERM; while :; do sleep 0.05; done'
+	trapped='trap "exit 5" TERM; touch /ready; while :; do sleep 0.05; done'
 	ctl run -d --name waits "$bb" sh -c "$trapped"
 	ctl exec -d waits sleep 300
-	sleep 0.3
+	wait_until 5 ctl exec waits test -e /ready
 	ctl pause waits
-	CTL_TIMEOUT=5 ctl stop waits
+	ctl stop waits
 	[ "$(ctl wait waits)" = 5 ]
 	ctl start waits
-	sleep 0.3
 	ctl pause waits
-	CTL_TIMEOUT=5 ctl kill waits
-	[ "$(CTL_TIMEOUT=5 ctl wait waits)" = 137 ]
+	ctl kill waits
+	[ "$(ctl wait waits)" = 137 ]
 	ctl start waits
 	ctl pause waits
-	CTL_TIMEOUT=5 ctl restart -t 0 waits
+	ctl restart -t 0 waits
 	[ "$(state waits State.Status)" = running ]
 	ctl pause waits
 	# a word waits until it moves again
 	ctl kill -s USR1 waits
 	is waits State.Status paused
-	CTL_TIMEOUT=5 ctl rm -f waits
+	ctl rm -f waits
 	run -1 ctl inspect waits
 }
 
@@ -280,7 +292,7 @@ shows()
 	wait_until 10 engine_answers
 	wait_until 10 shows waits running
 	ctl pause waits
-	CTL_TIMEOUT=5 ctl stop -t 0 waits
+	ctl stop -t 0 waits
 	[ "$(ctl wait waits)" = 137 ]
 }
 

@@ -51,7 +51,7 @@ health()
 
 @test "a container is starting, healthy, unhealthy and healthy again; ps, filters and inspect say so" {
 	id=$(checked --name ill --health-start-period 30s --health-start-interval 1s)
-	ctl run -d --name plain "$bb" sleep 100
+	ctl run -d --name plain "$bb" sleep 1000
 	[[ "$(ctl ps -f name=ill --format '{{.Status}}')" == "Up "*" (health: starting)" ]]
 	[ "$(ctl ps -q --no-trunc -f health=starting)" = "$id" ]
 	wait_until 10 health ill healthy
@@ -78,29 +78,29 @@ health()
 }
 
 @test "in its start period failures do not count; without one they do" {
-	ctl run -d --name slow --health-cmd false --health-interval 100ms --health-retries 1 --health-start-period 3s \
-		--health-start-interval 100ms "$bb" sleep 100
+	ctl run -d --name slow --health-cmd false --health-interval 100ms --health-retries 1 --health-start-period 20s \
+		--health-start-interval 100ms "$bb" sleep 1000
 	wait_until 5 eval '[ "$(ctl inspect slow | jq ".[0].State.Health.Log | length")" = 5 ]'
 	[ "$(state slow State.Health.Status State.Health.FailingStreak | xargs)" = "starting 0" ]
-	wait_until 10 health slow unhealthy
+	wait_until 30 health slow unhealthy
 }
 
 @test "what a check says is kept, bounded; one that hangs is killed and one at a time" {
-	ctl run -d --name talks --health-cmd 'echo out; echo err >&2; exit 3' --health-interval 100ms "$bb" sleep 100
+	ctl run -d --name talks --health-cmd 'echo out; echo err >&2; exit 3' --health-interval 100ms "$bb" sleep 1000
 	wait_until 5 eval '[ "$(ctl inspect talks | jq ".[0].State.Health.Log | length")" -ge 1 ]'
 	ctl inspect talks | jq -e '.[0].State.Health.Log[0] | .ExitCode == 3 and .Output == "out\nerr\n"'
-	ctl run -d --name loud --health-cmd 'yes | head -c 100000' --health-interval 100ms "$bb" sleep 100
+	ctl run -d --name loud --health-cmd 'yes | head -c 100000' --health-interval 100ms "$bb" sleep 1000
 	wait_until 5 health loud healthy
 	ctl inspect loud | jq -e '.[0].State.Health.Log[0].Output | length == 4099 and endswith("...")'
 	ctl run -d --name hangs --health-cmd 'trap "" TERM; echo begun; sleep 299 & sleep 298' --health-interval 100ms \
-		--health-timeout 300ms --health-retries 3 "$bb" sleep 100
+		--health-timeout 1s --health-retries 3 "$bb" sleep 1000
 	for i in $(seq 20); do
 		[ "$(ctl exec hangs ps | grep -c ' sleep 298$')" -le 1 ]
 	done
 	wait_until 10 health hangs unhealthy
 	ctl inspect hangs | jq -e '.[0].State.Health.Log[-1] | .ExitCode == -1 and
 		(.Output | startswith("Health check exceeded timeout")) and (.Output | endswith("begun\n"))'
-	ctl run -d --name lacks --health-cmd no-such --health-interval 100ms --health-retries 1 "$bb" sleep 100
+	ctl run -d --name lacks --health-cmd no-such --health-interval 100ms --health-retries 1 "$bb" sleep 1000
 	wait_until 5 health lacks unhealthy
 	ctl inspect lacks | jq -e '.[0].State.Health.Log[0] | .ExitCode == 127'
 }
@@ -108,14 +108,14 @@ health()
 @test "the check is the container's: user, directory, variables, no streams of the host" {
 	ctl run -d --name made -u 1000:100 -w /tmp -e FROM=run --health-interval 100ms \
 		--health-cmd 'id -u; pwd; echo $FROM; cat | wc -c; (readlink /proc/1/ns/pid; readlink /proc/self/ns/pid) | uniq | wc -l' \
-		"$bb" sleep 100
+		"$bb" sleep 1000
 	wait_until 5 health made healthy
 	ctl inspect made | jq -e '.[0].State.Health.Log[0].Output == "1000\n/tmp\nrun\n0\n1\n"'
 }
 
 @test "who reads what a check says holds no capability of the host, and what it starts ends with it" {
 	ctl run -d --name loud --health-interval 100ms --health-timeout 60s --health-cmd \
-		'exec 3>&1; readlink /proc/$$/fd/3 >/pipe; sleep 293 >/dev/null 2>&1 & exec 3>&-; while [ ! -e /enough ]; do echo word; done' "$bb" sleep 100
+		'exec 3>&1; readlink /proc/$$/fd/3 >/pipe; sleep 293 >/dev/null 2>&1 & exec 3>&-; while [ ! -e /enough ]; do echo word; done' "$bb" sleep 1000
 	wait_until 5 ctl exec loud test -s /pipe
 	pipe=$(ctl exec loud cat /pipe)
 	[[ $pipe == pipe:* ]]
@@ -188,11 +188,11 @@ health()
 	for action in kill stop restart; do
 		ctl run -d --name "$action" --health-cmd 'test -e /well' --health-interval 100ms --health-retries 1 \
 			--health-on-failure "$action" --stop-timeout 1 "$bb" \
-			sh -c 'touch /well; trap "rm /well; sleep 2; exit 7" TERM; while :; do sleep 0.05; done'
+			sh -c 'touch /well; trap "rm /well; sleep 6; exit 7" TERM; while :; do sleep 0.05; done'
 		wait_until 5 health "$action" healthy
 	done
 	for action in kill stop restart; do
-		ctl stop -t 30 "$action" &
+		ctl stop -t 50 "$action" &
 	done
 	wait
 	for action in kill stop restart; do
@@ -204,7 +204,7 @@ health()
 @test "what is done about those that are ill is done though the supervisor dies over it" {
 	for action in stop restart; do
 		ctl run -d --name "$action" --health-cmd 'test -e /well' --health-interval 200ms --health-retries 1 \
-			--health-on-failure "$action" --stop-timeout 4 "$bb" \
+			--health-on-failure "$action" --stop-timeout 9 "$bb" \
 			sh -c 'touch /well; trap "" TERM; while :; do sleep 0.05; done'
 		wait_until 5 health "$action" healthy
 	done
@@ -236,11 +236,11 @@ health()
 }
 
 @test "a paused container is not checked, and no check that stood still counts" {
-	checked --name waits --health-timeout 500ms --health-retries 1
+	checked --name waits --health-timeout 3s --health-retries 1
 	wait_until 5 health waits healthy
 	ctl pause waits
 	n=$(ctl inspect waits | jq -r '.[0].State.Health.Log[-1].Start')
-	sleep 1.5
+	sleep 3.5
 	pgrep -l -u "$(stat -c %u "/proc/$(shim_of waits)")" # shim and keeper: nobody stands at the door
 	[ "$(pgrep -c -u "$(stat -c %u "/proc/$(shim_of waits)")")" = 2 ]
 	[ "$(ctl inspect waits | jq -r '.[0].State.Health.Log[-1].Start')" = "$n" ]
@@ -249,11 +249,11 @@ health()
 	wait_until 5 eval '[ "$(ctl inspect waits | jq -r ".[0].State.Health.Log[-1].Start")" != '"$n ]"
 	health waits healthy
 	# frozen in the middle of one
-	ctl run -d --name middle --health-cmd 'sleep 0.4' --health-interval 50ms --health-timeout 600ms --health-retries 1 "$bb" sleep 100
+	ctl run -d --name middle --health-cmd 'sleep 0.4' --health-interval 50ms --health-timeout 3s --health-retries 1 "$bb" sleep 1000
 	wait_until 5 health middle healthy
-	for i in 1 2 3; do
+	for i in 1 2; do
 		ctl pause middle
-		sleep 1
+		sleep 3.5
 		ctl unpause middle
 		sleep 0.3
 		health middle healthy
@@ -274,7 +274,7 @@ health()
 	wait_until 5 ctl exec ill rm /well
 	wait_until 10 health ill unhealthy
 	# one that a dead shim has taken along says nothing, and the next one comes at once
-	ctl run -d --name long --health-cmd 'sleep 1' --health-interval 50ms --health-retries 1 "$bb" sleep 100
+	ctl run -d --name long --health-cmd 'sleep 1' --health-interval 50ms --health-retries 1 "$bb" sleep 1000
 	wait_until 5 health long healthy
 	wait_until 5 ctl exec long sh -c 'ps | grep -q "[s]leep 1$"'
 	kill -KILL "$(shim_of long)"
@@ -282,7 +282,7 @@ health()
 	wait_until 10 eval '[ "$(ctl inspect long | jq -r ".[0].State.Health.Log[-1].Start")" != '"$n ]"
 	ctl inspect long | jq -e 'all(.[0].State.Health.Log[]; .ExitCode == 0)'
 	# one that hangs when the supervisor dies is ended by the shim
-	ctl run -d --name hangs --health-cmd 'sleep 297' --health-interval 50ms --health-timeout 2s "$bb" sleep 100
+	ctl run -d --name hangs --health-cmd 'sleep 297' --health-interval 50ms --health-timeout 2s "$bb" sleep 1000
 	wait_until 5 ctl exec hangs sh -c 'ps | grep -q "[s]leep 297"'
 	kill -KILL "$(supervisor_pid)"
 	wait_until 10 engine_answers

@@ -19,7 +19,7 @@ teardown()
 
 	[ -z "${LOAD:-}" ] || kill "$LOAD" 2>/dev/null || true
 	if [ -n "${ENGINE_PID:-}" ] && engine_answers >/dev/null 2>&1; then
-		ctl ps -aq 2>/dev/null | xargs -r timeout 60 "$engine_bin/ctl" rm -f >/dev/null 2>&1
+		ctl ps -aq 2>/dev/null | xargs -r timeout 120 "$engine_bin/ctl" rm -f >/dev/null 2>&1
 	fi
 	engine_halt || failed=1
 	if mountpoint -q "$DISK_AT"; then
@@ -72,7 +72,7 @@ survived()
 	for id in $(tail -n 2 "$ENGINE_DIR/there"); do
 		ctl start "$id" || return 1
 	done
-	xargs -r timeout 60 "$engine_bin/ctl" rm -f <"$ENGINE_DIR/there" || return 1
+	xargs -r timeout 120 "$engine_bin/ctl" rm -f <"$ENGINE_DIR/there" || return 1
 	ctl images -q | sort -u | xargs -r "$engine_bin/ctl" rmi -f || return 1
 	# What came of pulls that were cut off stays for the next one.
 	wait_until 45 eval "[ -z \"\$(find '$ENGINE_STATE'/images '$ENGINE_STATE'/containers '$ENGINE_STATE'/rootfs -mindepth 2 -not -path '*/partial/*' | head -n 1)\" ]" && return
