@@ -5,8 +5,10 @@
 #include "network.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "annex.h"
 #include "base/log.h"
@@ -15,6 +17,8 @@
 #include "discard.h"
 #include "rt.h"
 #include "subnet.h"
+
+#define CHOICES 20 /* of a subnet, where others choose at the same time */
 
 struct in6_addr network_gateway6(const struct network *n)
 {
@@ -193,6 +197,16 @@ static void each_port(const struct network *n, const struct host *h,
 		host_each_port(h, a->ifindex, fn, arg);
 }
 
+/* Another engine that chose at the same time saw as little of this one: who finds the other one
+ * there, with both addresses in place, gives way, or both do. */
+static int alone(const struct network *n, struct err *e)
+{
+	_cleanup_host_ struct host h = {0};
+	int r = host_read(&h, e);
+
+	return r < 0 ? r : host_free4(&h, n->ifindex, n->net4, e);
+}
+
 static int ensure(struct network *n, const char *engine, const struct network_want *want, int rtnl,
 	struct err *e)
 {
@@ -221,6 +235,8 @@ static int ensure(struct network *n, const char *engine, const struct network_wa
 		r = drop_addresses(n, &h, rtnl, e);
 	if (r == 0)
 		r = bridge_settle(n, engine, rtnl, e);
+	if (r == 0 && n->made && !want->subnet4)
+		r = alone(n, e);
 	if (r < 0) {
 		network_undo(n, rtnl);
 		return r;
@@ -231,7 +247,7 @@ static int ensure(struct network *n, const char *engine, const struct network_wa
 	return 0;
 }
 
-int network_ensure(const char *engine, const char *name, const struct network_want *want, int rtnl,
+static int try(const char *engine, const char *name, const struct network_want *want, int rtnl,
 	struct network **ret, struct err *e)
 {
 	struct network *n = calloc(1, sizeof(*n));
@@ -251,6 +267,22 @@ int network_ensure(const char *engine, const char *name, const struct network_wa
 	}
 	*ret = n;
 	return 0;
+}
+
+int network_ensure(const char *engine, const char *name, const struct network_want *want, int rtnl,
+	struct network **ret, struct err *e)
+{
+	int r = try(engine, name, want, rtnl, ret, e);
+
+	for (int i = 0; r == -EADDRINUSE && !want->subnet4 && i < CHOICES; i++) {
+		uint8_t pause = 0;
+
+		(void)!getrandom(&pause, 1, 0);
+		log_info("%s; choosing another one", e->text);
+		poll(NULL, 0, pause);
+		r = try(engine, name, want, rtnl, ret, e);
+	}
+	return r;
 }
 
 void network_undo(const struct network *n, int rtnl)

@@ -519,6 +519,30 @@ until_says()
 	[ "$REPLY" = "done" ]
 }
 
+@test "two engines that choose at the same moment choose different subnets" {
+	first_to=$TO first_from=$FROM first_pid=$NETD
+	netd_start tnet-b
+	for _ in $(seq 20); do
+		kill -STOP "$first_pid" "$NETD"
+		echo "net_setup network=bridge" | tee "/proc/self/fd/$first_to" >&"$TO"
+		kill -CONT "$first_pid" "$NETD"
+		read -r -t 120 -u "$first_from" REPLY
+		theirs=$(value subnet4)
+		read -r -t 120 -u "$FROM" REPLY
+		echo "$theirs $(value subnet4)"
+		[[ $theirs == *.*/16 && $REPLY == net_ready* ]]
+		[ "$(value subnet4)" != "$theirs" ]
+		echo net_teardown | tee "/proc/self/fd/$first_to" >&"$TO"
+		read -r -t 120 -u "$first_from" REPLY
+		[ "$REPLY" = "done" ]
+		read -r -t 120 -u "$FROM" REPLY
+		[ "$REPLY" = "done" ]
+	done
+	[ "$(links)" = "$(printf 'lo\nuplink')" ]
+	netd_stop
+	TO=$first_to FROM=$first_from NETD=$first_pid
+}
+
 @test "two engines side by side: own bridges and tables, and no way from one's containers to the other's" {
 	set_up
 	attach "$web ports.0.host_ip=0.0.0.0 ports.0.host_port=8080 ports.0.container_port=80 ports.0.proto=tcp"
