@@ -61,7 +61,7 @@ setup()
 
 teardown()
 {
-	ctl ps -aq | xargs -r timeout 60 "$engine_bin/ctl" rm -f >/dev/null
+	ctl ps -aq | xargs -r timeout 120 "$engine_bin/ctl" rm -f >/dev/null
 	awk -v at="$BATS_TEST_TMPDIR/" 'index($5, at) == 1 { print $5 }' /proc/self/mountinfo | tac | xargs -r umount
 	host_state | diff "$ENGINE_DIR/host.before" -
 }
@@ -187,8 +187,8 @@ given()
 @test "what SYS_ADMIN is good for goes on working" {
 	for how in "run --cap-add SYS_ADMIN" "run --privileged" "exec --privileged --cap-drop SYS_ADMIN"; do
 		inside "$how" 'set -e; grep CapEff /proc/self/status; mkdir -p /m /o/l /o/u /o/w
-			mount -t tmpfs -o size=1m t /m; touch /m/x; mount -o remount,bind,ro /m; ! touch /m/y; mount -o remount,bind,rw /m; touch /m/y
-			mkdir /b; mount -o bind /m /b; ls /b; mount -o remount,bind,ro /b; ! touch /b/z; mount -o remount,bind,rw /b; touch /b/z
+			mount -t tmpfs -o size=1m t /m; touch /m/x; mount -o remount,bind,ro /m; if touch /m/y; then exit 1; fi; mount -o remount,bind,rw /m; touch /m/y
+			mkdir /b; mount -o bind /m /b; ls /b; mount -o remount,bind,ro /b; if touch /b/z; then exit 1; fi; mount -o remount,bind,rw /b; touch /b/z
 			umount /b; umount /m; mount -t tmpfs t /o; mkdir /o/l /o/u /o/w /o/m; echo low >/o/l/f
 			mount -t overlay -o lowerdir=/o/l,upperdir=/o/u,workdir=/o/w o /o/m; echo up >>/o/m/f; cat /o/u/f
 			mount -o rbind /proc /m; ls /m/self/fd; umount -l /m; mount -t tmpfs over /w; ls -A /w; umount /w; ls /w/file

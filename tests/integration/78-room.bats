@@ -24,7 +24,7 @@ setup()
 
 teardown()
 {
-	ctl ps -aq | xargs -r timeout 60 "$engine_bin/ctl" rm -f >/dev/null 2>&1
+	ctl ps -aq | xargs -r timeout 120 "$engine_bin/ctl" rm -f >/dev/null 2>&1
 	ctl images -q | sort -u | xargs -r "$engine_bin/ctl" rmi -f >/dev/null 2>&1
 	ctl pull -q "$bb" >/dev/null
 	wait_until 30 settled
@@ -186,7 +186,7 @@ collected()
 	fault_registry_start "$ENGINE_DIR/fault" "$REGISTRY"
 	fault=$(cat "$ENGINE_DIR/fault/addr")
 	engine_prepare
-	trap 'engine_stop || echo "left something" >&2' EXIT
+	trap 'engine_stop || exit 1' EXIT
 	echo 'image-gc 3m 2500k' >"$ENGINE_DIR/conf"
 	engine_launch --config "$ENGINE_DIR/conf"
 	ctl pull -q "$bb"
@@ -206,8 +206,6 @@ collected()
 )
 
 @test "above the high mark what nobody needs goes, until the low mark" {
-	run collected
-	echo "$output"
-	[ "$status" = 0 ]
-	[[ $output != *"left something"* ]]
+	# Not by run, where set -e has no force.
+	collected
 }
