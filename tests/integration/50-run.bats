@@ -95,7 +95,7 @@ setup()
 }
 
 @test "uid 0 inside is nobody of the host" {
-	id=$(ctl run -d "$bb" sleep 60)
+	id=$(ctl run -d "$bb" sleep 600)
 	pid=$(ctl inspect --format '{{.State.Pid}}' "$id")
 	uid=$(awk '/^Uid:/ { print $2 }' "/proc/$pid/status")
 	[ "$uid" -gt 65535 ]
@@ -106,7 +106,7 @@ setup()
 
 @test "a message queue made inside is invisible outside" {
 	before=$(ipcs -q)
-	id=$(ctl run -d "$REGISTRY/debian:12" sleep 60)
+	id=$(ctl run -d "$REGISTRY/debian:12" sleep 600)
 	ctl exec "$id" ipcmk -Q
 	run ctl exec "$id" ipcs -q
 	[[ "$output" == *0x* ]]
@@ -121,7 +121,7 @@ setup()
 	unshare -m bash -c 'mount --make-rshared / && exec "$@"' - \
 		"$engine_bin/ctl" run --rm "$bb" cat /proc/self/mountinfo >"$ENGINE_DIR/inside"
 	! grep -q 'shared:\|master:' "$ENGINE_DIR/inside" || false
-	id=$(ctl run -d "$bb" sleep 60)
+	id=$(ctl run -d "$bb" sleep 600)
 	! grep -q "$ENGINE_NAME\|overlay.*$id" /proc/self/mountinfo || false
 	! grep -q "$ENGINE_NAME" /proc/1/mountinfo || false
 	ctl rm -f "$id"
@@ -242,7 +242,8 @@ setup()
 }
 
 @test "--init reaps and forwards" {
-	id=$(ctl run -d --init "$bb" sh -c 'trap "exit 7" TERM; (sleep 0.1 &) ; while :; do sleep 0.1; done')
+	id=$(ctl run -d --init "$bb" sh -c 'trap "exit 7" TERM; (sleep 0.1 &) ; touch /ready; while :; do sleep 0.1; done')
+	wait_until 5 ctl exec "$id" test -e /ready
 	sleep 0.5
 	run ctl exec "$id" ps -o pid,stat,args
 	[[ "$output" != *" Z "* ]]
@@ -252,7 +253,7 @@ setup()
 	ctl rm "$id"
 	[ "$(ctl run --rm "$bb" sh -c 'echo $$')" = 1 ]
 	[ "$(ctl run --rm --init "$bb" sh -c 'echo $$')" != 1 ]
-	id=$(ctl run -d --init "$bb" sleep 60)
+	id=$(ctl run -d --init "$bb" sleep 600)
 	ctl exec "$id" sh -c 'sleep 0.1 & exit 0'
 	sleep 0.5
 	run ctl exec "$id" ps -o stat
@@ -309,7 +310,7 @@ setup()
 }
 
 @test "pid 1 killed from outside: 128 and the signal's number" {
-	id=$(ctl run -d "$bb" sleep 60)
+	id=$(ctl run -d "$bb" sleep 600)
 	kill -KILL "$(ctl inspect --format '{{.State.Pid}}' "$id")"
 	[ "$(ctl wait "$id")" = 137 ]
 }

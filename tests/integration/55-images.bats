@@ -134,7 +134,7 @@ for top, dirs, files in os.walk("/"):
 
 @test "rmi: refused while in use, then gone with its layers" {
 	image=$REGISTRY/whiteouts
-	id=$(ctl run -d "$image" sleep 60)
+	id=$(ctl run -d "$image" sleep 600)
 	run ctl rmi "$image"
 	[ "$status" = 1 ]
 	[[ "$output" == *"in use"* ]]

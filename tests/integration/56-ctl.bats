@@ -67,9 +67,9 @@ teardown()
 @test "a stdin that stays open does not delay the end; a reader that leaves ends ctl" {
 	mkfifo "$BATS_TEST_TMPDIR/in"
 	exec 8<>"$BATS_TEST_TMPDIR/in"
-	CTL_TIMEOUT=10 ctl run --rm -i "$bb" true <&8
+	ctl run --rm -i "$bb" true <&8
 	exec 8<&-
-	run -0 bash -c "set -o pipefail; timeout 20 '$engine_bin/ctl' run '$bb' yes | head -n 1; echo \${PIPESTATUS[0]}"
+	run -0 bash -c "set -o pipefail; timeout 60 '$engine_bin/ctl' run '$bb' yes | head -n 1; echo \${PIPESTATUS[0]}"
 	[ "${lines[0]}" = y ]
 	[ "${lines[1]}" = 141 ]
 }
@@ -150,13 +150,13 @@ teardown()
 	seq 3000 | awk '{ printf "V%d=", $1; for (i = 0; i < 33; i++) printf "0123456789"; print "" }' \
 		>"$BATS_TEST_TMPDIR/vars"
 	[ "$(wc -c <"$BATS_TEST_TMPDIR/vars")" -gt 1000000 ]
-	run -0 ctl run -d --name vars --env-file "$BATS_TEST_TMPDIR/vars" "$bb" sleep 60
+	run -0 ctl run -d --name vars --env-file "$BATS_TEST_TMPDIR/vars" "$bb" sleep 600
 	run -0 ctl exec vars sh -c 'env | grep -c "^V[0-9]*=0123"; echo $V2999 | wc -c'
 	[ "${lines[*]}" = "3000 331" ]
 }
 
 @test "too many words, variables and bytes are told with their limit" {
-	ctl run -d --name host "$bb" sleep 60
+	ctl run -d --name host "$bb" sleep 600
 	seq 4097 | sed 's/.*/V&=1/' >"$BATS_TEST_TMPDIR/many"
 	{ printf 'LONG='; head -c 140000 /dev/zero | tr '\0' x; } >"$BATS_TEST_TMPDIR/long"
 	head -c 1100000 /dev/zero | tr '\0' x >"$BATS_TEST_TMPDIR/large"

@@ -51,7 +51,7 @@ worker_runs()
 }
 
 @test "every process has the privileges of the table, and no more" {
-	id=$(ctl run -d "$bb" sleep 60)
+	id=$(ctl run -d "$bb" sleep 600)
 	workload=$(ctl inspect --format '{{.State.Pid}}' "$id")
 	# A layer that trickles keeps both workers.
 	"$engine_bin/ctl" pull -q "$(cat "$ENGINE_DIR/fault/addr")/slow/whiteouts:latest" >/dev/null 2>&1 3>&- &
@@ -110,7 +110,7 @@ worker_runs()
 }
 
 @test "a shim sees nothing of the host's files" {
-	ctl run -d "$bb" sleep 60 >/dev/null
+	ctl run -d "$bb" sleep 600 >/dev/null
 	n=0
 	while read -r pid words; do
 		[[ "$words" == shim* ]] || continue
@@ -147,8 +147,8 @@ worker_runs()
 	main=$BULKHEAD_SOCKET
 	other=$ENGINE_DIR/run2/ctl.sock
 	BULKHEAD_SOCKET=$other wait_until 15 ctl version
-	one=$(ctl run -d --name same "$bb" sleep 60)
-	two=$(BULKHEAD_SOCKET=$other ctl run -d --name same "$bb" sleep 60)
+	one=$(ctl run -d --name same "$bb" sleep 600)
+	two=$(BULKHEAD_SOCKET=$other ctl run -d --name same "$bb" sleep 600)
 	[ "$one" != "$two" ]
 	[ "$(ctl ps -q --no-trunc)" = "$one" ]
 	[ "$(BULKHEAD_SOCKET=$other ctl ps -q --no-trunc)" = "$two" ]
@@ -224,8 +224,8 @@ crash()
 {
 	local kept gone all
 
-	kept=$(ctl run -d "$bb" sh -c 'echo x >>/times; sleep 60') || return 1
-	gone=$(ctl run -d --rm "$bb" sleep 60) || return 1
+	kept=$(ctl run -d "$bb" sh -c 'echo x >>/times; sleep 600') || return 1
+	gone=$(ctl run -d --rm "$bb" sleep 600) || return 1
 	wait_until 5 ctl exec "$kept" test -s /times || return 1
 	all=$(leaks_descendants "$ENGINE_PID")
 	# Who is to be the next one must not get to it.

@@ -24,7 +24,7 @@ setup()
 
 teardown()
 {
-	ctl ps -aq | xargs -r timeout 60 "$engine_bin/ctl" rm -f >/dev/null
+	ctl ps -aq | xargs -r timeout 120 "$engine_bin/ctl" rm -f >/dev/null
 	[ -z "${puller:-}" ] || let_workers_go
 }
 

@@ -33,7 +33,7 @@ setup()
 teardown()
 {
 	shim_close
-	ctl ps -aq | xargs -r timeout 60 "$engine_bin/ctl" rm -f >/dev/null
+	ctl ps -aq | xargs -r timeout 120 "$engine_bin/ctl" rm -f >/dev/null
 }
 
 # probe FLAGS... -- WORDS: what the probe says in a container with these flags

@@ -34,7 +34,7 @@ setup()
 # After each: no process was killed for memory, nothing is left, and the next pull works.
 teardown()
 {
-	ctl ps -aq | xargs -r timeout 60 "$engine_bin/ctl" rm -f >/dev/null
+	ctl ps -aq | xargs -r timeout 120 "$engine_bin/ctl" rm -f >/dev/null
 	ctl images -q | sort -u | xargs -r "$engine_bin/ctl" rmi -f >/dev/null
 	store | diff "$store_before" -
 	host | diff "$host_before" -
@@ -226,7 +226,7 @@ cases_make()
 @test "users: parsed strictly, looked up in small regular files alone" {
 	"$hostile/hostile_images.py" users "$REGISTRY" >"$BATS_TEST_TMPDIR/list"
 	while IFS=$'\t' read -r tag want words note <&9; do
-		CTL_TIMEOUT=20 run ctl run --pull missing --rm "$REGISTRY/users:$tag" sh -c 'echo $(id -u):$(id -g)'
+		CTL_TIMEOUT=60 run ctl run --pull missing --rm "$REGISTRY/users:$tag" sh -c 'echo $(id -u):$(id -g)'
 		echo "$tag ($note): $status $output"
 		if [ "$want" = accepted ]; then
 			[ "$status" = 0 ]
@@ -252,7 +252,7 @@ cases_make()
 }
 
 @test "as nobody nothing below the state and run directories can be read, listed or looked at" {
-	ctl run -d --name r16 "$bb" sh -c 'echo x >/file; chmod 777 /file; sleep 60'
+	ctl run -d --name r16 "$bb" sh -c 'echo x >/file; chmod 777 /file; sleep 600'
 	find "$ENGINE_STATE" "$ENGINE_RUN" -print0 >"$BATS_TEST_TMPDIR/paths"
 	[ "$(tr -dc '\0' <"$BATS_TEST_TMPDIR/paths" | wc -c)" -ge 15 ]
 	setpriv --reuid 65534 --regid 65534 --clear-groups "$registry_python" -c 'if True:
@@ -275,8 +275,8 @@ cases_make()
 }
 
 @test "each file of the store belongs to the engine's users or to its container's range" {
-	one=$(ctl run -d "$bb" sh -c 'mkdir /d; touch /d/f; chown 65535:65535 /d/f; mknod /d/p p; ln -s /etc /d/l; sleep 60')
-	two=$(ctl run -d -u 1000 --tmpfs /t "$bb" sh -c 'touch /tmp/f; sleep 60')
+	one=$(ctl run -d "$bb" sh -c 'mkdir /d; touch /d/f; chown 65535:65535 /d/f; mknod /d/p p; ln -s /etc /d/l; sleep 600')
+	two=$(ctl run -d -u 1000 --tmpfs /t "$bb" sh -c 'touch /tmp/f; sleep 600')
 	ctl run --name three "$bb" sh -c 'chmod 4755 /bin/busybox; touch /x'
 	wait_until 5 ctl exec "$one" test -L /d/l
 	uids=$(for p in $(leaks_descendants "$ENGINE_PID"); do stat -c %u "/proc/$p"; done | sort -u)
