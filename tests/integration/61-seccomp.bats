@@ -6,6 +6,8 @@
 bats_require_minimum_version 1.5.0
 
 . "$BATS_TEST_DIRNAME/../lib/engine.sh"
+# Not those of another file that may run beside this one.
+SHIM_UID=1877999701 SHIM_BASE=1879244800
 . "$BATS_TEST_DIRNAME/../lib/shim.sh"
 
 setup_file()

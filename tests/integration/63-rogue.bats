@@ -41,7 +41,7 @@ one_by_one()
 			netd|cgroupd) set -- "$engine_bin/$kind" --name "$ROGUE_NAME" ;;
 			fetch|unpack) set -- "$engine_bin/imaged" --$kind --name "$ROGUE_NAME" ;;
 			imaged) set -- "$engine_bin/imaged" --state-dir "$ROGUE/state" --name "$ROGUE_NAME" ;;
-			shim) set -- "$engine_bin/shim" --uid 1877999719 --uid-base 1879048192 ;;
+			shim) set -- "$engine_bin/shim" --uid 1877999719 --uid-base 1879310336 ;;
 			esac
 			played $kind daemon $kind "$@"
 		done
