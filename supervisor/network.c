@@ -11,8 +11,8 @@
 #include "base/fd.h"
 #include "engine.h"
 
-#define SETUP_MS    20000
-#define SYNC_MS	    30000 /* for an answer */
+#define SETUP_MS    120000 /* the kernel loads a dozen modules first */
+#define SYNC_MS	    30000  /* for an answer */
 #define ATTACH_MS   30000
 #define EVERY_MS    30000 /* the list is told again */
 #define SOON_MS	    1000
