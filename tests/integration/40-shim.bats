@@ -18,7 +18,8 @@ setup()
 	. "$BATS_TEST_DIRNAME/../lib/shim.sh"
 	SHIM_DIR=$(mktemp -d /tmp/tsh.XXXXXX)
 	SHIM_LOG=$SHIM_DIR/stderr
-	CGROUP=/sys/fs/cgroup/pids/tsh-$$
+	. "$BATS_TEST_DIRNAME/../lib/cgroup.sh"
+	CGROUP=$(cgroup_at pids)/tsh-$$
 	chmod 755 "$SHIM_DIR"
 	shim_dirs "$SHIM_DIR" "$SHIM_TREE"
 }
@@ -623,6 +624,7 @@ again
 }
 
 @test "a container full of processes can still be looked into, and killed" {
+	cgroup_enable pids
 	mkdir "$CGROUP"
 	echo 8 >"$CGROUP/pids.max"
 	SHIM_MOUNTS+=(--write "13=$CGROUP/cgroup.procs")

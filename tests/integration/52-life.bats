@@ -299,7 +299,7 @@ own_memory()
 	ctl run -d --name bomb --pids-limit 20 "$bb" sh -c 'for i in 1 2 3; do sh -c "b() { b | b & b; }; b" & done; exec sleep 600'
 	sleep 1
 	ctl ps >/dev/null
-	[ "$(cat "/sys/fs/cgroup/pids/$ENGINE_NAME/$(ctl inspect --format '{{.Id}}' bomb)/pids.current")" -le 20 ]
+	[ "$(cat "$(cgroup_at pids)/$ENGINE_NAME/$(ctl inspect --format '{{.Id}}' bomb)/pids.current")" -le 20 ]
 	ctl kill bomb
 	ctl wait bomb
 	[ "$(ctl inspect --format '{{.State.Running}}' bomb)" = false ]

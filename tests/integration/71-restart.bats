@@ -99,7 +99,7 @@ family()
 		wait_until 5 engine_gone "$pid"
 		[ "$(ctl inspect --format '{{.State.Running}}' "$id")" = false ]
 		ctl rm "$id"
-		[ ! -d "/sys/fs/cgroup/pids/$ENGINE_NAME/$id" ]
+		[ ! -d "$(cgroup_at pids)/$ENGINE_NAME/$id" ]
 		[ ! -d "$ENGINE_STATE/rootfs/$id" ]
 	done
 }
@@ -251,12 +251,12 @@ cgroup_gone()
 
 @test "a cgroup of ours that nobody needs goes, with the next helper or in half a minute; others stay" {
 	stray=$(printf '%064d' 7)
-	mkdir "/sys/fs/cgroup/pids/$ENGINE_NAME/$stray" "/sys/fs/cgroup/pids/$ENGINE_NAME.other"
+	mkdir "$(cgroup_at pids)/$ENGINE_NAME/$stray" "$(cgroup_at pids)/$ENGINE_NAME.other"
 	id=$(ctl run -d "$bb" sleep 300)
 	kill -KILL "$(ps -o pid=,args= --ppid "$ENGINE_PID" | awk '$2 == "cgroupd" { print $1 }')"
 	wait_until 10 cgroup_gone "$stray"
-	[ -d "/sys/fs/cgroup/pids/$ENGINE_NAME.other" ]
-	rmdir "/sys/fs/cgroup/pids/$ENGINE_NAME.other"
-	[ -d "/sys/fs/cgroup/pids/$ENGINE_NAME/$id" ]
+	[ -d "$(cgroup_at pids)/$ENGINE_NAME.other" ]
+	rmdir "$(cgroup_at pids)/$ENGINE_NAME.other"
+	[ -d "$(cgroup_at pids)/$ENGINE_NAME/$id" ]
 	[ "$(ctl inspect --format '{{.State.Running}}' "$id")" = true ]
 }

@@ -19,11 +19,12 @@ engine_bin=${BULKHEAD_BIN:-$(cd "$engine_lib/../.." && pwd)/build/bin}
 . "$engine_lib/registry.sh"
 . "$engine_lib/images.sh"
 . "$engine_lib/leaks.sh"
+. "$engine_lib/cgroup.sh"
 
 # No test hangs: a ctl that doesn't come back is ended after CTL_TIMEOUT seconds and exits 124.
 ctl()
 {
-	timeout --foreground -k 5 "${CTL_TIMEOUT:-60}" "$engine_bin/ctl" "$@"
+	timeout --foreground -k 5 $((${CTL_TIMEOUT:-60} * ${TEST_PATIENCE:-1})) "$engine_bin/ctl" "$@"
 }
 
 # engine_prepare [NAME]: name and directories, nothing started. Short: it prefixes a link's name.
