@@ -210,7 +210,7 @@ $(HOSTILE): $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/hostile/escape*.c))
 
 # ---- the two commands, and their kin -------------------------------------------------------------
 
-.PHONY: unit fuzz fuzz-build hostile deps check demo chaos faults bench install clean
+.PHONY: unit fuzz fuzz-build hostile deps check check-vm check-vm-fresh demo chaos faults bench install clean
 unit: $(UNIT:%=$(B)/tests/unit/%)
 fuzz-build: $(FUZZ:%=$(B)/tests/fuzz/%) $(FUZZ_TOOLS:%=$(B)/tests/fuzz-tools/%)
 hostile: $(HOSTILE)
@@ -220,6 +220,18 @@ check:
 	tests/deps.sh build check
 	+$(MAKE) all unit fuzz-build hostile
 	tests/run.sh
+
+# On Debian 12's kernel with cgroup v2, under QEMU, with a plain init and with systemd: VM_TESTS=all, or names as
+# in tests/integration.
+VM_TESTS ?= 10-cgroupd 50-run
+check-vm:
+	tests/deps.sh build check vm
+	+$(MAKE) all unit hostile
+	tests/vm/run.sh $(VM_TESTS)
+
+check-vm-fresh:
+	tests/deps.sh vm
+	tests/vm/fresh.sh
 
 # An hour in all, shared out; FUZZ_SECONDS is what each gets instead. KEEP=1 takes what was found into
 # the corpora.

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 #
 # Installs the Debian packages that are missing: deps.sh LIST..., LIST one of build, demo, check,
-# lint, bench. Does nothing, and needs no network, when all of them are there. No package gets to
-# start a service: a policy-rc.d that refuses is in place while apt runs, and what was there
-# before comes back afterwards, also after a failure.
+# vm, guest, lint, bench. Does nothing, and needs no network, when all of them are there. No package
+# gets to start a service: a policy-rc.d that refuses is in place while apt runs, and what was there
+# before comes back afterwards, also after a failure. deps.sh --print LIST... prints names instead.
 set -euo pipefail
 
 # package                 lists                     reason
@@ -32,7 +32,7 @@ libzstd-dev               build                     zstd layers
 libssl-dev                build                     sha256
 docker-registry           demo,check,bench          the registry on loopback
 skopeo                    demo,check,bench          pushes the fixture images
-busybox-static            demo,check,bench          the small image
+busybox-static            demo,check,vm,bench       the small image; until the machine's root is mounted
 python3                   demo,check,bench          makes the fixture images; token and fault servers
 iproute2                  demo,check,bench          ip: what is on the host before and after
 nftables                  demo,check,bench          nft: what is on the host before and after
@@ -44,12 +44,12 @@ openssl                   check                     certificates and signed toke
 bats                      check                     integration tests
 libcmocka-dev             check                     unit tests
 umoci                     check,bench               reference unpacker; repacks the Debian image's layers
-mmdebstrap                check,bench               the multi-layer Debian image
+mmdebstrap                check,vm,bench            the multi-layer Debian image; the machine's
 zstd                      check                     the image with zstd layers; a compressed archive for cp
 bzip2                     check                     likewise
 xz-utils                  check                     likewise
 erofs-utils               check                     fsck.erofs judges every layer we write
-e2fsprogs                 check,bench               mkfs.ext4: small loop filesystems as state directory
+e2fsprogs                 check,vm,bench            mkfs.ext4: small loop filesystems as state directory; disks
 xfsprogs                  check                     mkfs.xfs: a file system whose files can share blocks
 clang                     check,lint                fuzzers need libFuzzer
 libclang-rt-14-dev        check,lint                libFuzzer's and the sanitizers' runtime
@@ -58,6 +58,12 @@ iputils-ping              check                     reaches containers from outs
 libcap2-bin               check                     capsh: proofs about capabilities
 strace                    check                     shows what a daemon opens while it serves
 golang-github-containers-common check              podman's table of system calls, to compare ours with
+qemu-system-x86           vm                        runs the machine with Debian's kernel and cgroup v2
+linux-image-cloud-amd64   guest                     that kernel, smallest of its kind; unpacked, not installed
+kmod                      guest                     modules, as on any Debian machine
+udev                      guest                     likewise: names of loop devices and ports
+systemd-sysv              guest                     systemd as pid 1
+dbus                      guest                     systemctl, loginctl
 clang-format              lint                      the agreed style
 hyperfine                 bench                     medians
 docker.io                 bench                     peer
@@ -124,15 +130,18 @@ policy_refuse()
 
 main()
 {
-	local list todo
+	local list todo print=
 
-	[ $# -gt 0 ] || die "usage: deps.sh build|demo|check|lint|bench..."
+	[ "${1:-}" != --print ] || { print=1; shift; }
+	[ $# -gt 0 ] || die "usage: deps.sh [--print] build|demo|check|vm|guest|lint|bench..."
 	for list in "$@"; do
 		case $list in
-		build|demo|check|lint|bench) ;;
-		*) die "unknown list \"$list\"; there are build, demo, check, lint and bench" ;;
+		build|demo|check|vm|guest|lint|bench) ;;
+		*) die "unknown list \"$list\"; there are build, demo, check, vm, guest, lint and bench" ;;
 		esac
 	done
+	[ -z "$print" ] || { wanted "$@"; exit; }
+	[[ " $* " != *" guest "* ]] || die "guest is for the machine of tests/vm, not for this one"
 	todo=$(missing "$@")
 	[ -n "$todo" ] || exit 0
 	[ "$(id -u)" = 0 ] || die "missing: ${todo//$'\n'/ }; run as root to install"

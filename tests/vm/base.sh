@@ -1,0 +1,146 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# The machine that the tests boot, made once from Debian's packages: base.sh prints the directory that
+# holds vmlinuz, modules for the first minutes, and root.ext4, a Debian 12 with what the tests need
+# and nothing of this tree. Made anew when the list of packages or this file changes. base.sh fresh
+# has no package beyond Debian's essential ones instead, and those of the two commands in /repo.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+cache=${VM_CACHE:-$PWD/build/vm}
+# For fuzzers and for the fixture images, which are made outside.
+without='clang|libclang-rt-14-dev|mmdebstrap'
+
+die()
+{
+	echo "vm: $*" >&2
+	exit 1
+}
+
+base_packages()
+{
+	tests/deps.sh --print guest
+	case $1 in
+	suite) tests/deps.sh --print build check ;;
+	fresh) ;;
+	*) die "there is no machine \"$1\"" ;;
+	esac | grep -vxE "$without"
+}
+
+# hook_kernel ROOT: unpacked, not installed: it needs no boot loader and no initrd of its own.
+hook_kernel()
+{
+	local deb modules
+
+	chroot "$1" sh -c 'cd /root && apt-get -q -o APT::Sandbox::User=root download $(apt-cache depends \
+		linux-image-cloud-amd64 | sed -n "s/.*Depends: \(linux-image-[0-9]\)/\1/p")'
+	for deb in "$1"/root/linux-image-*.deb; do
+		# /lib is a link there, which has to stay one.
+		dpkg-deb --fsys-tarfile "$deb" | tar -x --keep-directory-symlink -C "$1"
+		rm "$deb"
+	done
+	for modules in "$1"/lib/modules/*; do
+		chroot "$1" depmod "${modules##*/}"
+	done
+}
+
+# hook_files ROOT: a name, a console without a login, and no work of its own for systemd.
+hook_files()
+{
+	echo bulkhead-vm >"$1/etc/hostname"
+	printf '127.0.0.1 localhost bulkhead-vm\n::1 localhost\n' >"$1/etc/hosts"
+	echo '/dev/vda / ext4 rw 0 1' >"$1/etc/fstab"
+	: >"$1/etc/machine-id"
+	passwd -R "$1" -d root >/dev/null
+	for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \
+			e2scrub_reap.service fstrim.timer getty@tty1.service systemd-timesyncd.service \
+			docker-registry.service podman.service podman.socket nftables.service; do
+		ln -sf /dev/null "$1/etc/systemd/system/$unit"
+	done
+}
+
+# hook_repo ROOT: what the two commands install, for apt to find where there is no network.
+hook_repo()
+{
+	mkdir -p -m 755 "$1/repo/partial" &&
+	chroot "$1" sh -c 'apt-get -q -y -o APT::Sandbox::User=root -o Dir::Cache::archives=/repo \
+		--no-install-recommends --download-only install "$@" && cd /repo && rm -rf lock partial' - \
+		make $(tests/deps.sh --print build demo check) || return 1
+	(
+		cd "$1/repo" || exit 1
+		for deb in *.deb; do
+			dpkg-deb -f "$deb" &&
+			printf 'Filename: ./%s\nSize: %s\nSHA256: %s\n\n' "$deb" \
+				"$(stat -c %s "$deb")" "$(sha256sum "$deb" | cut -d' ' -f1)" || exit 1
+		done >Packages
+	) || return 1
+	rm -rf "$1"/etc/apt/sources.list "$1"/etc/apt/sources.list.d/* "$1"/var/lib/apt/lists/*
+	echo 'deb [trusted=yes] file:/repo ./' >"$1/etc/apt/sources.list"
+	chroot "$1" apt-get -q update
+}
+
+# base_modules ROOT DIR: of virtio alone: with them the first file system can be mounted.
+base_modules()
+{
+	local dep name
+
+	mkdir "$2/modules"
+	dep=$(echo "$1"/lib/modules/*/modules.dep)
+	for name in virtio_blk virtio_pci virtio_console; do
+		sed -n "s|\(.*/$name\.ko\): *|\1 |p" "$dep" | tr ' ' '\n' | tac
+	done | awk 'NF && !seen[$0]++' | while read -r name; do
+		cp "${dep%/*}/$name" "$2/modules/"
+		echo "${name##*/}" >>"$2/modules/order"
+	done
+}
+
+base_make()
+{
+	local made=$1 kind=$2 sources include hooks=()
+
+	. tests/lib/images.sh
+	mapfile -t sources < <(image_debian_sources)
+	include=$(base_packages "$kind" | grep -vx linux-image-cloud-amd64 | paste -sd,)
+	[ "$kind" != fresh ] || hooks=(--skip=cleanup/apt/lists
+		--customize-hook="$PWD/tests/vm/base.sh hook_repo \"\$1\"")
+	mmdebstrap --mode=root --variant=apt --format=directory --include="$include" --skip=check/empty \
+		--aptopt='Acquire::Retries "3"' \
+		--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
+		--dpkgopt='path-exclude=/usr/share/locale/*' \
+		--customize-hook="$PWD/tests/vm/base.sh hook_kernel \"\$1\"" \
+		--customize-hook="$PWD/tests/vm/base.sh hook_files \"\$1\"" "${hooks[@]}" \
+		bookworm "$made/root" "${sources[@]}"
+	mv "$made"/root/boot/vmlinuz-* "$made/vmlinuz"
+	rm -rf "$made"/root/boot/*
+	base_modules "$made/root" "$made"
+	mke2fs -q -t ext4 -L root -d "$made/root" "$made/root.ext4" 8G
+	rm -rf --one-file-system "$made/root"
+}
+
+base_ensure()
+{
+	local kind=$1 dir made
+
+	dir=$cache/base-$kind-$({ base_packages "$kind"; cat tests/vm/base.sh; } | sha256sum | cut -c 1-12)
+	mkdir -p "$cache"
+	(
+		flock 9
+		[ ! -d "$dir" ] || exit 0
+		[ "$(id -u)" = 0 ] || die "only root can make the machine"
+		find "$cache" -mindepth 1 -maxdepth 1 -type d -name "base-$kind-*" -exec rm -rf {} +
+		made=$(mktemp -d "$cache/.making.XXXXXX")
+		chmod 755 "$made"
+		trap 'rm -rf --one-file-system "$made"' EXIT
+		echo "vm: making $dir" >&2
+		base_make "$made" "$kind" >"$cache/base-$kind.log" 2>&1 ||
+			{ tail -n 30 "$cache/base-$kind.log" >&2; die "can't make the machine"; }
+		mv "$made" "$dir"
+	) 9>"$cache/lock"
+	echo "$dir"
+}
+
+case ${1:-suite} in
+hook_*) "$@" ;;
+*) base_ensure "${1:-suite}" ;;
+esac

@@ -1,0 +1,79 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# The tests on Debian 12's own kernel and cgroup v2: run.sh [TEST...] boots the machine once for each of VM_INITS
+# and runs the tests there that are named as in tests/integration, or unit, or all; `reboot` boots it three times
+# more. Prints one line a test, the output of what failed, and ends with the sum. 1 when something failed or
+# when nothing ran.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+
+inits=${VM_INITS:-plain systemd}
+# Emulation is ten times as slow, and nobody knows what else the machine does.
+patience=${TEST_PATIENCE:-10}
+limit=${VM_LIMIT:-1500}
+passed=0
+failed=0
+skipped=0
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# files TEST...: as tests/run.sh takes them.
+files()
+{
+	local name
+
+	for name; do
+		case $name in
+		all) printf '%s\n' tests/integration/*.bats ;;
+		unit) echo unit ;;
+		reboot) ;;
+		*)
+			[ -e "tests/integration/$name.bats" ] ||
+				{ echo "vm: there is no test \"$name\"" >&2; return 1; }
+			echo "tests/integration/$name.bats"
+			;;
+		esac
+	done
+}
+
+# results LABEL CMD...: of what CMD prints as tests/run.sh does; a CMD that fails and tells of no failed test is one.
+results()
+{
+	local label=$1 line before=$failed rest
+
+	shift
+	while IFS= read -r line; do
+		rest=$(sed -E 's/^[a-zA-Z]+ +//' <<<"$line")
+		case $line in
+		'ok '*' fixture image '*|*' passed, '*' failed, '*' skipped') continue ;;
+		'ok '*) passed=$((passed + 1)) ;;
+		'skip '*) skipped=$((skipped + 1)) ;;
+		'FAIL '*) failed=$((failed + 1)) ;;
+		*) printf '%s\n' "$line"; continue ;;
+		esac
+		printf '%-7s %s %s\n' "${line%% *}" "$label" "$rest"
+	done < <("$@" 2>&1)
+	wait $! || [ "$failed" != "$before" ] || {
+		failed=$((failed + 1))
+		printf '%-7s %s the tests ended too early\n' FAIL "$label"
+	}
+}
+
+main()
+{
+	local init tests
+
+	[ $# -gt 0 ] || set -- all reboot
+	tests=$(files "$@") && tests/vm/tree.sh "$work/tree" || exit 1
+	printf 'export TEST_PATIENCE=%q BATS_LIMIT=%q UNIT_LIMIT=1200\nexec tests/run.sh %s\n' "$patience" "$limit" \
+		"${tests//$'\n'/ }" >"$work/run"
+	[ -z "$tests" ] || for init in $inits; do
+		results "vm-$init" tests/vm/boot.sh --init "$init" --tree "$work/tree" --limit "$limit" "$work/run"
+	done
+	[[ " $* " != *" reboot "* ]] || results vm-reboot tests/vm/reboot.sh "$work/tree"
+	echo "$passed passed, $failed failed, $skipped skipped"
+	[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
+}
+
+main "$@"
