@@ -9,9 +9,9 @@
 #	uptime_s			seconds, by the same clock
 #
 # SECONDS is what an idle machine needs; a busy one gets WAIT_SCALE times as long, which costs nothing where the wait is
-# not in vain. The clock is the one that counts from the machine's start: nobody sets it.
+# not in vain; where a machine is emulated TEST_PATIENCE says how much slower it is. The clock is the one that counts from the machine's start: nobody sets it.
 
-WAIT_SCALE=${WAIT_SCALE:-6}
+WAIT_SCALE=${WAIT_SCALE:-$((5 + ${TEST_PATIENCE:-1}))}
 
 wait_end()
 {
