@@ -167,25 +167,35 @@ static int choose_block(struct options *o, int state, struct err *e)
 	return r < 0 ? err_errno(e, r, "%s/uid-base", o->state_dir) : take_fd(&fd);
 }
 
-static int listen_socket(const struct options *o, gid_t group, struct err *e)
+static int bind_socket(const struct sockaddr_un *sa, struct err *e)
 {
 	_cleanup_fd_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	const struct group *gr = group == NO_GROUP ? getgrnam("bulkhead") : NULL;
-	struct sockaddr_un sa = {.sun_family = AF_UNIX};
 
 	if (fd < 0)
 		return err_errno(e, errno, "socket");
+	unlink(sa->sun_path);
+	if (bind(fd, (const struct sockaddr *)sa, sizeof(*sa)) < 0 || chmod(sa->sun_path, 0600) < 0)
+		return err_errno(e, errno, "%s", sa->sun_path);
+	return take_fd(&fd);
+}
+
+/* Who may use one that was handed in is its unit's to say, unless we are told. */
+static int listen_socket(const struct options *o, const struct dirs *d, struct err *e)
+{
+	const struct group *gr =
+		d->group == NO_GROUP && d->handed < 0 ? getgrnam("bulkhead") : NULL;
+	gid_t group = gr ? gr->gr_gid : d->group;
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	_cleanup_fd_ int fd = -1;
+
 	if ((size_t)snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/ctl.sock", o->run_dir) >=
 		sizeof(sa.sun_path))
 		return err_set(e, ENAMETOOLONG, "--run-dir %s: too long for a socket", o->run_dir);
-	if (gr)
-		group = gr->gr_gid;
-	unlink(sa.sun_path);
-	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0)
-		return err_errno(e, errno, "%s", sa.sun_path);
-	if (chmod(sa.sun_path, 0600) < 0 ||
-		(group != NO_GROUP &&
-			(chown(sa.sun_path, 0, group) < 0 || chmod(sa.sun_path, 0660) < 0)) ||
+	fd = d->handed >= 0 ? fcntl(d->handed, F_DUPFD_CLOEXEC, 0) : bind_socket(&sa, e);
+	if (fd < 0)
+		return fd;
+	if ((group != NO_GROUP &&
+		    (chown(sa.sun_path, 0, group) < 0 || chmod(sa.sun_path, 0660) < 0)) ||
 		listen(fd, 128) < 0)
 		return err_errno(e, errno, "%s", sa.sun_path);
 	return take_fd(&fd);
@@ -247,7 +257,7 @@ static int open_all(struct options *o, struct dirs *d, struct err *e)
 	d->block = choose_block(o, d->images, e);
 	if (d->block < 0)
 		return d->block;
-	d->listen = listen_socket(o, d->group, e);
+	d->listen = listen_socket(o, d, e);
 	return d->listen < 0 ? d->listen : 0;
 }
 
@@ -262,13 +272,14 @@ int dirs_open(struct options *o, struct dirs *ret, struct err *e)
 	return r;
 }
 
-void dirs_close(const struct options *o, struct dirs *d)
+static void remove_made(const struct options *o, const struct dirs *d)
 {
-	static const char *const files[] = {"ctl.sock", "lock"};
+	static const char *const files[] = {"lock", "ctl.sock"};
+	const unsigned int n = d->handed < 0 ? ARRAY_LEN(files) : 1;
 	char path[PATH_MAX];
 
 	/* Without the lock these belong to another engine. */
-	for (unsigned int i = 0; i < ARRAY_LEN(files) && d->lock >= 0; i++)
+	for (unsigned int i = 0; i < n && d->lock >= 0; i++)
 		if (snprintf(path, sizeof(path), "%s/%s", o->run_dir, files[i]) < (int)sizeof(path))
 			unlink(path);
 	if (d->lock >= 0 &&
@@ -280,6 +291,12 @@ void dirs_close(const struct options *o, struct dirs *d)
 		unlink(path);
 		rmdir(BLOCK_LOCKS);
 	}
+}
+
+void dirs_close(const struct options *o, struct dirs *d)
+{
+	if (!d->left)
+		remove_made(o, d);
 	fd_close(&d->listen);
 	fd_close(&d->state);
 	fd_close(&d->images);

@@ -19,19 +19,15 @@
 #include "base/fd.h"
 #include "idmap.h"
 #include "launcher_impl.h"
+#include "service.h"
 #include "successor.h"
 
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 5000
-#define END_MS	       3000  /* that helpers get to end by themselves */
-#define FORGET_MS      5000  /* the same, for one that the supervisor has hung up on */
-#define STOP_MS	       20000 /* that the supervisor gets on top of what workloads get */
-#define SEND_SECONDS   5     /* for a supervisor that does not read */
-#define WORKERS_MAX    16    /* of a kind, those included that are ending */
-#define LAST_TRIES     5     /* to end well, by supervisors that are killed meanwhile */
+#define FORGET_MS      5000 /* the same, for one that the supervisor has hung up on */
+#define SEND_SECONDS   5    /* for a supervisor that does not read */
+#define WORKERS_MAX    16   /* of a kind, those included that are ending */
 #define HEIRS_MS       20
-#define REAP_MS	       20
-#define REAP_TRIES     250
 
 struct child *child_find(struct launcher *l, uint32_t role, uint32_t slot, pid_t pid)
 {
@@ -145,7 +141,7 @@ static bool may_spawn(const struct launch_frame *f)
 }
 
 /* What the supervisor says is numbers, but it may be anybody's by now. */
-static void distrust(struct launcher *l, const char *why)
+void launcher_distrust(struct launcher *l, const char *why)
 {
 	struct child *c = child_find(l, SUPERVISOR, 0, 0);
 
@@ -160,7 +156,7 @@ static void distrust(struct launcher *l, const char *why)
 void launcher_tell(struct launcher *l, const struct launch_frame *f, int with_fd)
 {
 	if (l->words && launch_send(l->channel, f, with_fd) == -EAGAIN)
-		distrust(l, "it does not read what it is told");
+		launcher_distrust(l, "it does not read what it is told");
 }
 
 /* One shim a slot: two containers under one uid could reach each other. Of a helper that does not
@@ -245,6 +241,12 @@ static void on_kill(struct launcher *l, const struct launch_frame *f)
 		shims_kill(l, f->slot);
 }
 
+static void on_settled(struct launcher *l)
+{
+	l->settled = true;
+	service_tell("READY=1\nSTATUS=serving on %.128s/ctl.sock", l->o->run_dir);
+}
+
 static void on_word(void *arg, int what)
 {
 	struct launcher *l = arg;
@@ -257,7 +259,8 @@ static void on_word(void *arg, int what)
 	if (r == -EAGAIN)
 		return;
 	if (r < 0)
-		distrust(l, r == -EBADMSG ? "it says what is no word" : NULL); /* or dying */
+		launcher_distrust(
+			l, r == -EBADMSG ? "it says what is no word" : NULL); /* or dying */
 	else if (f.op == LAUNCH_SPAWN)
 		on_spawn(l, &f);
 	else if (f.op == LAUNCH_IDMAP)
@@ -267,9 +270,9 @@ static void on_word(void *arg, int what)
 	else if (f.op == LAUNCH_KILL)
 		on_kill(l, &f);
 	else if (f.op == LAUNCH_SETTLED)
-		l->settled = true;
+		on_settled(l);
 	else
-		distrust(l, "it says an unknown word");
+		launcher_distrust(l, "it says an unknown word");
 }
 
 static void hand_over(struct launcher *l)
@@ -319,46 +322,20 @@ static void start_supervisor(void *arg)
 	hand_over(l);
 }
 
-static void on_end_timeout(void *arg)
-{
-	struct launcher *l = arg;
-
-	for (struct child *c = l->children; c; c = c->next)
-		if (c->role != SHIM)
-			kill(c->pid, SIGKILL);
-	if (l->code == 0)
-		shims_kill(l, 0);
-	loop_stop(l->loop, l->code);
-}
-
-/* All helpers end when their channels close. */
-static void end_all(struct launcher *l)
-{
-	watch_free(l->words);
-	l->words = NULL;
-	fd_close(&l->channel);
-	for (struct child *c = l->children; c; c = c->next)
-		fd_close(&c->spare);
-	if (!l->children)
-		loop_stop(l->loop, l->code);
-	else if (!l->killer)
-		l->killer = loop_timer(l->loop, END_MS, on_end_timeout, l);
-}
-
 static void supervisor_gone(struct launcher *l, int status)
 {
 	watch_free(l->words);
 	l->words = NULL;
-	/* One that was killed has taken nothing down: the next one does. */
-	if (l->ending && (WIFEXITED(status) || l->last_tries++ >= LAST_TRIES)) {
-		end_all(l);
+	/* One that was killed has taken nothing down: the next one does, if it is to be done. */
+	if (l->ending && (l->leaving || WIFEXITED(status) || l->last_tries++ >= LAST_TRIES)) {
+		launcher_end(l);
 		return;
 	}
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 2) {
 		log_error("the supervisor can't run; ending");
 		l->ending = true;
 		l->code = 1;
-		end_all(l);
+		launcher_end(l);
 		return;
 	}
 	log_warn(
@@ -418,46 +395,16 @@ static void on_child(void *arg)
 		else
 			orphan_gone(l, pid, status);
 	}
-	if (l->ending && !l->words && !l->children)
+	if (l->ending && !l->words && !l->again && launcher_all_ended(l))
 		loop_stop(l->loop, l->code);
 }
 
-static void on_stop_timeout(void *arg)
+static void on_watchdog(void *arg)
 {
 	struct launcher *l = arg;
 
-	l->last_tries = LAST_TRIES;
-	if (child_find(l, SUPERVISOR, 0, 0))
-		distrust(l, "it does not end");
-	else
-		end_all(l);
-}
-
-static void on_stop(void *arg)
-{
-	struct launcher *l = arg;
-	struct child *c = child_find(l, SUPERVISOR, 0, 0);
-
-	if (!l->ending)
-		l->stop_timer = loop_timer(
-			l->loop, l->o->shutdown_timeout * 1000ULL + STOP_MS, on_stop_timeout, l);
-	l->ending = true;
-	if (c) /* else the next one is told when it starts */
-		kill(c->pid, SIGTERM);
-}
-
-/* What can't be killed is left to init. */
-static void reap_all(void)
-{
-	const struct timespec pause = {.tv_nsec = REAP_MS * 1000000L};
-	pid_t pid = 0;
-
-	for (unsigned int i = 0; i < REAP_TRIES && pid >= 0; i++) {
-		while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
-			;
-		if (pid == 0)
-			nanosleep(&pause, NULL);
-	}
+	service_tell("WATCHDOG=1");
+	timer_again(l->watchdog, service_watchdog_ms());
 }
 
 int launcher_run(struct options *o, struct dirs *d)
@@ -476,15 +423,19 @@ int launcher_run(struct options *o, struct dirs *d)
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	shims_take_over(&l);
 	if (loop_signal(l.loop, SIGCHLD, on_child, &l, &e) < 0 ||
-		loop_signal(l.loop, SIGTERM, on_stop, &l, &e) < 0 ||
-		loop_signal(l.loop, SIGINT, on_stop, &l, &e) < 0) {
+		loop_signal(l.loop, SIGTERM, launcher_on_stop, &l, &e) < 0 ||
+		loop_signal(l.loop, SIGINT, launcher_on_stop, &l, &e) < 0 ||
+		loop_signal(l.loop, SIGUSR1, launcher_on_leave, &l, &e) < 0) {
 		log_error("%s", e.text);
 		return 1;
 	}
+	if (service_watchdog_ms())
+		l.watchdog = loop_timer(l.loop, service_watchdog_ms(), on_watchdog, &l);
 	start_supervisor(&l);
 	r = loop_run(l.loop);
+	d->left = l.leaving;
 	/* After a failure containers go on without us. */
-	if (r == 0)
-		reap_all();
+	if (r == 0 && !l.leaving)
+		launcher_reap();
 	return r;
 }

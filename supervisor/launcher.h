@@ -8,5 +8,7 @@
 
 #include "dirs.h"
 
-/* Runs until SIGTERM or SIGINT has been carried out; returns the exit code. */
+/* Runs until a signal has been carried out; returns the exit code. SIGTERM and SIGINT stop the
+ * workloads and take down what was made on the host; SIGUSR1 leaves both to the engine that is
+ * started next, and d->left says so. */
 int launcher_run(struct options *o, struct dirs *d);

@@ -29,12 +29,13 @@ struct launcher {
 	struct programs programs;
 	struct child *children;
 	struct heir *heirs; /* places of dead shims that somebody may be taking */
-	struct watch *words, *again, *stop_timer, *killer;
+	struct watch *words, *again, *stop_timer, *killer, *watchdog;
 	int channel; /* to the supervisor process */
 	uint64_t backoff_ms;
 	bool orphans; /* a shim has died before its workload, once */
 	bool settled; /* a supervisor has started what starts with the engine */
 	bool ending;
+	bool leaving;		 /* ending, and containers go on without us */
 	unsigned int last_tries; /* of supervisors that were to end and were killed */
 	int code;		 /* to exit with */
 };
@@ -46,6 +47,21 @@ void child_drop(struct launcher *l, struct child *gone);
 void child_gone(struct launcher *l, struct child *c, int status, bool stranger);
 /* To the supervisor, if there is one. */
 void launcher_tell(struct launcher *l, const struct launch_frame *f, int with_fd);
+
+#define LAST_TRIES 5 /* to end well, by supervisors that are killed meanwhile */
+
+/* The supervisor process is killed, which starts another one; why: NULL when that needs no words.
+ */
+void launcher_distrust(struct launcher *l, const char *why);
+
+/* launcher_end.c */
+/* Once the supervisor process is gone: the loop is stopped when all others are, too. */
+void launcher_end(struct launcher *l);
+bool launcher_all_ended(const struct launcher *l);
+void launcher_on_stop(void *arg);
+void launcher_on_leave(void *arg);
+/* Waits for orphans that are just ending. */
+void launcher_reap(void);
 
 /* launcher_shims.c */
 /* Shims of an engine that has died are ours from now on; what else runs under our uids is killed.

@@ -14,6 +14,7 @@
 #include "host.h"
 #include "launcher.h"
 #include "profile.h"
+#include "service.h"
 
 static int serve(const struct options *o)
 {
@@ -61,6 +62,14 @@ static int configure(struct options *o, struct dirs *d, struct err *e)
 	return d->policy < 0 ? d->policy : 0;
 }
 
+static int take_socket(const struct options *o, struct dirs *d, struct err *e)
+{
+	char path[PATH_MAX + sizeof("/ctl.sock")];
+
+	snprintf(path, sizeof(path), "%s/ctl.sock", o->run_dir);
+	return service_socket(path, &d->handed, e);
+}
+
 static int launch(struct options *o)
 {
 	struct err e = {0};
@@ -77,6 +86,10 @@ static int launch(struct options *o)
 		return 1;
 	}
 	umask(022);
+	if (take_socket(o, &d, &e) < 0) {
+		log_error("%s", e.text);
+		return 1;
+	}
 	keep_low_fds();
 	if (!o->uid)
 		priv_ids(&profile_supervisor, &o->uid, &o->gid);

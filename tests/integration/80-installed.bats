@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: MIT
+#
+# What a service manager sees of the engine, which here is one that `make install` has put somewhere else than it was
+# built: the socket that is handed in, what is told, and a restart that containers don't notice.
+
+bats_require_minimum_version 1.5.0
+
+. "$BATS_TEST_DIRNAME/../lib/engine.sh"
+
+setup_file()
+{
+	export ROOT=$BATS_FILE_TMPDIR/root PREFIX=/opt/b SOURCE=$BATS_TEST_DIRNAME/../..
+	make -s -C "$SOURCE" install DESTDIR="$ROOT" PREFIX="$PREFIX" || return 1
+	engine_prepare || return 1
+	TOLD=$ENGINE_DIR/told
+	export TOLD
+	"$BATS_TEST_DIRNAME/../lib/manager.py" "$BULKHEAD_SOCKET" "$TOLD" "$ROOT$PREFIX/bin/supervisor" \
+		--name "$ENGINE_NAME" --run-dir "$ENGINE_RUN" --state-dir "$ENGINE_STATE" \
+		</dev/null >>"$ENGINE_LOG" 2>&1 3>&- 4>&- 5>&- 6>&- &
+	MANAGER=$!
+	export MANAGER
+	wait_until 60 grep -q '^READY=1 ' "$TOLD" && engine_images busybox debian
+}
+
+# engine_stop looks at what is left; the manager is what goes last here.
+teardown_file()
+{
+	wait_until 60 manager_ends || return 1
+	ENGINE_PID=
+	rm -f "$BULKHEAD_SOCKET" "$TOLD.sock"
+	rmdir "$ENGINE_RUN" 2>/dev/null
+	engine_stop
+}
+
+manager_ends()
+{
+	kill -TERM "$MANAGER" 2>/dev/null
+	kill -CONT "$MANAGER" 2>/dev/null
+	engine_ended "$MANAGER"
+}
+
+# told WORD: how often it has been
+told()
+{
+	grep -c "^$1" "$TOLD" || true
+}
+
+@test "installed: the socket that was handed in is served, and all that runs is the installed one" {
+	[[ $(head -n 1 "$TOLD") == "READY=1 STATUS=serving on $ENGINE_RUN/ctl.sock" ]]
+	run ctl run --rm "$REGISTRY/busybox" echo hello
+	[ "${lines[-1]}" = hello ]
+	for pid in $(cat "/proc/$MANAGER"/task/*/children); do
+		[ "$(readlink "/proc/$pid/exe")" = "$ROOT$PREFIX/bin/supervisor" ]
+		for child in $(cat "/proc/$pid"/task/*/children); do
+			[[ $(readlink "/proc/$child/exe") =~ ^("$ROOT$PREFIX/"(bin|libexec/bulkhead)/|/memfd:shim) ]]
+		done
+	done
+}
+
+@test "the watchdog is told, and nothing is in the environment of those who have no business with it" {
+	wait_until 30 eval '[ "$(told WATCHDOG=1)" -ge 2 ]'
+	for pid in $(leaks_descendants "$(cat "/proc/$MANAGER"/task/*/children)" | tail -n +2); do
+		[ "$(tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null | grep -c '^LISTEN_\|^NOTIFY_\|^WATCHDOG_')" = 0 ]
+	done
+}
+
+@test "a restart by SIGUSR1: containers go on, a connection stays, whoever calls meanwhile is answered" {
+	talk=$BATS_TEST_DIRNAME/../lib/talk.py
+	ctl run -d --name going -p 7 "$REGISTRY/debian:12" python3 -c "$(cat "$talk")" echo 0.0.0.0 7
+	wait_until 60 eval '[ "$(ctl logs going)" = listening ]'
+	ctl run -d --name counting "$REGISTRY/busybox" sh -c 'while :; do echo x; sleep 0.1; done'
+	pid=$(ctl inspect --format '{{.State.Pid}}' going)
+	engine=$(cat "/proc/$MANAGER"/task/*/children)
+	port=$(ctl ps --filter name=going --format '{{.Ports}}' | sed -E 's/.*:([0-9]+)->.*/\1/')
+	exec 7<>"/dev/tcp/127.0.0.1/$port"
+	echo before >&7
+	read -r -t 60 answer <&7
+	[ "$answer" = before ]
+	ended=$(told ENDED=0) ready=$(told READY=1)
+	kill -HUP "$MANAGER"
+	wait_until 60 eval '[ "$(told ENDED=0)" -gt '"$ended"' ]'
+	# Not one of its own processes is left, and the socket is there all the time.
+	engine_gone $engine
+	run ctl ps --format '{{.Names}}'
+	[ "$status" = 0 ]
+	[ "$(sort <<<"$output" | xargs)" = "counting going" ]
+	wait_until 60 eval '[ "$(told READY=1)" -gt '"$ready"' ]'
+	[ "$(cat "/proc/$MANAGER"/task/*/children)" != "$engine" ]
+	[ "$(ctl inspect --format '{{.State.Pid}} {{.State.Running}}' going)" = "$pid true" ]
+	echo after >&7
+	read -r -t 60 answer <&7
+	exec 7>&-
+	[ "$answer" = after ]
+	before=$(ctl logs counting | wc -l)
+	wait_until 60 eval '[ "$(ctl logs counting | wc -l)" -gt '"$before"' ]'
+	# And it is this one's by all means.
+	ctl exec going true
+	ctl stop -t 0 going counting
+	ctl rm going counting
+}
+
+@test "a container that ends while there is no engine is told by the next one" {
+	ctl run -d --name brief "$REGISTRY/busybox" sleep 1000
+	pid=$(ctl inspect --format '{{.State.Pid}}' brief)
+	engine=$(cat "/proc/$MANAGER"/task/*/children)
+	kill -STOP "$MANAGER"
+	kill -USR1 "$engine"
+	wait_until 60 engine_ended "$engine"
+	kill -KILL "$pid"
+	wait_until 60 engine_ended "$pid"
+	kill -CONT "$MANAGER"
+	wait_until 60 eval '[ "$(CTL_TIMEOUT=50 ctl wait brief)" = 137 ]'
+	ctl rm brief
+}
+
+@test "SIGTERM: told, the workload is stopped, and the socket stays with who made it" {
+	ctl run -d --name last "$REGISTRY/busybox" sleep 1000
+	pid=$(ctl inspect --format '{{.State.Pid}}' last)
+	wait_until 60 manager_ends
+	engine_gone "$pid"
+	[ "$(told STOPPING=1)" -ge 3 ]
+	[[ $(tail -n 2 "$TOLD" | head -n 1) == "STOPPING=1 EXTEND_TIMEOUT_USEC="* ]]
+	[ "$(tail -n 1 "$TOLD")" = ENDED=0 ]
+	[ -S "$BULKHEAD_SOCKET" ]
+	[ "$(ls "$ENGINE_RUN")" = ctl.sock ]
+}
