@@ -57,6 +57,9 @@ binutils                  check                     readelf: which library each 
 iputils-ping              check                     reaches containers from outside
 libcap2-bin               check                     capsh: proofs about capabilities
 strace                    check                     shows what a daemon opens while it serves
+bash-completion           check                     completions, in the shells that they are for
+zsh                       check                     likewise
+fish                      check                     likewise
 golang-github-containers-common check              podman's table of system calls, to compare ours with
 qemu-system-x86           vm                        runs the machine with Debian's kernel and cgroup v2
 linux-image-cloud-amd64   guest                     that kernel, smallest of its kind; unpacked, not installed

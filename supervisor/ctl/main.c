@@ -12,6 +12,7 @@
 
 #include "base/util.h"
 #include "command.h"
+#include "complete.h"
 #include "suggest.h"
 
 #define SOCKET_DEFAULT "/run/bulkhead/ctl.sock"
@@ -140,6 +141,16 @@ static int run_command(struct ctl *c, const struct command *cmd, int argc, char 
 	return ctl_exit_code(&e, c->unreachable ? EXIT_ENGINE : cmd->usage_code);
 }
 
+static int complete_words(const struct ctl *c, const struct strv *words)
+{
+	const struct command *table[ARRAY_LEN(commands) + 1] = {0};
+	const struct complete_setup setup = {table, global_flags, c->socket};
+	const struct strv typed = {words->v + 1, words->n - 1};
+
+	memcpy(table, commands, sizeof(commands));
+	return complete(&setup, &typed);
+}
+
 static int run(struct ctl *c, int argc, char **argv)
 {
 	const struct flags_input in = {global_flags, argc - 1, argv + 1, true};
@@ -159,6 +170,11 @@ static int run(struct ctl *c, int argc, char **argv)
 		puts("ctl " BULKHEAD_VERSION);
 		return 0;
 	}
+	c->socket = o.socket ? o.socket : getenv("BULKHEAD_SOCKET");
+	if (!c->socket || !*c->socket)
+		c->socket = SOCKET_DEFAULT;
+	if (r == 0 && rest.n > 0 && strcmp(rest.v[0], COMPLETE_COMMAND) == 0)
+		return complete_words(c, &rest);
 	help = r == 0 && rest.n > 0 && strcmp(rest.v[0], "help") == 0;
 	if (r == 1 || rest.n == 0 || (help && rest.n == 1)) {
 		print_overview();
@@ -175,9 +191,6 @@ static int run(struct ctl *c, int argc, char **argv)
 		print_help(cmd);
 		return 0;
 	}
-	c->socket = o.socket ? o.socket : getenv("BULKHEAD_SOCKET");
-	if (!c->socket || !*c->socket)
-		c->socket = SOCKET_DEFAULT;
 	return run_command(c, cmd, (int)rest.n - words, argv + argc - ((int)rest.n - words));
 }
 

@@ -1,54 +1,33 @@
 # SPDX-License-Identifier: MIT
-# bash completion for ctl: commands and flags as --help lists them, containers and images as the engine does.
-
-_ctl_commands()
-{
-	ctl --help 2>/dev/null | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p'
-}
-
-_ctl_flags()
-{
-	ctl "$1" --help 2>/dev/null | sed -n 's/^  .*\(--[a-z0-9-]*\).*/\1/p'
-}
-
-_ctl_containers()
-{
-	ctl ps "$@" --format '{{.Names}}' 2>/dev/null
-}
-
-_ctl_images()
-{
-	ctl images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null
-}
-
-_ctl_words()
-{
-	case $1 in
-	run | create) _ctl_images ;;
-	pull | rmi) _ctl_images ;;
-	start | rm | logs | wait | restart) _ctl_containers -a ;;
-	stop | kill | exec | attach) _ctl_containers ;;
-	inspect) _ctl_containers -a; _ctl_images ;;
-	esac
-}
+# bash completion for ctl, which knows by itself what may stand where: `ctl __complete`.
 
 _ctl()
 {
-	local cur=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]}
+	local cur=${COMP_WORDS[COMP_CWORD]} words=("${COMP_WORDS[@]}") cword=$COMP_CWORD line out
 
-	# References hold colons, which end a word for readline.
+	# References and CONTAINER:PATH hold colons, NAME=VALUE an equals sign: both end a word for readline.
 	if declare -F _get_comp_words_by_ref >/dev/null; then
-		_get_comp_words_by_ref -n : cur
+		_get_comp_words_by_ref -n := cur words cword
 	fi
-	if [ "$COMP_CWORD" = 1 ]; then
-		mapfile -t COMPREPLY < <(compgen -W "$(_ctl_commands)" -- "$cur")
-	elif [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "$(_ctl_flags "$command")" -- "$cur")
-	else
-		mapfile -t COMPREPLY < <(compgen -W "$(_ctl_words "$command")" -- "$cur")
-	fi
+	COMPREPLY=()
+	out=$(command "${words[0]/#~/$HOME}" __complete "${words[@]:1:cword}" 2>/dev/null)
+	while IFS= read -r line; do
+		case $line in
+		'') ;;
+		:files)
+			[ ${#COMPREPLY[@]} != 0 ] || compopt -o filenames
+			mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -f -- "$cur")
+			;;
+		*)
+			line=${line%%$'\t'*}
+			COMPREPLY+=("$line")
+			[[ $line != *: ]] || compopt -o nospace
+			;;
+		esac
+	done <<<"$out"
 	if declare -F __ltrim_colon_completions >/dev/null; then
 		__ltrim_colon_completions "$cur"
 	fi
 }
-complete -o default -F _ctl ctl
+
+complete -F _ctl ctl
