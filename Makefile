@@ -210,7 +210,7 @@ $(HOSTILE): $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/hostile/escape*.c))
 
 # ---- the two commands, and their kin -------------------------------------------------------------
 
-.PHONY: unit fuzz fuzz-build hostile deps check check-vm check-vm-fresh demo chaos faults bench install clean
+.PHONY: unit fuzz fuzz-build hostile deps check check-vm check-vm-fresh demo chaos faults bench install uninstall clean
 unit: $(UNIT:%=$(B)/tests/unit/%)
 fuzz-build: $(FUZZ:%=$(B)/tests/fuzz/%) $(FUZZ_TOOLS:%=$(B)/tests/fuzz-tools/%)
 hostile: $(HOSTILE)
@@ -264,12 +264,62 @@ bench:
 	+$(MAKE) all $(B)/tests/bench/least
 	tests/bench/run.sh
 
+# ---- installing ----------------------------------------------------------------------------------
+
+# The program looks for its file in /etc, wherever it lies itself.
 PREFIX  ?= /usr/local
-install: all
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+ETC     := /etc/bulkhead
+
+# Pages are made of what the programs say of themselves.
+MAN := $(B)/man/ctl.1
+.PHONY: man
+man: $(MAN)
+$(MAN): supervisor/ctl/man/pages.sh $(wildcard supervisor/ctl/man/*.roff) $(B)/bin/ctl $(B)/bin/supervisor
+	rm -rf $(@D).new
+	$< $(B)/bin $(@D).new
+	rm -rf $(@D)
+	mv $(@D).new $(@D)
+
+.PHONY: $(B)/bulkhead.service # PREFIX may be another one each time
+$(B)/bulkhead.service: supervisor/dist/bulkhead.service.in
+	sed 's|@BINDIR@|$(PREFIX)/bin|' $< >$@
+
+# mode, what, where to
+define installed
+755 $(B)/bin/ctl                          $(PREFIX)/bin/ctl
+755 $(B)/bin/supervisor                   $(PREFIX)/bin/supervisor
+755 $(B)/bin/netd                         $(PREFIX)/libexec/bulkhead/netd
+755 $(B)/bin/imaged                       $(PREFIX)/libexec/bulkhead/imaged
+755 $(B)/bin/cgroupd                      $(PREFIX)/libexec/bulkhead/cgroupd
+755 $(B)/bin/shim                         $(PREFIX)/libexec/bulkhead/shim
+644 $(B)/bulkhead.service                 $(UNITDIR)/bulkhead.service
+644 supervisor/dist/bulkhead.socket       $(UNITDIR)/bulkhead.socket
+644 supervisor/dist/bulkhead-containers.service $(UNITDIR)/bulkhead-containers.service
+644 supervisor/dist/sysusers.conf         $(PREFIX)/lib/sysusers.d/bulkhead.conf
+644 supervisor/dist/tmpfiles.conf         $(PREFIX)/lib/tmpfiles.d/bulkhead.conf
+644 supervisor/ctl/completions/ctl.bash   $(PREFIX)/share/bash-completion/completions/ctl
+644 supervisor/ctl/completions/_ctl       $(PREFIX)/share/zsh/$(if $(filter /usr,$(PREFIX)),vendor-completions,site-functions)/_ctl
+644 supervisor/ctl/completions/ctl.fish   $(PREFIX)/share/fish/vendor_completions.d/ctl.fish
+endef
+export installed
+
+# What somebody has written into the configuration file stays, in both directions.
+CONF := $(DESTDIR)$(ETC)/bulkhead.conf
+install: all man $(B)/bulkhead.service
 	@test -z "$(VARIANT)" || { echo "the $(VARIANT) build is for tests: it can't be installed" >&2; exit 1; }
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/bulkhead
-	install -m 755 $(B)/bin/ctl $(B)/bin/supervisor $(DESTDIR)$(PREFIX)/bin
-	install -m 755 $(B)/bin/netd $(B)/bin/imaged $(B)/bin/cgroupd $(B)/bin/shim $(DESTDIR)$(PREFIX)/libexec/bulkhead
+	@echo "$$installed" | while read -r mode from to; do \
+		install -D -m "$$mode" "$$from" "$(DESTDIR)$$to" || exit 1; done
+	@for page in $(B)/man/*; do \
+		install -D -m 644 "$$page" "$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}" || exit 1; done
+	@test -e "$(CONF)" || install -D -m 644 supervisor/dist/bulkhead.conf "$(CONF)"
+
+uninstall: man
+	@echo "$$installed" | while read -r mode from to; do rm -f "$(DESTDIR)$$to"; done
+	@for page in $(B)/man/*; do rm -f "$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}"; done
+	@rmdir "$(DESTDIR)$(PREFIX)/libexec/bulkhead" 2>/dev/null || true
+	@! cmp -s supervisor/dist/bulkhead.conf "$(CONF)" || rm -f "$(CONF)"
+	@rmdir "$(DESTDIR)$(ETC)" 2>/dev/null || true
 
 -include $(shell find $(B)/obj $(B)/fuzz/obj -name '*.d' 2>/dev/null)
 

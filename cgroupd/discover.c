@@ -267,3 +267,19 @@ int discover_host(struct layout *ret, struct err *e)
 	}
 	return discover_parse(cgroups, mountinfo, controllers, ret, e);
 }
+
+int discover_below(struct layout *l, const char *parent, struct err *e)
+{
+	if (*parent != '/' || strstr(parent, ".."))
+		return err_set(e, EINVAL, "--parent takes an absolute path, not %.128s", parent);
+	parent += strspn(parent, "/");
+	for (unsigned int i = 0; i < l->n; i++) {
+		char *mount = l->h[i].mount;
+		size_t n = strlen(mount), room = sizeof(l->h[i].mount) - n;
+
+		if (l->h[i].version == 2 && *parent &&
+			(size_t)snprintf(mount + n, room, "/%s", parent) >= room)
+			return err_set(e, ENAMETOOLONG, "--parent: too long");
+	}
+	return 0;
+}

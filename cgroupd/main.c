@@ -20,12 +20,14 @@ static int confine(const struct daemon_args *a, const struct tree *t, struct err
 	return sandbox_enter(&cgroupd_profile, places, a->debug, e);
 }
 
-static int serve(const struct daemon_args *a, struct cgroupd *d, struct err *e)
+static int serve(const struct daemon_args *a, const char *parent, struct cgroupd *d, struct err *e)
 {
 	struct chan_setup setup = cgroupd_setup(d);
 	struct layout layout;
 	int r = discover_host(&layout, e);
 
+	if (r == 0)
+		r = discover_below(&layout, parent, e);
 	if (r == 0)
 		r = tree_open(&d->tree, &layout, a->name, e);
 	if (r == 0)
@@ -45,17 +47,24 @@ static int serve(const struct daemon_args *a, struct cgroupd *d, struct err *e)
 
 int main(int argc, char **argv)
 {
+	const char *parent = "/";
+	const struct daemon_option options[] = {
+		{.name = "parent",
+			.value = &parent,
+			.help = "cgroup v2 below which the engine's is made (/)"},
+		{0},
+	};
 	struct daemon_args args;
 	struct cgroupd d = {.loop = loop_new()};
 	struct err e = {0};
 	int r;
 
-	daemon_parse(argc, argv, &cgroupd_profile, NULL, &args);
+	daemon_parse(argc, argv, &cgroupd_profile, options, &args);
 	if (!d.loop)
 		return 1;
 	r = loop_stop_on_signals(d.loop, &e);
 	if (r == 0)
-		r = serve(&args, &d, &e);
+		r = serve(&args, parent, &d, &e);
 	if (r < 0)
 		log_error("%s", e.text);
 	chan_close(d.chan);

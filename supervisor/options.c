@@ -32,6 +32,8 @@ static const struct row {
 	{"log", TEXT, offsetof(struct options, log), "debug, info, warning or error (info)"},
 	{"certs-dir", TEXT, offsetof(struct options, certs_dir),
 		"HOST:PORT/*.crt for registries (/etc/bulkhead/certs.d)"},
+	{"cgroup-parent", TEXT, offsetof(struct options, cgroup_parent),
+		"cgroup v2 of a service manager's below which cgroups are made (/)"},
 	{"subnet", TEXT, offsetof(struct options, subnet4),
 		"IPv4 subnet of the default network (one that is free)"},
 	{"subnet6", TEXT, offsetof(struct options, subnet6),

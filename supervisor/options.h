@@ -21,6 +21,7 @@ struct options {
 	const char *certs_dir;
 	const char *config; /* file; NULL: /etc/bulkhead/NAME.conf if there is one */
 	const char *group;  /* who may use the engine; NULL: what the file says, else bulkhead */
+	const char *cgroup_parent;     /* of cgroup v2, where cgroups are made; NULL: its root */
 	const char *subnet4, *subnet6; /* of the default network; NULL: netd chooses */
 	const char *publish_ip;	       /* where ports are published unless -p says: 127.0.0.1 */
 	const char *image_gc;	       /* gc.h's marks; NULL: images stay */

@@ -151,6 +151,8 @@ int programs_exec(
 		break;
 	case CGROUPD:
 		fd = p->cgroupd;
+		if (o->cgroup_parent)
+			add(&c, "--parent", o->cgroup_parent);
 		break;
 	case IMAGED:
 		fd = p->imaged;

@@ -57,6 +57,7 @@ binutils                  check                     readelf: which library each 
 iputils-ping              check                     reaches containers from outside
 libcap2-bin               check                     capsh: proofs about capabilities
 strace                    check                     shows what a daemon opens while it serves
+man-db                    check                     man pages as a reader sees them, and what troff warns of
 bash-completion           check                     completions, in the shells that they are for
 zsh                       check                     likewise
 fish                      check                     likewise

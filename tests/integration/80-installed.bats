@@ -45,6 +45,94 @@ told()
 	grep -c "^$1" "$TOLD" || true
 }
 
+@test "install: modes whatever the umask, pages for all, and uninstall takes away what nobody has changed" {
+	root=$BATS_TEST_TMPDIR/root
+	(umask 077 && make -s -C "$SOURCE" install DESTDIR="$root" PREFIX=/usr)
+	[ "$(find "$root" -type d ! -perm 755)" = "" ]
+	[ "$(find "$root" -type f ! -path '*/bin/*' ! -path '*/libexec/*' ! -perm 644)" = "" ]
+	[ "$(find "$root/usr/bin" "$root/usr/libexec" -type f -perm 755 | wc -l)" = 6 ]
+	grep -qx 'ExecStart=/usr/bin/supervisor .*' "$root/usr/lib/systemd/system/bulkhead.service"
+	make -s -C "$SOURCE" uninstall DESTDIR="$root" PREFIX=/usr
+	[ "$(find "$root" -type f)" = "" ]
+	[ ! -e "$root/usr/libexec/bulkhead" ]
+	mkdir -p "$root/etc/bulkhead"
+	echo 'allow nobody publish' >"$root/etc/bulkhead/bulkhead.conf"
+	make -s -C "$SOURCE" install uninstall DESTDIR="$root" PREFIX=/usr
+	[ "$(cat "$root/etc/bulkhead/bulkhead.conf")" = 'allow nobody publish' ]
+}
+
+# page NAME SECTION: as a reader sees it, with a line a paragraph; nothing about it is to be warned of
+page()
+{
+	MANWIDTH=9999 LC_ALL=C.UTF-8 man --warnings -E UTF-8 -l "$ROOT$PREFIX/share/man/man$2/$1.$2" \
+		2>"$BATS_TEST_TMPDIR/warnings" | col -b
+	[ ! -s "$BATS_TEST_TMPDIR/warnings" ] || { cat "$BATS_TEST_TMPDIR/warnings"; return 1; }
+}
+
+# has PAGE: each flag of the help on standard input, and what it does, is in the page
+has()
+{
+	local line
+
+	while read -r line; do
+		# Flags stand in a line of their own, or what they do follows.
+		grep -qE -- "^ +${line//[^a-z0-9-]/.}( |\$)" <<<"$1" || { echo "not there: $line"; return 1; }
+	done < <(sed -nE 's/^ +((-[a-zA-Z0-9], )?--[a-z0-9-]+).*/\1/p')
+}
+
+@test "a page for each command, with each of its flags, and nothing in it that troff warns of" {
+	overview=$(page ctl 1)
+	ctl --help | has "$overview"
+	commands=0
+	while read -r command; do
+		name=ctl-${command// /-}
+		grep -qF "$name(1)" <<<"$overview"
+		text=$(page "$name" 1)
+		grep -qE "^ +$name - " <<<"$text"
+		# shellcheck disable=SC2086
+		ctl $command --help | has "$text"
+		commands=$((commands + 1))
+	done < <(ctl --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\( [a-z][a-z]*\)\{0,1\}\) .*/\1/p')
+	[ "$commands" = "$(find "$ROOT$PREFIX/share/man/man1" -name 'ctl-*' | wc -l)" ]
+	[ "$commands" -gt 20 ]
+	"$engine_bin/supervisor" --help | grep -v internal | has "$(page supervisor 8)"
+	page bulkhead.conf 5 >/dev/null
+}
+
+# complaint LINE: what the engine has to say of a configuration that is this line
+complaint()
+{
+	printf '%s\n' "$1" >"$BATS_TEST_TMPDIR/conf"
+	"$engine_bin/supervisor" --name "${ENGINE_NAME}c" --run-dir "$BATS_TEST_TMPDIR/run" \
+		--state-dir "$BATS_TEST_TMPDIR/state" --config "$BATS_TEST_TMPDIR/conf" 2>&1
+}
+
+# known LINE: the words of "there are A, B and C"
+known()
+{
+	complaint "$1" | sed -n 's/.*there are //p' | sed 's/ and /, /; s/, /\n/g'
+}
+
+@test "the configuration file that is installed: every key, quota and right, and each of its lines is good" {
+	conf=$ROOT/etc/bulkhead/bulkhead.conf
+	complaint "$(cat "$conf"; echo end)" | grep -q "conf:$(($(wc -l <"$conf") + 1)): unknown key \"end\""
+	# With its examples in force it is still the line behind the last one that is wrong.
+	complaint "$(sed 's/^#\([a-z]\)/\1/; s/alice/nobody/; s/staff/root/' "$conf"; echo end)" |
+		grep -q "conf:$(($(wc -l <"$conf") + 1)): unknown key \"end\""
+	[ "$(known 'no-such 1' | wc -l)" -ge 6 ]
+	for key in $(known 'no-such 1'); do
+		grep -qE "^#$key +" "$conf"
+		page bulkhead.conf 5 | grep -qE "^ +$key "
+	done
+	for what in $(known 'quota * no-such 1'); do
+		grep -qE "^#quota +\* +$what " "$conf"
+	done
+	for what in $(known 'allow nobody no-such'); do
+		grep -qE "^#allow +alice +$what " "$conf"
+	done
+	[ ! -e "$BATS_TEST_TMPDIR/state" ]
+}
+
 @test "installed: the socket that was handed in is served, and all that runs is the installed one" {
 	[[ $(head -n 1 "$TOLD") == "READY=1 STATUS=serving on $ENGINE_RUN/ctl.sock" ]]
 	run ctl run --rm "$REGISTRY/busybox" echo hello

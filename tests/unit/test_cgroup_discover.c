@@ -160,6 +160,29 @@ static void bad_texts(void **state)
 		assert_int_equal(parse("1:memory:/\n", mounts[i], NULL, &l), -EBADMSG);
 }
 
+/* A service manager's cgroup stands for v2's root, and for no other one. */
+static void below(void **state)
+{
+	struct layout l = {.n = 2,
+		.h = {{.version = 1, .mount = "/c/memory"}, {.version = 2, .mount = "/c/unified"}}};
+	struct err e = {0};
+	char deep[4096];
+
+	(void)state;
+	assert_int_equal(discover_below(&l, "/", &e), 0);
+	assert_string_equal(l.h[1].mount, "/c/unified");
+	assert_int_equal(discover_below(&l, "/a.slice/b.service", &e), 0);
+	assert_string_equal(l.h[0].mount, "/c/memory");
+	assert_string_equal(l.h[1].mount, "/c/unified/a.slice/b.service");
+	assert_int_equal(discover_below(&l, "a.slice", &e), -EINVAL);
+	assert_int_equal(discover_below(&l, "/a/../..", &e), -EINVAL);
+	assert_int_equal(discover_below(&l, "", &e), -EINVAL);
+	memset(deep, 'd', sizeof(deep) - 1);
+	deep[0] = '/';
+	deep[sizeof(deep) - 1] = '\0';
+	assert_int_equal(discover_below(&l, deep, &e), -ENAMETOOLONG);
+}
+
 /* Whatever this machine is, its own files are understood. */
 static void this_host(void **state)
 {
@@ -184,6 +207,7 @@ int main(void)
 		cmocka_unit_test(bound_but_not_mounted),
 		cmocka_unit_test(nothing_mounted),
 		cmocka_unit_test(bad_texts),
+		cmocka_unit_test(below),
 		cmocka_unit_test(this_host),
 	};
 
