@@ -210,7 +210,7 @@ $(HOSTILE): $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/hostile/escape*.c))
 
 # ---- the two commands, and their kin -------------------------------------------------------------
 
-.PHONY: unit fuzz fuzz-build hostile deps check check-vm check-vm-fresh demo chaos faults bench install uninstall clean
+.PHONY: unit fuzz fuzz-build hostile deps check check-vm check-vm-fresh demo chaos faults bench install uninstall deb clean
 unit: $(UNIT:%=$(B)/tests/unit/%)
 fuzz-build: $(FUZZ:%=$(B)/tests/fuzz/%) $(FUZZ_TOOLS:%=$(B)/tests/fuzz-tools/%)
 hostile: $(HOSTILE)
@@ -320,6 +320,14 @@ uninstall: man
 	@rmdir "$(DESTDIR)$(PREFIX)/libexec/bulkhead" 2>/dev/null || true
 	@! cmp -s supervisor/dist/bulkhead.conf "$(CONF)" || rm -f "$(CONF)"
 	@rmdir "$(DESTDIR)$(ETC)" 2>/dev/null || true
+
+# A Debian package, of the version that is built unless DEB_VERSION says otherwise.
+DEB         ?= $(CURDIR)/$(B)/deb
+DEB_VERSION ?= $(VERSION)
+deb:
+	tests/deps.sh build deb
+	+$(MAKE) all man
+	supervisor/dist/deb.sh "$(DEB_VERSION)" "$(DEB)"
 
 -include $(shell find $(B)/obj $(B)/fuzz/obj -name '*.d' 2>/dev/null)
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # Installs the Debian packages that are missing: deps.sh LIST..., LIST one of build, demo, check,
-# vm, guest, lint, bench. Does nothing, and needs no network, when all of them are there. No package
+# vm, guest, lint, bench, deb. Does nothing, and needs no network, when all of them are there. No package
 # gets to start a service: a policy-rc.d that refuses is in place while apt runs, and what was there
 # before comes back afterwards, also after a failure. deps.sh --print LIST... prints names instead.
 set -euo pipefail
@@ -53,7 +53,10 @@ e2fsprogs                 check,vm,bench            mkfs.ext4: small loop filesy
 xfsprogs                  check                     mkfs.xfs: a file system whose files can share blocks
 clang                     check,lint                fuzzers need libFuzzer
 libclang-rt-14-dev        check,lint                libFuzzer's and the sanitizers' runtime
-binutils                  check                     readelf: which library each program links
+dpkg-dev                  deb,check                 which packages hold the libraries that are linked
+systemd                   check                     systemd-analyze and -sysusers judge what is installed for them
+lintian                   check                     what Debian has to say of the package
+binutils                  deb,check                 readelf: which library each program links
 iputils-ping              check                     reaches containers from outside
 libcap2-bin               check                     capsh: proofs about capabilities
 strace                    check                     shows what a daemon opens while it serves
@@ -137,11 +140,11 @@ main()
 	local list todo print=
 
 	[ "${1:-}" != --print ] || { print=1; shift; }
-	[ $# -gt 0 ] || die "usage: deps.sh [--print] build|demo|check|vm|guest|lint|bench..."
+	[ $# -gt 0 ] || die "usage: deps.sh [--print] build|demo|check|vm|guest|lint|bench|deb..."
 	for list in "$@"; do
 		case $list in
-		build|demo|check|vm|guest|lint|bench) ;;
-		*) die "unknown list \"$list\"; there are build, demo, check, vm, guest, lint and bench" ;;
+		build|demo|check|vm|guest|lint|bench|deb) ;;
+		*) die "unknown list \"$list\"; there are build, demo, check, vm, guest, lint, bench and deb" ;;
 		esac
 	done
 	[ -z "$print" ] || { wanted "$@"; exit; }

@@ -133,6 +133,41 @@ known()
 	[ ! -e "$BATS_TEST_TMPDIR/state" ]
 }
 
+@test "systemd understands its units, and makes the users" {
+	units=$ROOT$PREFIX/lib/systemd/system
+	for unit in "$units"/bulkhead*; do
+		# But for the program, which lies below another root here.
+		SYSTEMD_UNIT_PATH=$units: systemd-analyze verify --man=no "${unit##*/}" >"$BATS_TEST_TMPDIR/said" 2>&1 || true
+		run grep -vE "Command $PREFIX/bin/supervisor is not executable: No such file" "$BATS_TEST_TMPDIR/said"
+		[ "$output" = "" ]
+	done
+	mkdir -p "$BATS_TEST_TMPDIR/r/etc"
+	mkdir -p "$BATS_TEST_TMPDIR/r/usr/lib/sysusers.d"
+	cp "$ROOT$PREFIX/lib/sysusers.d/bulkhead.conf" "$BATS_TEST_TMPDIR/r/usr/lib/sysusers.d/"
+	systemd-sysusers --root="$BATS_TEST_TMPDIR/r" bulkhead.conf
+	[ "$(cut -d : -f 1 "$BATS_TEST_TMPDIR/r/etc/passwd" | sort | xargs)" = "bulkhead bulkhead-img bulkhead-net" ]
+	grep -q '^bulkhead:' "$BATS_TEST_TMPDIR/r/etc/group"
+}
+
+@test "the Debian package: whose libraries it needs, what is in it, and what Debian has to say" {
+	out=$BATS_TEST_TMPDIR/deb
+	make -s -C "$SOURCE" deb DEB_VERSION=9.8.7 DEB="$out"
+	deb=$(echo "$out"/*.deb)
+	[ "${deb##*/}" = "bulkhead_9.8.7_$(dpkg --print-architecture).deb" ]
+	[ "$(dpkg-deb -f "$deb" Version)" = 9.8.7 ]
+	for library in libcurl4 libnftables1 libseccomp2; do
+		[[ $(dpkg-deb -f "$deb" Depends) == *"$library "* ]]
+	done
+	[ "$(dpkg-deb -c "$deb" | awk '$2 != "root/root"')" = "" ]
+	dpkg-deb -x "$deb" "$BATS_TEST_TMPDIR/x"
+	[ "$("$BATS_TEST_TMPDIR/x/usr/bin/ctl" --version)" = "$(ctl --version)" ]
+	[ "$(find "$BATS_TEST_TMPDIR/x/usr/share/man" -name '*.gz' | wc -l)" = "$(find "$ROOT$PREFIX/share/man" -type f | wc -l)" ]
+	lintian --allow-root --fail-on warning,error --tag-display-limit 0 "$deb"
+	run make -s -C "$SOURCE" deb DEB_VERSION='1 2' DEB="$out"
+	[ "$status" != 0 ]
+	[[ $output == *"is no version of a package"* ]]
+}
+
 @test "installed: the socket that was handed in is served, and all that runs is the installed one" {
 	[[ $(head -n 1 "$TOLD") == "READY=1 STATUS=serving on $ENGINE_RUN/ctl.sock" ]]
 	run ctl run --rm "$REGISTRY/busybox" echo hello
