@@ -281,9 +281,10 @@ $(MAN): supervisor/ctl/man/pages.sh $(wildcard supervisor/ctl/man/*.roff) $(B)/b
 	rm -rf $(@D)
 	mv $(@D).new $(@D)
 
-.PHONY: $(B)/bulkhead.service # PREFIX may be another one each time
-$(B)/bulkhead.service: supervisor/dist/bulkhead.service.in
-	sed 's|@BINDIR@|$(PREFIX)/bin|' $< >$@
+UNITS := $(B)/bulkhead.service $(B)/bulkhead-containers.service
+.PHONY: $(UNITS) # PREFIX may be another one each time
+$(UNITS): $(B)/%: supervisor/dist/%.in
+	sed 's|@BINDIR@|$(PREFIX)/bin|; s|@LIBEXECDIR@|$(PREFIX)/libexec/bulkhead|' $< >$@
 
 # mode, what, where to
 define installed
@@ -293,9 +294,10 @@ define installed
 755 $(B)/bin/imaged                       $(PREFIX)/libexec/bulkhead/imaged
 755 $(B)/bin/cgroupd                      $(PREFIX)/libexec/bulkhead/cgroupd
 755 $(B)/bin/shim                         $(PREFIX)/libexec/bulkhead/shim
+755 supervisor/dist/hold-cgroup           $(PREFIX)/libexec/bulkhead/hold-cgroup
 644 $(B)/bulkhead.service                 $(UNITDIR)/bulkhead.service
 644 supervisor/dist/bulkhead.socket       $(UNITDIR)/bulkhead.socket
-644 supervisor/dist/bulkhead-containers.service $(UNITDIR)/bulkhead-containers.service
+644 $(B)/bulkhead-containers.service      $(UNITDIR)/bulkhead-containers.service
 644 supervisor/dist/sysusers.conf         $(PREFIX)/lib/sysusers.d/bulkhead.conf
 644 supervisor/dist/tmpfiles.conf         $(PREFIX)/lib/tmpfiles.d/bulkhead.conf
 644 supervisor/ctl/completions/ctl.bash   $(PREFIX)/share/bash-completion/completions/ctl
@@ -306,7 +308,7 @@ export installed
 
 # What somebody has written into the configuration file stays, in both directions.
 CONF := $(DESTDIR)$(ETC)/bulkhead.conf
-install: all man $(B)/bulkhead.service
+install: all man $(UNITS)
 	@test -z "$(VARIANT)" || { echo "the $(VARIANT) build is for tests: it can't be installed" >&2; exit 1; }
 	@echo "$$installed" | while read -r mode from to; do \
 		install -D -m "$$mode" "$$from" "$(DESTDIR)$$to" || exit 1; done

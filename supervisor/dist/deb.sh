@@ -15,9 +15,15 @@ arch=$(dpkg --print-architecture)
 # The same files make the same package.
 export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date +%s)}
 
+# programs FLAGS...: of find
+programs()
+{
+	find "$root/usr/bin" "$root/usr/libexec" -type f ! -name hold-cgroup "$@"
+}
+
 strip_programs()
 {
-	find "$root/usr/bin" "$root/usr/libexec" -type f -exec \
+	programs -exec \
 		strip --strip-unneeded --remove-section=.comment --remove-section=.note {} +
 }
 
@@ -50,8 +56,8 @@ control()
 
 	install -d -m 755 "$root/DEBIAN"
 	size=$(du -sk --apparent-size --exclude=DEBIAN "$root" | cut -f 1)
-	mapfile -t programs < <(find "$root/usr/bin" "$root/usr/libexec" -type f ! -name shim)
-	depends=$(shlibs "${programs[@]}")
+	mapfile -t linked < <(programs ! -name shim)
+	depends=$(shlibs "${linked[@]}")
 	[ -n "$depends" ]
 	sed -e "s|@VERSION@|$version|; s|@ARCH@|$arch|; s|@SIZE@|$size|; s|@SHLIBS@|$depends|" \
 		$parts/control.in >"$root/DEBIAN/control"

@@ -19,7 +19,11 @@ setup_file()
 		</dev/null >>"$ENGINE_LOG" 2>&1 3>&- 4>&- 5>&- 6>&- &
 	MANAGER=$!
 	export MANAGER
-	wait_until 60 grep -q '^READY=1 ' "$TOLD" && engine_images busybox debian
+	if ! wait_until 60 grep -q '^READY=1 ' "$TOLD"; then
+		cat "$ENGINE_LOG"
+		return 1
+	fi
+	engine_images busybox debian
 }
 
 # engine_stop looks at what is left; the manager is what goes last here.
@@ -50,7 +54,7 @@ told()
 	(umask 077 && make -s -C "$SOURCE" install DESTDIR="$root" PREFIX=/usr)
 	[ "$(find "$root" -type d ! -perm 755)" = "" ]
 	[ "$(find "$root" -type f ! -path '*/bin/*' ! -path '*/libexec/*' ! -perm 644)" = "" ]
-	[ "$(find "$root/usr/bin" "$root/usr/libexec" -type f -perm 755 | wc -l)" = 6 ]
+	[ "$(find "$root/usr/bin" "$root/usr/libexec" -type f -perm 755 | wc -l)" = 7 ]
 	grep -qx 'ExecStart=/usr/bin/supervisor .*' "$root/usr/lib/systemd/system/bulkhead.service"
 	make -s -C "$SOURCE" uninstall DESTDIR="$root" PREFIX=/usr
 	[ "$(find "$root" -type f)" = "" ]
@@ -136,9 +140,9 @@ known()
 @test "systemd understands its units, and makes the users" {
 	units=$ROOT$PREFIX/lib/systemd/system
 	for unit in "$units"/bulkhead*; do
-		# But for the program, which lies below another root here.
+		# But for the programs, which lie below another root here.
 		SYSTEMD_UNIT_PATH=$units: systemd-analyze verify --man=no "${unit##*/}" >"$BATS_TEST_TMPDIR/said" 2>&1 || true
-		run grep -vE "Command $PREFIX/bin/supervisor is not executable: No such file" "$BATS_TEST_TMPDIR/said"
+		run grep -vE "Command $PREFIX/(bin/supervisor|libexec/bulkhead/hold-cgroup) is not executable: No such file" "$BATS_TEST_TMPDIR/said"
 		[ "$output" = "" ]
 	done
 	mkdir -p "$BATS_TEST_TMPDIR/r/etc"
