@@ -26,7 +26,7 @@ endif
 
 # ---- what each program is made of ---------------------------------------------------------------
 
-base_src    := err log fd keep thread dirents num priv priv_ids sandbox_paths violation
+base_src    := err log fd keep thread dirents num range priv priv_ids sandbox_paths violation
 proto_src   := $(base_src:%=base/%) bpf caps messages cursor arena codec encode frame text text_print
 loop_src    := base/loop base/sandbox base/sandbox_rows chan chan_queue chan_text daemon
 

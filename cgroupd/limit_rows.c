@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "convert.h"
 #include "limits.h"
 
 /* v1 shows "no limit" as the largest count of pages in bytes; with pages of up to 64 KiB that is at
@@ -79,7 +80,7 @@ static bool format_swap(const struct limits *l, char *text)
 	if (l->memory_swap < 0)
 		strcpy(text, "max");
 	else
-		put_u64(text, (uint64_t)l->memory_swap - l->memory);
+		put_u64(text, (uint64_t)convert_total_to_swap(l->memory_swap, l->memory));
 	return l->memory_swap != 0;
 }
 
@@ -93,8 +94,7 @@ static int parse_swap(const char *text, struct limits_owned *r)
 	}
 	if (num_parse_u64(text, 0, INT64_MAX, &v) < 0)
 		return -EBADMSG;
-	r->limits.memory_swap =
-		v > INT64_MAX - r->limits.memory ? -1 : (int64_t)(r->limits.memory + v);
+	r->limits.memory_swap = convert_swap_to_total((int64_t)v, r->limits.memory);
 	return 0;
 }
 
@@ -161,7 +161,7 @@ static int parse_shares(const char *text, struct limits_owned *r)
 
 static bool format_weight(const struct limits *l, char *text)
 {
-	put_u64(text, limits_shares_to_weight(l->cpu_shares));
+	put_u64(text, convert_shares_to_weight(l->cpu_shares));
 	return l->cpu_shares != 0;
 }
 
@@ -171,7 +171,7 @@ static int parse_weight(const char *text, struct limits_owned *r)
 
 	if (num_parse_u64(text, 1, 10000, &weight) < 0)
 		return -EBADMSG;
-	r->limits.cpu_shares = limits_weight_to_shares(weight);
+	r->limits.cpu_shares = convert_weight_to_shares(weight);
 	return 0;
 }
 

@@ -7,15 +7,12 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
-#define QUOTA_MIN   1000 /* us; min_cfs_quota_period in kernel/sched/core.c */
-#define PERIOD_MIN  1000
-#define PERIOD_MAX  1000000
-#define SHARES_MIN  2 /* v1 bends what lies outside silently: MIN_SHARES, MAX_SHARES */
-#define SHARES_MAX  262144
-#define WEIGHT_MAX  10000
+#include "base/range.h"
+#include "convert.h"
+
 #define SET_MEMBERS 8192 /* the largest CONFIG_NR_CPUS */
 
 struct set {
@@ -70,47 +67,6 @@ int limits_list_within(const char *list, const char *of)
 	return 1;
 }
 
-/* runc's and crun's conversion since 2025: it maps 2, 1024 and 262144 to 1, 100 and 10000, so that
- * the two defaults meet. The older linear one gave 1024 shares less than half of the default
- * weight. */
-uint64_t limits_shares_to_weight(uint64_t shares)
-{
-	double l = log2((double)shares), w;
-
-	if (shares <= SHARES_MIN)
-		return 1;
-	if (shares >= SHARES_MAX)
-		return WEIGHT_MAX;
-	w = ceil(pow(10, (l * l + 125 * l) / 612.0 - 7.0 / 34.0));
-	return w < WEIGHT_MAX ? (uint64_t)w : WEIGHT_MAX;
-}
-
-/* The least shares whose weight is at least this. */
-static uint64_t least_shares(uint64_t weight)
-{
-	uint64_t low = SHARES_MIN, high = SHARES_MAX + 1;
-
-	while (low < high) {
-		uint64_t mid = (low + high) / 2;
-
-		if (mid <= SHARES_MAX && limits_shares_to_weight(mid) < weight)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
-}
-
-uint64_t limits_weight_to_shares(uint64_t weight)
-{
-	uint64_t low = least_shares(weight);
-	uint64_t v = weight < WEIGHT_MAX ? least_shares(weight + 1) - 1 : SHARES_MAX;
-
-	while ((v & (v - 1)) >= low)
-		v &= v - 1;
-	return v;
-}
-
 static int check_controllers(const struct limits *l, uint32_t have, struct err *e)
 {
 	const struct {
@@ -131,11 +87,27 @@ static int check_controllers(const struct limits *l, uint32_t have, struct err *
 	return 0;
 }
 
+static int check_number(const char *what, const struct range *r, uint64_t v, struct err *e)
+{
+	char asked[64];
+
+	if (!v)
+		return 0;
+	snprintf(asked, sizeof(asked), "%s of %" PRIu64 "%s", what, v, r->unit);
+	return range_check(r, asked, v, e);
+}
+
 static int check_memory(const struct limits *l, struct err *e)
 {
-	if (l->memory && l->memory < LIMIT_MEMORY_MIN)
-		return err_set(e, EINVAL,
-			"memory limit of %" PRIu64 " bytes is below the least, 6m", l->memory);
+	const struct range size = range_pages(LIMIT_MEMORY_MIN), total = range_pages(0);
+	int r = check_number("memory limit", &size, l->memory, e);
+
+	if (r == 0)
+		r = check_number("memory reservation", &size, l->memory_reservation, e);
+	if (r == 0 && l->memory_swap > 0)
+		r = check_number("memory-swap", &total, (uint64_t)l->memory_swap, e);
+	if (r < 0)
+		return r;
 	if (l->memory_reservation > l->memory && l->memory)
 		return err_set(e, EINVAL, "memory reservation is above the memory limit");
 	if (l->memory_swap < -1)
@@ -148,19 +120,32 @@ static int check_memory(const struct limits *l, struct err *e)
 	return 0;
 }
 
-static int check_cpu(const struct limits *l, struct err *e)
+/* 0 is "not asked for" in each. */
+static int check_numbers(const struct limits *l, struct err *e)
 {
-	if (l->cpu_quota < -1 || (l->cpu_quota > 0 && l->cpu_quota < QUOTA_MIN))
-		return err_set(e, EINVAL,
-			"cpu quota of %" PRId64 " us is below the kernel's least, %d us",
-			l->cpu_quota, QUOTA_MIN);
-	if (l->cpu_period && (l->cpu_period < PERIOD_MIN || l->cpu_period > PERIOD_MAX))
-		return err_set(e, EINVAL,
-			"cpu period of %" PRIu64 " us is not between %d and %d us", l->cpu_period,
-			PERIOD_MIN, PERIOD_MAX);
-	if (l->cpu_shares && (l->cpu_shares < SHARES_MIN || l->cpu_shares > SHARES_MAX))
-		return err_set(e, EINVAL, "cpu shares of %" PRIu64 " are not between %d and %d",
-			l->cpu_shares, SHARES_MIN, SHARES_MAX);
+	const struct convert_row *shares = convert_row(CONVERT_SHARES);
+	const struct {
+		const char *what;
+		struct range range;
+		uint64_t v;
+	} rows[] = {
+		/* min_cfs_quota_period, max_cfs_quota_period and max_cfs_runtime (BW_SHIFT is 20)
+		 * in kernel/sched/core.c */
+		{"cpu quota", {" us", 1000, (1ULL << 44) - 1, 1},
+			l->cpu_quota > 0 ? (uint64_t)l->cpu_quota : 0},
+		{"cpu period", {" us", 1000, 1000000, 1}, l->cpu_period},
+		{shares->name, {"", shares->v1_min, shares->v1_max, 1}, l->cpu_shares},
+		/* PIDS_MAX in kernel/cgroup/pids.c */
+		{"pids limit", {"", 1, 4194304, 1}, l->pids > 0 ? (uint64_t)l->pids : 0},
+	};
+
+	for (unsigned int i = 0; i < ARRAY_LEN(rows); i++)
+		if (check_number(rows[i].what, &rows[i].range, rows[i].v, e) < 0)
+			return -EINVAL;
+	if (l->cpu_quota < -1)
+		return err_set(e, EINVAL, "cpu quota is neither a time nor -1");
+	if (l->pids < -1)
+		return err_set(e, EINVAL, "pids limit is neither a number nor -1");
 	return 0;
 }
 
@@ -201,13 +186,11 @@ int limits_complete(
 	if (r == 0)
 		r = check_memory(&l, e);
 	if (r == 0)
-		r = check_cpu(&l, e);
+		r = check_numbers(&l, e);
 	if (r == 0)
 		r = check_sets(&l, e);
 	if (r == 0)
 		r = complete_swap(&l, h, e);
-	if (r == 0 && l.pids < -1)
-		r = err_set(e, EINVAL, "pids limit is neither a number nor -1");
 	if (r < 0)
 		return r;
 	if (l.pids == 0 && h->controllers & 1U << CTL_PIDS)
@@ -225,8 +208,8 @@ void limits_tidy(struct limits_owned *r, const struct limits *asked, const struc
 	if (!l->cpu_quota && l->cpu_period == LIMIT_PERIOD_DEFAULT && !(asked && asked->cpu_period))
 		l->cpu_period = 0;
 	if (asked && asked->cpu_shares && l->cpu_shares &&
-		limits_shares_to_weight(asked->cpu_shares) ==
-			limits_shares_to_weight(l->cpu_shares))
+		convert_shares_to_weight(asked->cpu_shares) ==
+			convert_shares_to_weight(l->cpu_shares))
 		l->cpu_shares = asked->cpu_shares; /* v2 keeps a coarser scale */
 	else if (l->cpu_shares == LIMIT_SHARES_DEFAULT)
 		l->cpu_shares = 0;

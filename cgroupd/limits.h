@@ -57,11 +57,6 @@ int limits_complete(
  * NULL. */
 void limits_tidy(struct limits_owned *r, const struct limits *asked, const struct limit_host *h);
 
-/* v1's shares 2..262144 as v2's weight 1..10000, and back: of the shares that give this weight the
- * roundest in binary, for people ask for 512 rather than 511. */
-uint64_t limits_shares_to_weight(uint64_t shares);
-uint64_t limits_weight_to_shares(uint64_t weight);
-
 /* Lists like "0-2,5". -EINVAL when one isn't such a list; 1 when every member of `list` is in `of`,
  * else 0. */
 int limits_list_within(const char *list, const char *of);

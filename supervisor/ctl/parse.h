@@ -66,6 +66,7 @@ int check_ulimit(const char *s, struct err *e);
 struct limit_words {
 	const char *memory, *memory_swap, *memory_reservation, *cpus, *cpu_shares, *cpu_period;
 	const char *cpu_quota, *cpuset_cpus, *cpuset_mems, *pids;
+	unsigned int host_cpus; /* 0: not known */
 };
 /* Checks how they go together and fills *ret; *ret_any: something is limited at all. */
 int parse_limits(const struct limit_words *w, struct limits *ret, bool *ret_any, struct err *e);

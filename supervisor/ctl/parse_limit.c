@@ -11,14 +11,18 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "base/range.h"
 #include "base/util.h"
 
-#define MEMORY_MIN     (6U << 20) /* docker's: less can't hold a process */
-#define CPU_PERIOD_MIN 1000U	  /* microseconds: the kernel's, kernel/sched/core.c */
-#define CPU_PERIOD_MAX 1000000U
-#define CPU_PERIOD     100000U /* of --cpus: the kernel's default */
-#define CPU_QUOTA_MIN  1000
-#define CPU_STEP       10000U /* 0.01 in millionths */
+#define MEMORY_MIN (6U << 20) /* docker's: less can't hold a process */
+#define CPU_PERIOD 100000U    /* of --cpus: the kernel's default */
+#define CPU_STEP   10000U     /* 0.01 in millionths */
+
+/* What the kernel holds; cgroupd, which has more to say of each, checks again. */
+static const struct range cpu_period = {" microseconds", 1000, 1000000, 1};
+static const struct range cpu_quota = {" microseconds", 1000, (1ULL << 44) - 1, 1};
+static const struct range cpu_shares = {"", 2, 262144, 1};
+static const struct range pids = {"", 0, 4194304, 1};
 
 int parse_i64(const char *s, int64_t min, int64_t max, int64_t *ret)
 {
@@ -61,23 +65,28 @@ static int parse_bytes(const char *s, uint64_t min, uint64_t *ret, struct err *e
 	if (r < 0)
 		return err_set(e, EINVAL, "\"%.32s\" is no size: a number with b, k, m or g", s);
 	if (*ret < min)
-		return err_set(e, EINVAL, "\"%.32s\" is less than the least possible, %s", s,
-			min == MEMORY_MIN ? "6m" : "1");
+		return err_set(e, EINVAL, "\"%.32s\" is less than the least possible, 1", s);
 	return 0;
+}
+
+static int check_pages(const char *s, uint64_t min, struct err *e)
+{
+	const struct range r = range_pages(min);
+	char asked[64];
+	uint64_t v;
+
+	snprintf(asked, sizeof(asked), "\"%.32s\"", s);
+	return parse_bytes(s, 0, &v, e) < 0 ? -EINVAL : range_check(&r, asked, v, e);
 }
 
 int check_memory(const char *s, struct err *e)
 {
-	uint64_t v;
-
-	return parse_bytes(s, MEMORY_MIN, &v, e);
+	return check_pages(s, MEMORY_MIN, e);
 }
 
 int check_memory_swap(const char *s, struct err *e)
 {
-	uint64_t v;
-
-	return strcmp(s, "-1") == 0 ? 0 : parse_bytes(s, 0, &v, e);
+	return strcmp(s, "-1") == 0 ? 0 : check_pages(s, 0, e);
 }
 
 int check_shm_size(const char *s, struct err *e)
@@ -110,33 +119,37 @@ int check_cpus(const char *s, struct err *e)
 	return parse_cpus(s, &v, e);
 }
 
+/* A number, or -1 where that is none of a limit; `no` says what it should have been. */
+static int check_held(
+	const char *s, bool unlimited, const struct range *r, const char *no, struct err *e)
+{
+	char asked[64];
+	uint64_t v;
+	int k = num_parse_u64(s, 0, UINT64_MAX, &v);
+
+	if (unlimited && strcmp(s, "-1") == 0)
+		return 0;
+	if (k == -ERANGE)
+		v = UINT64_MAX;
+	else if (k < 0)
+		return err_set(e, EINVAL, "\"%.32s\" is no %s", s, no);
+	snprintf(asked, sizeof(asked), "\"%.32s\"", s);
+	return range_check(r, asked, v, e);
+}
+
 int check_cpu_period(const char *s, struct err *e)
 {
-	uint64_t v;
-
-	if (num_parse_u64(s, CPU_PERIOD_MIN, CPU_PERIOD_MAX, &v) < 0)
-		return err_set(
-			e, EINVAL, "\"%.32s\" is no period: 1000 to 1000000 microseconds", s);
-	return 0;
+	return check_held(s, false, &cpu_period, "period: 1000 to 1000000 microseconds", e);
 }
 
 int check_cpu_quota(const char *s, struct err *e)
 {
-	int64_t v;
-
-	if (parse_i64(s, -1, INT64_MAX / 1000, &v) < 0 || (v >= 0 && v < CPU_QUOTA_MIN))
-		return err_set(
-			e, EINVAL, "\"%.32s\" is no quota: at least 1000 microseconds, or -1", s);
-	return 0;
+	return check_held(s, true, &cpu_quota, "quota: at least 1000 microseconds, or -1", e);
 }
 
 int check_cpu_shares(const char *s, struct err *e)
 {
-	uint64_t v;
-
-	if (num_parse_u64(s, 2, 262144, &v) < 0)
-		return err_set(e, EINVAL, "\"%.32s\" is no share: 2 to 262144", s);
-	return 0;
+	return check_held(s, false, &cpu_shares, "share: 2 to 262144", e);
 }
 
 /* One part of a list: 3 or 0-2; returns what follows, or NULL. */
@@ -173,12 +186,7 @@ int check_cpuset(const char *s, struct err *e)
 
 int check_pids(const char *s, struct err *e)
 {
-	int64_t v;
-
-	if (parse_i64(s, -1, 4194304, &v) < 0)
-		return err_set(
-			e, EINVAL, "\"%.32s\" is no number of processes: 1 to 4194304, or -1", s);
-	return 0;
+	return check_held(s, true, &pids, "number of processes: 1 to 4194304, or -1", e);
 }
 
 int check_umask(const char *s, struct err *e)
@@ -296,17 +304,19 @@ static int cpu_limits(const struct limit_words *w, struct limits *ret, struct er
 			"--cpus already is a quota: not with --cpu-period or --cpu-quota");
 	if (w->cpus && parse_cpus(w->cpus, &hundredths, e) < 0)
 		return -EINVAL;
+	if (w->host_cpus && hundredths > 100ULL * w->host_cpus)
+		return err_set(e, EINVAL, "--cpus %.32s: this host has %u, the nearest is %u",
+			w->cpus, w->host_cpus, w->host_cpus);
 	if (hundredths) {
 		ret->cpu_period = CPU_PERIOD;
 		ret->cpu_quota = (int64_t)(hundredths * (CPU_PERIOD / 100));
 	}
 	if (w->cpu_period)
-		(void)num_parse_u64(
-			w->cpu_period, CPU_PERIOD_MIN, CPU_PERIOD_MAX, &ret->cpu_period);
+		(void)num_parse_u64(w->cpu_period, 0, INT64_MAX, &ret->cpu_period);
 	if (w->cpu_quota)
 		(void)parse_i64(w->cpu_quota, -1, INT64_MAX, &ret->cpu_quota);
 	if (w->cpu_shares)
-		(void)num_parse_u64(w->cpu_shares, 2, 262144, &ret->cpu_shares);
+		(void)num_parse_u64(w->cpu_shares, 0, INT64_MAX, &ret->cpu_shares);
 	ret->cpuset_cpus = w->cpuset_cpus;
 	ret->cpuset_mems = w->cpuset_mems;
 	return 0;

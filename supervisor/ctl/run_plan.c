@@ -234,10 +234,12 @@ static int plan_network(
 static int plan_limits(
 	const struct run_options *o, struct arena *a, struct run_plan *p, struct err *e)
 {
+	struct limit_words words = o->limits;
 	struct create *c = &p->create;
 	bool any;
 
-	if (parse_limits(&o->limits, &p->limits, &any, e) < 0)
+	words.host_cpus = (unsigned int)sysconf(_SC_NPROCESSORS_ONLN);
+	if (parse_limits(&words, &p->limits, &any, e) < 0)
 		return -EINVAL;
 	c->limits = any ? &p->limits : NULL;
 	for (uint32_t i = 0; i < o->ulimit.n; i++) {

@@ -105,7 +105,7 @@ teardown()
 		125|steps of 0.01|run --cpus 0.001 $bb
 		125|named volumes are not supported yet|run -v data:/d $bb
 		125|same place|run -v /etc:/d --tmpfs /d $bb
-		125|less than the least|create -m 1k $bb
+		125|the nearest it can is 6291456 bytes|create -m 1k $bb
 		1|unknown flag --foo|ps --foo
 		1|invalid signal|kill -s 65 nobody
 		1|did you mean "run"|rnu $bb

@@ -357,7 +357,7 @@ refused()
 	[ "$(as $alice info | awk '/^Quota.memory/ { print $2 $4 }')" = 256m256m ]
 	[ "$(as $alice info | awk '/^Quota.cpus/ { print $2 $4 }')" = 11 ]
 	as $alice rm c6 c5
-	refused "your quota is 256m of memory, 128m in use" as $alice create -m $(((128 << 20) + 1)) "$bb" true
+	refused "your quota is 256m of memory, 128m in use" as $alice create -m $(((128 << 20) + 4096)) "$bb" true
 	refused "your quota is 256m of memory" as $alice create -m 128m --memory-swap 512m "$bb" true
 	refused "say with --memory" as $alice create -m 128m --memory-swap -1 "$bb" true
 	refused "your quota is 1 processors, 0.4 in use" as $alice create --cpus 0.61 "$bb" true

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "cgroupd/convert.h"
 #include "cgroupd/limits.h"
 
 #define ALL_CONTROLLERS ((1U << CTL_COUNT) - 1)
@@ -162,31 +163,10 @@ static void lists(void **state)
 	assert_int_equal(limits_list_within("0", "1"), 0);
 }
 
-static void weights(void **state)
-{
-	uint64_t last = 0;
-
-	(void)state;
-	assert_int_equal(limits_shares_to_weight(2), 1);
-	assert_int_equal(limits_shares_to_weight(1024), 100);
-	assert_int_equal(limits_shares_to_weight(262144), 10000);
-	for (uint64_t s = 2; s <= 262144; s++) {
-		uint64_t w = limits_shares_to_weight(s);
-
-		if (w < last || w < 1 || w > 10000)
-			fail_msg("%lu shares are weight %lu after %lu", s, w, last);
-		if (limits_shares_to_weight(limits_weight_to_shares(w)) != w)
-			fail_msg("weight %lu comes back as %lu", w, limits_weight_to_shares(w));
-		last = w;
-	}
-	for (uint64_t s = 2; s <= 262144; s *= 2)
-		assert_int_equal(limits_weight_to_shares(limits_shares_to_weight(s)), s);
-}
-
 static void defaults(void **state)
 {
 	struct limits l, memory = {.memory = MIB(128)}, cpus = {.cpu_quota = 5000},
-			 huge = {.memory = INT64_MAX - 1};
+			 huge = {.memory = INT64_MAX >> 20 << 20};
 	const struct limit_host no_swap_files = {ALL_CONTROLLERS, false, true},
 				no_pids = {0, false, false};
 
@@ -235,17 +215,24 @@ static void refusals(void **state)
 		struct limits l;
 		const char *words;
 	} v[] = {
-		{{.memory = MIB(6) - 1}, "below the least"},
+		{{.memory = MIB(6) - 1}, "the nearest it can is 6291456 bytes"},
+		{{.memory = MIB(64) + 1}, "the nearest it can is 67108864 bytes"},
+		{{.memory = MIB(64), .memory_swap = (int64_t)MIB(64) + 4095},
+			"the nearest it can is 67112960 bytes"},
+		{{.memory_reservation = 1}, "the nearest it can is 6291456 bytes"},
 		{{.memory = MIB(64), .memory_reservation = MIB(65)}, "reservation"},
 		{{.memory = MIB(64), .memory_swap = -2}, "memory-swap"},
 		{{.memory = MIB(64), .memory_swap = (int64_t)MIB(63)}, "total of memory and swap"},
 		{{.memory_swap = (int64_t)MIB(64)}, "needs a memory limit"},
-		{{.cpu_quota = 999}, "1000 us"},
-		{{.cpu_quota = -2}, "1000 us"},
-		{{.cpu_period = 999}, "cpu period"},
-		{{.cpu_period = 1000001}, "cpu period"},
-		{{.cpu_shares = 1}, "cpu shares"},
-		{{.cpu_shares = 262145}, "cpu shares"},
+		{{.cpu_quota = 999},
+			"cpu quota of 999 us: the kernel can't hold that, the nearest it can is 1000 us"},
+		{{.cpu_quota = INT64_MAX}, "nearest it can is 17592186044415 us"},
+		{{.cpu_quota = -2}, "cpu quota is neither"},
+		{{.cpu_period = 999}, "nearest it can is 1000 us"},
+		{{.cpu_period = 1000001}, "nearest it can is 1000000 us"},
+		{{.cpu_shares = 1}, "nearest it can is 2"},
+		{{.cpu_shares = 262145}, "nearest it can is 262144"},
+		{{.pids = 4194305}, "nearest it can is 4194304"},
 		{{.cpuset_cpus = "0-"}, "cpuset cpus \"0-\""},
 		{{.cpuset_mems = ""}, "cpuset mems"},
 		{{.pids = -2}, "pids limit"},
@@ -286,7 +273,7 @@ static void tidying(void **state)
 	assert_int_equal(r.limits.cpu_period, 0);
 	assert_int_equal(r.limits.cpu_shares, 0);
 	assert_int_equal(r.limits.memory_swap, 0);
-	r.limits.cpu_shares = limits_weight_to_shares(limits_shares_to_weight(1000));
+	r.limits.cpu_shares = convert_weight_to_shares(convert_shares_to_weight(1000));
 	limits_tidy(&r, &asked, &full);
 	assert_int_equal(r.limits.cpu_shares, 1000);
 	r.limits.cpu_shares = 2;
@@ -301,7 +288,6 @@ int main(void)
 		cmocka_unit_test(readings),
 		cmocka_unit_test(bad_readings),
 		cmocka_unit_test(lists),
-		cmocka_unit_test(weights),
 		cmocka_unit_test(defaults),
 		cmocka_unit_test(swap_without_accounting),
 		cmocka_unit_test(refusals),

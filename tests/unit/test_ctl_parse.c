@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -167,7 +168,7 @@ static void test_bad_mounts(void **state)
 static void test_single_limits(void **state)
 {
 	(void)state;
-	TAKES(check_memory, "6m", "512M", "1.5g", "1gb", "6291456");
+	TAKES(check_memory, "6m", "512M", "1.5g", "1gb", "6291456", "6295552");
 	REFUSES(check_memory, "", "5m", "6291455", "-1", "1q", "1e9", "99999999999g", "0");
 	TAKES(check_memory_swap, "-1", "0", "1g");
 	REFUSES(check_memory_swap, "-2", "x");
@@ -193,6 +194,38 @@ static void test_single_limits(void **state)
 		"nofile=1:2:3");
 }
 
+/* What the kernel would bend is refused, and the sentence says what could be had. */
+static void test_nearest(void **state)
+{
+	static const struct {
+		int (*check)(const char *s, struct err *e);
+		const char *s, *nearest;
+	} rows[] = {
+		{check_memory, "5m", "6291456 bytes"},
+		{check_memory, "0", "6291456 bytes"},
+		{check_memory, "10000001", "9998336 bytes"},
+		{check_memory, "1.1g", "1181114368 bytes"},
+		{check_memory_swap, "4097", "4096 bytes"},
+		{check_cpu_quota, "999", "1000 microseconds"},
+		{check_cpu_period, "1000001", "1000000 microseconds"},
+		{check_cpu_shares, "1", "2"},
+		{check_cpu_shares, "99999999999999999999999", "262144"},
+		{check_pids, "4194305", "4194304"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct err e = {0};
+		char want[128];
+
+		snprintf(want, sizeof(want),
+			"\"%s\": the kernel can't hold that, the nearest it can is %s", rows[i].s,
+			rows[i].nearest);
+		assert_int_equal(rows[i].check(rows[i].s, &e), -EINVAL);
+		assert_string_equal(e.text, want);
+	}
+}
+
 static void test_limits(void **state)
 {
 	struct limit_words w = {
@@ -212,6 +245,11 @@ static void test_limits(void **state)
 	w = (struct limit_words){.cpus = "0.05"};
 	assert_int_equal(parse_limits(&w, &l, &any, &e), 0);
 	assert_int_equal(l.cpu_quota, 5000);
+	w = (struct limit_words){.cpus = "2", .host_cpus = 2};
+	assert_int_equal(parse_limits(&w, &l, &any, &e), 0);
+	w = (struct limit_words){.cpus = "2.01", .host_cpus = 2};
+	assert_int_equal(parse_limits(&w, &l, &any, &e), -EINVAL);
+	assert_string_equal(e.text, "--cpus 2.01: this host has 2, the nearest is 2");
 	w = (struct limit_words){0};
 	assert_int_equal(parse_limits(&w, &l, &any, &e), 0);
 	assert_false(any);
@@ -352,6 +390,7 @@ int main(void)
 		cmocka_unit_test(test_bad_mounts),
 		cmocka_unit_test(test_single_limits),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_nearest),
 		cmocka_unit_test(test_network),
 		cmocka_unit_test(test_restart),
 		cmocka_unit_test(test_health),
