@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apply.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "freeze.h"
@@ -67,6 +68,22 @@ static void on_cgroup_read(void *self, struct chan *c, uint32_t id, void *msg, s
 	group_read_usage(&d->tree, m->container, &reply);
 	freeze_get(&d->tree, m->container, &reply.frozen, NULL);
 	chan_reply(c, id, MSG_cgroup_state, &reply);
+}
+
+static void on_cgroup_limit(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
+{
+	const struct cgroup_limit *m = msg;
+	struct cgroup_read read = {.container = m->container};
+	struct cgroupd *d = self;
+	struct err e = {0};
+	int r = group_check_id(m->container, &e);
+
+	if (r == 0)
+		r = apply_update(&d->tree, m->container, m->limits, &e);
+	if (r < 0)
+		chan_fail(c, id, &e);
+	else
+		on_cgroup_read(self, c, id, &read, f);
 }
 
 /* 0 when the group is gone, -EBUSY to be asked again. The numbers are read before the directories
@@ -136,7 +153,7 @@ static void on_cgroup_teardown(void *self, struct chan *c, uint32_t id, void *ms
 		chan_done(c, id);
 }
 
-static const enum controller told[] = {CTL_MEMORY, CTL_CPU, CTL_CPUSET, CTL_PIDS};
+static const enum controller told[] = {CTL_MEMORY, CTL_CPU, CTL_CPUSET, CTL_PIDS, CTL_IO};
 
 struct texts {
 	char name[32], found[255];
@@ -228,6 +245,7 @@ struct chan_setup cgroupd_setup(struct cgroupd *d)
 	static const struct handler handlers[] = {
 		{MSG_cgroup_create, on_cgroup_create},
 		{MSG_cgroup_read, on_cgroup_read},
+		{MSG_cgroup_limit, on_cgroup_limit},
 		{MSG_cgroup_remove, on_cgroup_remove},
 		{MSG_cgroup_list, on_cgroup_list},
 		{MSG_cgroup_freeze, on_cgroup_freeze},

@@ -24,7 +24,7 @@ struct mount_line {
 };
 
 static const char *const names[CTL_COUNT] = {
-	"memory", "cpu", "cpuacct", "cpuset", "pids", "freezer"};
+	"memory", "cpu", "cpuacct", "cpuset", "pids", "freezer", "io"};
 
 const char *controller_name(enum controller c)
 {
@@ -36,7 +36,7 @@ static uint32_t controller_bit(const char *name, size_t len)
 	for (unsigned int i = 0; i < CTL_COUNT; i++)
 		if (strlen(names[i]) == len && memcmp(names[i], name, len) == 0)
 			return 1U << i;
-	return 0;
+	return len == 5 && memcmp("blkio", name, 5) == 0 ? 1U << CTL_IO : 0;
 }
 
 uint32_t discover_controllers(const char *list, const char *separators)

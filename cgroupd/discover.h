@@ -12,10 +12,11 @@
 #include "base/err.h"
 
 /* Left out on purpose. devices: a container lives in its own user namespace, where the kernel makes
- * no device nodes and opens none of an image's (SB_I_NODEV); rules have nothing left to forbid.
- * blkio: joined once there are block I/O limits to set, for each hierarchy costs every start 40 us.
- * net_cls, net_prio, perf_event, hugetlb, rdma, misc: nothing here limits or reads them. v1's
- * name=systemd: it is systemd's, which allows no other writer, and it limits nothing. */
+ * no device nodes and opens none of an image's (SB_I_NODEV); rules have nothing left to forbid. On
+ * v2 they would be a BPF program, and loading one needs CAP_BPF and CAP_NET_ADMIN on the host
+ * (bpf_prog_load): capabilities that cgroupd is built not to have. net_cls, net_prio, perf_event,
+ * hugetlb, rdma, misc: nothing here limits or reads them. v1's name=systemd: it is systemd's, which
+ * allows no other writer, and it limits nothing. */
 enum controller {
 	CTL_MEMORY,
 	CTL_CPU,
@@ -23,10 +24,11 @@ enum controller {
 	CTL_CPUSET,
 	CTL_PIDS,
 	CTL_FREEZER,
+	CTL_IO, /* v1's blkio */
 	CTL_COUNT,
 };
 
-/* The kernel's name: "memory". */
+/* The kernel's name, v2's where they differ: "memory". */
 const char *controller_name(enum controller c);
 
 /* What every v2 cgroup does without a controller: cpu.stat and cgroup.freeze (cgroup-v2.rst). */

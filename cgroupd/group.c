@@ -14,10 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "apply.h"
 #include "base/fd.h"
 #include "base/num.h"
-
-#define CONTROL_MAX 4096 /* bytes of a control file that we look at */
 
 int group_check_id(const char *id, struct err *e)
 {
@@ -45,10 +44,10 @@ void group_host(const struct tree *t, struct limit_host *ret)
 		ret->controllers |= t->b[i].controllers;
 }
 
-/* Reads what fits, without the last newline. */
-static int read_text(int fd, char buf[CONTROL_MAX])
+int group_read_control(int dirfd, const char *path, char buf[CONTROL_MAX])
 {
-	ssize_t n = pread(fd, buf, CONTROL_MAX - 1, 0);
+	_cleanup_fd_ int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : pread(fd, buf, CONTROL_MAX - 1, 0);
 
 	if (n < 0)
 		return -errno;
@@ -56,13 +55,6 @@ static int read_text(int fd, char buf[CONTROL_MAX])
 		n--;
 	buf[n] = '\0';
 	return 0;
-}
-
-static int read_control(int dirfd, const char *path, char buf[CONTROL_MAX])
-{
-	_cleanup_fd_ int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC);
-
-	return fd < 0 ? -errno : read_text(fd, buf);
 }
 
 /* Points behind "key " at the start of a line; NULL when there is none. */
@@ -81,7 +73,7 @@ static char *find_key(char *text, const char *key)
 int group_read_number(int dirfd, const char *path, const char *key, uint64_t *ret)
 {
 	char buf[CONTROL_MAX], *p = buf;
-	int r = read_control(dirfd, path, buf);
+	int r = group_read_control(dirfd, path, buf);
 
 	if (r < 0)
 		return r;
@@ -93,7 +85,7 @@ int group_read_number(int dirfd, const char *path, const char *key, uint64_t *re
 	return num_parse_u64(p, 0, UINT64_MAX, ret) < 0 ? -EBADMSG : 0;
 }
 
-static int take_in(
+int group_take_in(
 	const struct limit_row *row, const char *text, struct limits_owned *r, struct err *e)
 {
 	if (row->parse(text, r) == 0)
@@ -101,99 +93,14 @@ static int take_in(
 	return err_set(e, EBADMSG, "%s: %s reads \"%.64s\"", row->what, row->file, text);
 }
 
-/* A cpuset may hold only what the parent has. v1 refuses more, v2 would take it and not obey it. */
-static int check_offer(
-	const struct branch *b, const struct limit_row *row, const char *text, struct err *e)
-{
-	char offer[CONTROL_MAX];
-	int r;
-
-	if (!row->offer)
-		return 0;
-	r = read_control(b->base_fd, row->offer, offer);
-	if (r < 0)
-		return err_errno(e, r, "%s", row->offer);
-	if (limits_list_within(text, offer) == 1)
-		return 0;
-	return err_set(e, EINVAL, "%s %.64s: this host has %.64s", row->what, text, offer);
-}
-
-static int set_row(const struct branch *b, const char *id, const struct limit_row *row,
-	const struct limits *l, struct limits_owned *in_force, struct err *e)
-{
-	char text[LIMIT_TEXT_MAX], path[GROUP_PATH_MAX], now[CONTROL_MAX];
-	_cleanup_fd_ int fd = -1;
-	int r;
-
-	row->format(l, text);
-	r = check_offer(b, row, text, e);
-	if (r < 0)
-		return r;
-	fd = openat(b->base_fd, group_path(path, id, row->file), O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		return err_errno(e, errno, "%s: opening %s", row->what, row->file);
-	if (write(fd, text, strlen(text)) < 0)
-		return err_errno(e, errno, "%s: the kernel refuses %.64s", row->what, text);
-	r = read_text(fd, now);
-	if (r < 0)
-		return err_errno(e, r, "%s: reading %s", row->what, row->file);
-	return take_in(row, now, in_force, e);
-}
-
-/* v1 keeps memory <= memory + swap at every moment (EINVAL, mem_cgroup_resize_max): to raise both
- * in a group that has limits already, the total goes first. */
-static int set_total_first(const struct branch *b, const char *id, const struct limit_row *memory,
-	const struct limits *l, struct limits_owned *r, struct err *e)
-{
-	const struct limit_row *total = memory + 1;
-	char text[LIMIT_TEXT_MAX];
-	int k = total->format(l, text) ? set_row(b, id, total, l, r, e) : -EINVAL;
-
-	return k < 0 ? k : set_row(b, id, memory, l, r, e);
-}
-
-static int set_rows(const struct tree *t, const struct branch *b, const char *id,
-	const struct limits *l, struct limits_owned *r, struct err *e)
-{
-	for (const struct limit_row *row = limit_rows(b->version); row->file; row++) {
-		char text[LIMIT_TEXT_MAX];
-		int k;
-
-		if (tree_find(t, row->controller) != b || !row->format(l, text))
-			continue;
-		k = set_row(b, id, row, l, r, e);
-		if (k == -EINVAL && row->next_first)
-			k = set_total_first(b, id, row, l, r, e);
-		if (k < 0)
-			return k;
-	}
-	return 0;
-}
-
-int group_set_limits(const struct tree *t, const char *id, const struct limits *l,
-	struct limits_owned *r, struct err *e)
-{
-	struct limit_host host;
-
-	*r = (struct limits_owned){0};
-	for (unsigned int i = 0; i < t->n; i++) {
-		int k = set_rows(t, &t->b[i], id, l, r, e);
-
-		if (k < 0)
-			return k;
-	}
-	group_host(t, &host);
-	limits_tidy(r, l, &host);
-	return 0;
-}
-
-/* v1's cpusets are never empty: one that equals its parent's was never asked for. */
+/* v1's cpusets and swappiness are never empty: what equals its parent's was never asked for. */
 static bool inherited(const struct branch *b, const struct limit_row *row, const char *text)
 {
-	char offer[CONTROL_MAX];
+	char parents[CONTROL_MAX];
 
-	return b->version == 1 && row->offer && read_control(b->base_fd, row->offer, offer) == 0 &&
-	       strcmp(offer, text) == 0;
+	return b->version == 1 && (row->offer || row->how & ROW_INHERITED) &&
+	       group_read_control(b->base_fd, row->file, parents) == 0 &&
+	       strcmp(parents, text) == 0;
 }
 
 int group_read_limits(const struct tree *t, const char *id, struct limits_owned *ret, struct err *e)
@@ -211,15 +118,16 @@ int group_read_limits(const struct tree *t, const char *id, struct limits_owned 
 
 			if (tree_find(t, row->controller) != b || b->base_fd < 0)
 				continue;
-			r = read_control(b->base_fd, group_path(path, id, row->file), text);
+			r = group_read_control(b->base_fd, group_path(path, id, row->file), text);
 			if (r == -ENOENT)
 				continue; /* no such group, or a kernel without this file */
 			if (r < 0)
 				return err_errno(e, r, "%s: reading %s", row->what, row->file);
 			found = true;
-			r = inherited(b, row, text) ? 0 : take_in(row, text, ret, e);
+			r = inherited(b, row, text) ? 0 : group_take_in(row, text, ret, e);
 			if (r < 0)
 				return r;
+			row += (row->how & ROW_OR_NEXT) != 0;
 		}
 	}
 	if (!found)
@@ -342,7 +250,7 @@ int group_create(struct tree *t, const char *id, const struct limits *asked,
 	if (r == 0)
 		r = make_dirs(t, id, &made, e);
 	if (r == 0)
-		r = group_set_limits(t, id, &want, ret_in_force, e);
+		r = apply_limits(t, id, &want, ret_in_force, e);
 	if (r == 0)
 		r = open_procs(t, id, procs, e);
 	if (r < 0) {

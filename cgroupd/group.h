@@ -18,11 +18,6 @@ int group_create(struct tree *t, const char *id, const struct limits *asked,
 	int procs[HIERARCHY_MAX], unsigned int *ret_n, struct limits_owned *ret_in_force,
 	struct err *e);
 
-/* Sets limits of an existing group, as group_create does; those that are absent stay as they are.
- */
-int group_set_limits(const struct tree *t, const char *id, const struct limits *l,
-	struct limits_owned *r, struct err *e);
-
 /* The limits in force, read from the kernel. -ENOENT when there is no such group. */
 int group_read_limits(
 	const struct tree *t, const char *id, struct limits_owned *ret, struct err *e);
@@ -34,6 +29,13 @@ bool group_read_usage(const struct tree *t, const char *id, struct cgroup_state 
 /* One number out of a control file, by the word before it; NULL: the file is the number. 0, -errno,
  * or -EBADMSG. */
 int group_read_number(int dirfd, const char *path, const char *key, uint64_t *ret);
+
+#define CONTROL_MAX 4096 /* bytes of a control file that we look at */
+/* What of a control file fits, without its last newline. */
+int group_read_control(int dirfd, const char *path, char buf[CONTROL_MAX]);
+/* What a row's file shows; -EBADMSG with a sentence when it isn't what the kernel writes. */
+int group_take_in(
+	const struct limit_row *row, const char *text, struct limits_owned *r, struct err *e);
 
 /* Removes the directories that it finds. 0 when none is left; -EBUSY while a process is in one. */
 int group_remove(const struct tree *t, const char *id, struct err *e);

@@ -11,6 +11,7 @@
 
 #include "base/num.h"
 #include "convert.h"
+#include "limit_rates.h"
 #include "limits.h"
 
 /* v1 shows "no limit" as the largest count of pages in bytes; with pages of up to 64 KiB that is at
@@ -233,34 +234,120 @@ static int parse_pids(const char *text, struct limits_owned *r)
 	return 0;
 }
 
+static bool format_swappiness(const struct limits *l, char *text)
+{
+	put_u64(text, l->swappiness);
+	return l->swappiness_set;
+}
+
+static int parse_swappiness(const char *text, struct limits_owned *r)
+{
+	r->limits.swappiness_set = true;
+	return num_parse_u64(text, 0, 200, &r->limits.swappiness) < 0 ? -EBADMSG : 0;
+}
+
+static bool format_blkio(const struct limits *l, char *text)
+{
+	return put_u64(text, l->blkio_weight);
+}
+
+/* "default 100" and lines of devices, or, before there were such, "100". */
+static int get_weight(const char *text, uint64_t max, uint64_t *ret)
+{
+	char number[24];
+	size_t n;
+
+	if (strncmp(text, "default ", 8) == 0)
+		text += 8;
+	n = strcspn(text, "\n");
+	if (n >= sizeof(number))
+		return -EBADMSG;
+	memcpy(number, text, n);
+	number[n] = '\0';
+	return num_parse_u64(number, 1, max, ret) < 0 ? -EBADMSG : 0;
+}
+
+/* The kernel's default was not asked for: see limits_tidy. */
+static int parse_blkio(const char *text, struct limits_owned *r)
+{
+	if (get_weight(text, 1000, &r->limits.blkio_weight) < 0)
+		return -EBADMSG;
+	if (r->limits.blkio_weight == LIMIT_IO_WEIGHT_DEFAULT)
+		r->limits.blkio_weight = 0;
+	return 0;
+}
+
+static bool format_io_weight(const struct limits *l, char *text)
+{
+	put_u64(text, convert_blkio_to_io(l->blkio_weight));
+	return l->blkio_weight != 0;
+}
+
+static int parse_io_weight(const char *text, struct limits_owned *r)
+{
+	uint64_t weight;
+
+	if (get_weight(text, 10000, &weight) < 0)
+		return -EBADMSG;
+	r->limits.blkio_weight =
+		weight == LIMIT_IO_WEIGHT_DEFAULT ? 0 : convert_io_to_blkio(weight);
+	return 0;
+}
+
+static const char no_swappiness[] =
+	"cgroup v2 has no swappiness; a memory-swap equal to the memory limit keeps it out of swap";
+static const char no_weight[] =
+	"this kernel weighs no I/O (CONFIG_BFQ_GROUP_IOSCHED, CONFIG_BLK_CGROUP_IOCOST)";
+static const char no_rates[] = "this kernel limits no rates of I/O (CONFIG_BLK_DEV_THROTTLING)";
+
 static const struct limit_row v1[] = {
 	{CTL_MEMORY, "memory.limit_in_bytes", "memory limit", NULL, format_memory, parse_memory,
-		true},
+		ROW_NEXT_FIRST, NULL},
 	{CTL_MEMORY, "memory.memsw.limit_in_bytes", "memory-swap", NULL, format_memsw, parse_memsw,
-		false},
+		0, NULL},
 	{CTL_MEMORY, "memory.soft_limit_in_bytes", "memory reservation", NULL, format_reservation,
-		parse_reservation, false},
-	{CTL_CPU, "cpu.cfs_period_us", "cpu period", NULL, format_period, parse_period, false},
-	{CTL_CPU, "cpu.cfs_quota_us", "cpu quota", NULL, format_quota, parse_quota, false},
-	{CTL_CPU, "cpu.shares", "cpu shares", NULL, format_shares, parse_shares, false},
-	{CTL_CPUSET, "cpuset.cpus", "cpuset cpus", "cpuset.cpus", format_cpus, parse_cpus, false},
-	{CTL_CPUSET, "cpuset.mems", "cpuset mems", "cpuset.mems", format_mems, parse_mems, false},
-	{CTL_PIDS, "pids.max", "pids limit", NULL, format_pids, parse_pids, false},
+		parse_reservation, 0, NULL},
+	{CTL_MEMORY, "memory.swappiness", "memory swappiness", NULL, format_swappiness,
+		parse_swappiness, ROW_INHERITED, NULL},
+	{CTL_CPU, "cpu.cfs_period_us", "cpu period", NULL, format_period, parse_period, 0, NULL},
+	{CTL_CPU, "cpu.cfs_quota_us", "cpu quota", NULL, format_quota, parse_quota, 0, NULL},
+	{CTL_CPU, "cpu.shares", "cpu shares", NULL, format_shares, parse_shares, 0, NULL},
+	{CTL_CPUSET, "cpuset.cpus", "cpuset cpus", "cpuset.cpus", format_cpus, parse_cpus, 0, NULL},
+	{CTL_CPUSET, "cpuset.mems", "cpuset mems", "cpuset.mems", format_mems, parse_mems, 0, NULL},
+	{CTL_PIDS, "pids.max", "pids limit", NULL, format_pids, parse_pids, 0, NULL},
+	/* CFQ's, and since Linux 5.0 BFQ's. */
+	{CTL_IO, "blkio.weight", "blkio weight", NULL, format_blkio, parse_blkio, ROW_OR_NEXT,
+		NULL},
+	{CTL_IO, "blkio.bfq.weight", "blkio weight", NULL, format_blkio, parse_blkio, 0, no_weight},
+	{CTL_IO, "blkio.throttle.read_bps_device", "device-read-bps", NULL, format_read_bps,
+		parse_read_bps, ROW_RATES, no_rates},
+	{CTL_IO, "blkio.throttle.write_bps_device", "device-write-bps", NULL, format_write_bps,
+		parse_write_bps, ROW_RATES, no_rates},
+	{CTL_IO, "blkio.throttle.read_iops_device", "device-read-iops", NULL, format_read_iops,
+		parse_read_iops, ROW_RATES, no_rates},
+	{CTL_IO, "blkio.throttle.write_iops_device", "device-write-iops", NULL, format_write_iops,
+		parse_write_iops, ROW_RATES, no_rates},
 	{.file = NULL},
 };
 
 static const struct limit_row v2[] = {
-	{CTL_MEMORY, "memory.max", "memory limit", NULL, format_memory, parse_memory, false},
-	{CTL_MEMORY, "memory.swap.max", "memory-swap", NULL, format_swap, parse_swap, false},
+	{CTL_MEMORY, "memory.max", "memory limit", NULL, format_memory, parse_memory, 0, NULL},
+	{CTL_MEMORY, "memory.swap.max", "memory-swap", NULL, format_swap, parse_swap, 0, NULL},
 	{CTL_MEMORY, "memory.low", "memory reservation", NULL, format_reservation,
-		parse_reservation, false},
-	{CTL_CPU, "cpu.max", "cpu quota", NULL, format_cpu_max, parse_cpu_max, false},
-	{CTL_CPU, "cpu.weight", "cpu shares", NULL, format_weight, parse_weight, false},
+		parse_reservation, 0, NULL},
+	{CTL_MEMORY, "memory.swappiness", "memory swappiness", NULL, format_swappiness,
+		parse_swappiness, 0, no_swappiness},
+	{CTL_CPU, "cpu.max", "cpu quota", NULL, format_cpu_max, parse_cpu_max, 0, NULL},
+	{CTL_CPU, "cpu.weight", "cpu shares", NULL, format_weight, parse_weight, 0, NULL},
 	{CTL_CPUSET, "cpuset.cpus", "cpuset cpus", "cpuset.cpus.effective", format_cpus, parse_cpus,
-		false},
+		0, NULL},
 	{CTL_CPUSET, "cpuset.mems", "cpuset mems", "cpuset.mems.effective", format_mems, parse_mems,
-		false},
-	{CTL_PIDS, "pids.max", "pids limit", NULL, format_pids, parse_pids, false},
+		0, NULL},
+	{CTL_PIDS, "pids.max", "pids limit", NULL, format_pids, parse_pids, 0, NULL},
+	{CTL_IO, "io.weight", "blkio weight", NULL, format_io_weight, parse_io_weight, ROW_OR_NEXT,
+		NULL},
+	{CTL_IO, "io.bfq.weight", "blkio weight", NULL, format_blkio, parse_blkio, 0, no_weight},
+	{CTL_IO, "io.max", "device rates", NULL, format_io_max, parse_io_max, ROW_RATES, no_rates},
 	{.file = NULL},
 };
 

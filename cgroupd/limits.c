@@ -74,10 +74,12 @@ static int check_controllers(const struct limits *l, uint32_t have, struct err *
 		enum controller c;
 		const char *what;
 	} needs[] = {
-		{l->memory || l->memory_swap || l->memory_reservation, CTL_MEMORY, "memory"},
+		{l->memory || l->memory_swap || l->memory_reservation || l->swappiness_set,
+			CTL_MEMORY, "memory"},
 		{l->cpu_quota > 0 || l->cpu_period || l->cpu_shares, CTL_CPU, "cpu"},
 		{l->cpuset_cpus || l->cpuset_mems, CTL_CPUSET, "cpuset"},
 		{l->pids > 0, CTL_PIDS, "pids"},
+		{l->blkio_weight || l->io.n, CTL_IO, "io"},
 	};
 
 	for (unsigned int i = 0; i < ARRAY_LEN(needs); i++)
@@ -124,6 +126,7 @@ static int check_memory(const struct limits *l, struct err *e)
 static int check_numbers(const struct limits *l, struct err *e)
 {
 	const struct convert_row *shares = convert_row(CONVERT_SHARES);
+	const struct convert_row *blkio = convert_row(CONVERT_BLKIO);
 	const struct {
 		const char *what;
 		struct range range;
@@ -135,6 +138,8 @@ static int check_numbers(const struct limits *l, struct err *e)
 			l->cpu_quota > 0 ? (uint64_t)l->cpu_quota : 0},
 		{"cpu period", {" us", 1000, 1000000, 1}, l->cpu_period},
 		{shares->name, {"", shares->v1_min, shares->v1_max, 1}, l->cpu_shares},
+		{blkio->name, {"", blkio->v1_min, blkio->v1_max, 1}, l->blkio_weight},
+		{"memory swappiness", {"", 0, 100, 1}, l->swappiness},
 		/* PIDS_MAX in kernel/cgroup/pids.c */
 		{"pids limit", {"", 1, 4194304, 1}, l->pids > 0 ? (uint64_t)l->pids : 0},
 	};
@@ -201,6 +206,20 @@ int limits_complete(
 	return 0;
 }
 
+/* A device whose last rate is gone. */
+static void tidy_rates(struct limits_owned *r)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < r->limits.io.n; i++) {
+		const struct io_rate *d = &r->io[i];
+
+		if (d->read_bps || d->write_bps || d->read_iops || d->write_iops)
+			r->io[n++] = *d;
+	}
+	r->limits.io.n = n;
+}
+
 void limits_tidy(struct limits_owned *r, const struct limits *asked, const struct limit_host *h)
 {
 	struct limits *l = &r->limits;
@@ -217,4 +236,7 @@ void limits_tidy(struct limits_owned *r, const struct limits *asked, const struc
 		l->memory_swap = (int64_t)l->memory;
 	if (!l->memory)
 		l->memory_swap = 0;
+	if (asked && asked->blkio_weight == LIMIT_IO_WEIGHT_DEFAULT && !l->blkio_weight)
+		l->blkio_weight = LIMIT_IO_WEIGHT_DEFAULT;
+	tidy_rates(r);
 }

@@ -10,18 +10,22 @@
 #include "discover.h"
 #include "messages.h"
 
-#define LIMIT_TEXT_MAX 320 /* bytes of one written value with its NUL; a cpuset is the longest */
-#define LIMIT_SET_MAX  257 /* a cpuset list with its NUL: the bound of limits.cpuset_cpus */
+#define LIMIT_TEXT_MAX 2048 /* bytes of one value with its NUL; io.max has a line a device */
+#define LIMIT_IO_MAX   16   /* devices: the bound of limits.io */
+#define LIMIT_SET_MAX  257  /* a cpuset list with its NUL: the bound of limits.cpuset_cpus */
 
 #define LIMIT_PIDS_DEFAULT   2048
 #define LIMIT_MEMORY_MIN     (6ULL << 20) /* docker's: with less not even the first execve succeeds */
 #define LIMIT_SHARES_DEFAULT 1024
 #define LIMIT_PERIOD_DEFAULT 100000 /* the kernel's, us */
+/* Of io.weight and BFQ's: BFQ_WEIGHT_LEGACY_DFL, CGROUP_WEIGHT_DFL. No v1 weight converts to it. */
+#define LIMIT_IO_WEIGHT_DEFAULT 100
 
 /* Limits that own their strings. The pointers in `limits` lead into it: never copied by value. */
 struct limits_owned {
 	struct limits limits;
 	char cpus[LIMIT_SET_MAX], mems[LIMIT_SET_MAX];
+	struct io_rate io[LIMIT_IO_MAX];
 };
 
 /* One control file. */
@@ -30,12 +34,18 @@ struct limit_row {
 	const char *file;
 	const char *what;  /* for people: docker's name of the limit */
 	const char *offer; /* file of the parent that lists what can be had (cpusets), or NULL */
-	/* The text to write; false when the field is absent. */
+	/* The text to write, a line a write; false when the field is absent. */
 	bool (*format)(const struct limits *l, char text[LIMIT_TEXT_MAX]);
 	/* Takes in what the kernel shows (without newline); -EBADMSG when it isn't that. Unlimited
 	 * is absent; rows are read in their order. */
 	int (*parse)(const char *text, struct limits_owned *r);
-	bool next_first; /* after EINVAL: the next row first, then this one again */
+	enum {
+		ROW_NEXT_FIRST = 1, /* after EINVAL: the next row first, then this one again */
+		ROW_OR_NEXT = 2,    /* where this file is, the next row's is not used; else it is */
+		ROW_RATES = 4,	    /* a line a device; devices that are absent stay as they are */
+		ROW_INHERITED = 8,  /* v1: without being asked for it is its parent's */
+	} how;
+	const char *lacking; /* what to say where the kernel has no such file, or NULL */
 };
 
 /* The rows of version 1 or 2, in the order to write and to read; ends with a row whose file is

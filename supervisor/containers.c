@@ -114,6 +114,7 @@ void ctr_free(struct ctr *c)
 		free(x);
 	}
 	doc_free(&c->create);
+	doc_free(&c->updated);
 	doc_free(&c->config);
 	doc_free(&c->spec);
 	doc_free(&c->endpoint);
@@ -234,12 +235,19 @@ void ctr_conceal(struct engine *g, uid_t uid, struct err *e)
 
 uint64_t ctr_taken(const struct engine *g, uid_t uid, enum quota q)
 {
+	return ctr_taken_beside(g, uid, q, NULL);
+}
+
+uint64_t ctr_taken_beside(const struct engine *g, uid_t uid, enum quota q, const struct ctr *except)
+{
 	uint64_t sum = 0, one;
 
 	for (const struct ctr *c = g->ctrs; c; c = c->next) {
-		if (c->owner != uid || !c->create.obj)
+		if (c->owner != uid || !c->create.obj || c == except)
 			continue;
 		one = policy_amount(q, ctr_create(c));
+		if (c->updated.obj)
+			one = MAX(one, policy_amount(q, c->updated.obj));
 		if (one == POLICY_UNSET || __builtin_add_overflow(sum, one, &sum))
 			return POLICY_UNSET;
 	}

@@ -95,7 +95,8 @@ struct ctr {
 	char error[ERR_TEXT_MAX];
 	uint64_t created_at, started_at, finished_at;
 	struct doc create, config, spec, endpoint, in_force, health;
-	int *sources; /* bind sources as the creator opened them, one a mount of kind bind */
+	struct doc updated; /* what `create` becomes once cgroupd has agreed; or none */
+	int *sources;	    /* bind sources as the creator opened them, one a mount of kind bind */
 	uint32_t n_sources;
 	int rootfs;   /* --rootfs, or -1 */
 	int writable; /* where its upper layer lies, while it runs; or -1 */
@@ -281,6 +282,9 @@ bool ctr_lost_sources(const struct ctr *c);
 void ctr_conceal(struct engine *g, uid_t uid, struct err *e);
 /* What the containers of a user have of a quota together. */
 uint64_t ctr_taken(const struct engine *g, uid_t uid, enum quota q);
+/* The same without one of his containers. */
+uint64_t ctr_taken_beside(
+	const struct engine *g, uid_t uid, enum quota q, const struct ctr *except);
 const char *ctr_status_name(const struct ctr *c);
 static inline const struct create *ctr_create(const struct ctr *c)
 {
@@ -382,6 +386,11 @@ void visit_lost(struct ctr *c);
 /* rm -f: ends the visit under way; the container is removed then. */
 void visit_remove_after(struct ctr *c);
 
+/* update.c: adds to `to` what `more` says; room, of UPDATE_RATES_MAX, is where its rates lie then.
+ */
+#define UPDATE_RATES_MAX 16 /* the bound of limits.io */
+int update_merge(struct limits *to, const struct limits *more, struct io_rate *room, struct err *e);
+
 /* turns.c: a request about a container whose files somebody has is handled again by fn, with all
  * that came with it, when he has let go. False: it has waited long enough, or too many do. */
 typedef void (*request_fn)(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f);
@@ -411,6 +420,7 @@ SESSION_HANDLER(on_container_usage);
 SESSION_HANDLER(on_container_exec);
 SESSION_HANDLER(on_exec_wait);
 SESSION_HANDLER(on_container_pause);
+SESSION_HANDLER(on_container_update);
 SESSION_HANDLER(on_container_list);
 SESSION_HANDLER(on_container_inspect);
 SESSION_HANDLER(on_container_logs);

@@ -55,6 +55,10 @@ int check_cpus(const char *s, struct err *e);
 int check_cpu_period(const char *s, struct err *e);
 int check_cpu_quota(const char *s, struct err *e);
 int check_cpu_shares(const char *s, struct err *e);
+int check_swappiness(const char *s, struct err *e);
+int check_blkio_weight(const char *s, struct err *e);
+int check_device_bps(const char *s, struct err *e); /* PATH:RATE */
+int check_device_iops(const char *s, struct err *e);
 int check_cpuset(const char *s, struct err *e);
 int check_pids(const char *s, struct err *e);
 int check_umask(const char *s, struct err *e);
@@ -66,10 +70,16 @@ int check_ulimit(const char *s, struct err *e);
 struct limit_words {
 	const char *memory, *memory_swap, *memory_reservation, *cpus, *cpu_shares, *cpu_period;
 	const char *cpu_quota, *cpuset_cpus, *cpuset_mems, *pids;
+	const char *swappiness, *blkio_weight;
+	struct strv read_bps, write_bps, read_iops, write_iops;
 	unsigned int host_cpus; /* 0: not known */
+	bool update;		/* what is not said may have been said before */
 };
 /* Checks how they go together and fills *ret; *ret_any: something is limited at all. */
-int parse_limits(const struct limit_words *w, struct limits *ret, bool *ret_any, struct err *e);
+int parse_limits(const struct limit_words *w, struct arena *a, struct limits *ret, bool *ret_any,
+	struct err *e);
+/* Of those, the rates of disks. */
+int parse_rates(const struct limit_words *w, struct arena *a, struct limits *ret, struct err *e);
 int parse_ulimit(const char *s, struct arena *a, struct ulimit *ret, struct err *e);
 int parse_i64(const char *s, int64_t min, int64_t max, int64_t *ret); /* with sign */
 int parse_octal(const char *s, uint32_t max, uint32_t *ret);

@@ -22,6 +22,8 @@
 static const struct range cpu_period = {" microseconds", 1000, 1000000, 1};
 static const struct range cpu_quota = {" microseconds", 1000, (1ULL << 44) - 1, 1};
 static const struct range cpu_shares = {"", 2, 262144, 1};
+static const struct range blkio_weight = {"", 10, 1000, 1};
+static const struct range swappiness = {"", 0, 100, 1};
 static const struct range pids = {"", 0, 4194304, 1};
 
 int parse_i64(const char *s, int64_t min, int64_t max, int64_t *ret)
@@ -184,6 +186,16 @@ int check_cpuset(const char *s, struct err *e)
 	return 0;
 }
 
+int check_swappiness(const char *s, struct err *e)
+{
+	return check_held(s, false, &swappiness, "swappiness: 0 to 100", e);
+}
+
+int check_blkio_weight(const char *s, struct err *e)
+{
+	return check_held(s, false, &blkio_weight, "weight: 10 to 1000", e);
+}
+
 int check_pids(const char *s, struct err *e)
 {
 	return check_held(s, true, &pids, "number of processes: 1 to 4194304, or -1", e);
@@ -281,7 +293,7 @@ static int memory_limits(const struct limit_words *w, struct limits *ret, struct
 		return err_set(e, EINVAL, "--memory-reservation is above --memory");
 	if (!w->memory_swap || strcmp(w->memory_swap, "0") == 0)
 		return 0;
-	if (!w->memory)
+	if (!w->memory && !w->update)
 		return err_set(e, EINVAL, "--memory-swap needs --memory");
 	if (strcmp(w->memory_swap, "-1") == 0) {
 		ret->memory_swap = -1;
@@ -322,8 +334,18 @@ static int cpu_limits(const struct limit_words *w, struct limits *ret, struct er
 	return 0;
 }
 
-int parse_limits(const struct limit_words *w, struct limits *ret, bool *ret_any, struct err *e)
+static bool is_any(const struct limits *l)
 {
+	return l->memory || l->memory_swap || l->memory_reservation || l->cpu_quota ||
+	       l->cpu_period || l->cpu_shares || l->cpuset_cpus || l->cpuset_mems || l->pids ||
+	       l->swappiness_set || l->blkio_weight || l->io.n;
+}
+
+int parse_limits(const struct limit_words *w, struct arena *a, struct limits *ret, bool *ret_any,
+	struct err *e)
+{
+	int r;
+
 	*ret = (struct limits){0};
 	if (memory_limits(w, ret, e) < 0 || cpu_limits(w, ret, e) < 0)
 		return -EINVAL;
@@ -331,8 +353,12 @@ int parse_limits(const struct limit_words *w, struct limits *ret, bool *ret_any,
 		(void)parse_i64(w->pids, -1, 4194304, &ret->pids);
 	if (w->pids && ret->pids == 0)
 		ret->pids = -1;
-	*ret_any = ret->memory || ret->memory_swap || ret->memory_reservation || ret->cpu_quota ||
-		   ret->cpu_period || ret->cpu_shares || ret->cpuset_cpus || ret->cpuset_mems ||
-		   ret->pids;
-	return 0;
+	ret->swappiness_set = w->swappiness != NULL;
+	if (w->swappiness)
+		(void)num_parse_u64(w->swappiness, 0, 100, &ret->swappiness);
+	if (w->blkio_weight)
+		(void)num_parse_u64(w->blkio_weight, 0, 1000, &ret->blkio_weight);
+	r = parse_rates(w, a, ret, e);
+	*ret_any = is_any(ret);
+	return r;
 }

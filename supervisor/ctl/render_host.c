@@ -44,6 +44,53 @@ static void put_limits(json_t *j, const struct limits *l)
 	render_text(j, "CpusetCpus", l->cpuset_cpus);
 	render_text(j, "CpusetMems", l->cpuset_mems);
 	render_number(j, "PidsLimit", l->pids);
+	render_number(j, "BlkioWeight", (int64_t)l->blkio_weight);
+	json_object_set_new(j, "MemorySwappiness",
+		l->swappiness_set ? json_integer((json_int_t)l->swappiness) : json_null());
+}
+
+/* The kernel knows a disk by its number; what it was called when it was asked for is said there. */
+static void put_path(json_t *j, const struct create *o, const struct io_rate *d)
+{
+	const struct limits *asked = o->limits ? o->limits : &no_limits;
+	char number[64];
+
+	snprintf(number, sizeof(number), "/dev/block/%" PRIu32 ":%" PRIu32, d->major, d->minor);
+	render_text(j, "Path", d->path ? d->path : number);
+	for (uint32_t i = 0; i < asked->io.n; i++)
+		if (asked->io.v[i].major == d->major && asked->io.v[i].minor == d->minor &&
+			asked->io.v[i].path)
+			render_text(j, "Path", asked->io.v[i].path);
+}
+
+static void put_rates(json_t *j, const struct create *o, const struct limits *l)
+{
+	static const struct {
+		const char *key;
+		size_t field;
+	} rows[] = {
+		{"BlkioDeviceReadBps", offsetof(struct io_rate, read_bps)},
+		{"BlkioDeviceWriteBps", offsetof(struct io_rate, write_bps)},
+		{"BlkioDeviceReadIOps", offsetof(struct io_rate, read_iops)},
+		{"BlkioDeviceWriteIOps", offsetof(struct io_rate, write_iops)},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		json_t *list = json_array();
+
+		for (uint32_t k = 0; k < l->io.n; k++) {
+			json_t *one = json_object();
+			int64_t v;
+
+			memcpy(&v, (const char *)&l->io.v[k] + rows[i].field, sizeof(v));
+			put_path(one, o, &l->io.v[k]);
+			render_number(one, "Rate", v);
+			if (v > 0)
+				json_array_append(list, one);
+			json_decref(one);
+		}
+		json_object_set_new(j, rows[i].key, list);
+	}
 }
 
 static json_t *render_binds(const struct create *o)
@@ -169,6 +216,7 @@ json_t *render_host_config(const struct container *c)
 	json_object_set_new(j, "Ulimits", render_ulimits(o));
 	render_bool(j, "Init", o->init);
 	put_limits(j, limits_of(c));
+	put_rates(j, o, limits_of(c));
 	return j;
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "limit_flags.h"
 #include "seccomp.h"
 
 static int check_attach(const char *s, struct err *e)
@@ -96,20 +97,7 @@ const struct flag run_flags[] = {
 	VALUE("umask", 0, umask, check_umask, "OCTAL", "its umask (0022)"),
 	VALUE("oom-score-adj", 0, oom_score_adj, check_oom_score, "N", "-1000 to 1000"),
 
-	VALUE("memory", 'm', limits.memory, check_memory, "BYTES", "memory limit, such as 512m"),
-	VALUE("memory-swap", 0, limits.memory_swap, check_memory_swap, "BYTES",
-		"memory and swap; -1: no limit"),
-	VALUE("memory-reservation", 0, limits.memory_reservation, check_memory, "BYTES",
-		"soft limit"),
-	VALUE("cpus", 0, limits.cpus, check_cpus, "N", "CPU time, in steps of 0.01"),
-	VALUE("cpu-shares", 'c', limits.cpu_shares, check_cpu_shares, "N",
-		"weight, 2 to 262144 (1024)"),
-	VALUE("cpu-period", 0, limits.cpu_period, check_cpu_period, "US",
-		"period of the quota (100000)"),
-	VALUE("cpu-quota", 0, limits.cpu_quota, check_cpu_quota, "US", "CPU time a period"),
-	VALUE("cpuset-cpus", 0, limits.cpuset_cpus, check_cpuset, "LIST", "CPUs to run on: 0-2,5"),
-	VALUE("cpuset-mems", 0, limits.cpuset_mems, check_cpuset, "LIST", "memory nodes"),
-	VALUE("pids-limit", 0, limits.pids, check_pids, "N", "processes (2048); -1: no limit"),
+	LIMIT_FLAGS(run_options),
 
 	MANY("volume", 'v', volume, check_not_empty, "HOST:DIR[:ro]",
 		"a directory or file of the host"),
@@ -167,7 +155,6 @@ const struct flag run_flags[] = {
 	MANY("label-file", 0, label_file, check_not_empty, "FILE", "labels, one a line"),
 
 	LATER("annotation"),
-	LATER("blkio-weight"),
 	LATER("blkio-weight-device"),
 	LATER("cgroup-parent"),
 	LATER("cgroupns"),
@@ -175,10 +162,6 @@ const struct flag run_flags[] = {
 	LATER("cpu-rt-runtime"),
 	LATER("device"),
 	LATER("device-cgroup-rule"),
-	LATER("device-read-bps"),
-	LATER("device-read-iops"),
-	LATER("device-write-bps"),
-	LATER("device-write-iops"),
 	LATER("disable-content-trust"),
 	LATER("expose"),
 	LATER("gpus"),
@@ -188,7 +171,6 @@ const struct flag run_flags[] = {
 	LATER("link"),
 	LATER("log-driver"),
 	LATER("log-opt"),
-	LATER("memory-swappiness"),
 	LATER("network-alias"),
 	LATER("oom-kill-disable"),
 	LATER("pid"),

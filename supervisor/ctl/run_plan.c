@@ -239,7 +239,7 @@ static int plan_limits(
 	bool any;
 
 	words.host_cpus = (unsigned int)sysconf(_SC_NPROCESSORS_ONLN);
-	if (parse_limits(&words, &p->limits, &any, e) < 0)
+	if (parse_limits(&words, a, &p->limits, &any, e) < 0)
 		return -EINVAL;
 	c->limits = any ? &p->limits : NULL;
 	for (uint32_t i = 0; i < o->ulimit.n; i++) {

@@ -27,6 +27,7 @@ static void as_value(const char *text)
 		check_ulimit, check_mac, check_add_host, check_network, check_detach_keys,
 		check_not_empty, check_absolute, check_domain, check_label, check_memory_swap,
 		check_shm_size, check_cpu_period, check_cpu_quota, check_cpu_shares,
+		check_swappiness, check_blkio_weight, check_device_bps, check_device_iops,
 		check_oom_score, check_stop_timeout, check_ip, check_ip4, check_ip6};
 
 	for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
@@ -62,7 +63,9 @@ static void as_limits(char *text)
 		{&w.memory_reservation, check_memory}, {&w.cpus, check_cpus},
 		{&w.cpu_shares, check_cpu_shares}, {&w.cpu_period, check_cpu_period},
 		{&w.cpu_quota, check_cpu_quota}, {&w.cpuset_cpus, check_cpuset},
-		{&w.cpuset_mems, check_cpuset}, {&w.pids, check_pids}};
+		{&w.cpuset_mems, check_cpuset}, {&w.pids, check_pids},
+		{&w.swappiness, check_swappiness}, {&w.blkio_weight, check_blkio_weight}};
+	struct arena a = {0};
 	struct limits limits;
 	struct err e;
 	bool any;
@@ -73,8 +76,9 @@ static void as_limits(char *text)
 		if (*line && rows[i].check(line, &e) == 0)
 			*rows[i].word = line;
 	}
-	if (parse_limits(&w, &limits, &any, &e) == 0)
+	if (parse_limits(&w, &a, &limits, &any, &e) == 0)
 		must_encode(&schema_limits, &limits);
+	arena_free(&a);
 }
 
 static void as_port(const char *text)

@@ -121,6 +121,145 @@ print(int(time.process_time() * 1000))'
 	[ "$shares" = 512 ] || [ "$shares" = 59 ] # the one of v1, the other of v2
 }
 
+# first_file ID CONTROLLER FILE...: the first of them that the kernel has.
+first_file()
+{
+	local id=$1 controller=$2 file
+
+	shift 2
+	for file; do
+		if cgroup_file "$id" "$controller" "$file"; then
+			return
+		fi
+	done
+	return 1
+}
+
+on_v1()
+{
+	grep -q ' - cgroup .*\bmemory\b' /proc/self/mountinfo
+}
+
+# whole_disk: prints NAME MAJOR:MINOR of a disk that the kernel can limit.
+whole_disk()
+{
+	local d
+
+	for d in /sys/block/*; do
+		case ${d##*/} in zram*|ram*|loop*) continue ;; esac
+		echo "${d##*/} $(cat "$d/dev")"
+		return
+	done
+	return 1
+}
+
+# host_config ID FIELD
+host_config()
+{
+	ctl inspect "$1" | jq -c ".[0].HostConfig.$2"
+}
+
+@test "reservation, swappiness and I/O weight are read back, or refused by a sentence that says why" {
+	id=$(ctl run -d -m 64m --memory-reservation 32m "$bb" sleep 60)
+	[ "$(first_file "$id" memory memory.soft_limit_in_bytes memory.low)" = $((32 << 20)) ]
+	[ "$(host_config "$id" MemoryReservation)" = $((32 << 20)) ]
+	[ "$(host_config "$id" MemorySwappiness)" = null ]
+	run ctl run -d --name calm --memory-swappiness 0 "$bb" sleep 60
+	if on_v1; then
+		[ "$status" = 0 ]
+		[ "$(cgroup_file "$output" memory memory.swappiness)" = 0 ]
+		[ "$(host_config calm MemorySwappiness)" = 0 ]
+	else
+		[ "$status" = 125 ]
+		[[ "$output" == *"cgroup v2 has no swappiness; a memory-swap equal to the memory limit keeps it out of swap" ]]
+	fi
+	run ctl run -d --name heavy --blkio-weight 500 "$bb" sleep 60
+	if [ "$status" = 0 ]; then
+		weight=$(first_file "$output" blkio blkio.weight blkio.bfq.weight io.weight io.bfq.weight | head -n 1)
+		[ "${weight#default }" = 500 ] || [ "$weight" = "default 4950" ]
+		[ "$(host_config heavy BlkioWeight)" = 500 ]
+	else
+		[[ "$output" == *"this kernel weighs no I/O"* ]]
+	fi
+	for flags in "--blkio-weight 9" "--memory-swappiness 101" "--device-read-bps /dev/null:1m" \
+			"--device-read-bps /dev/nothing:1m" "--device-write-iops /dev/null:-2" "--cpuset-mems 4000"; do
+		# shellcheck disable=SC2086
+		run ctl run --rm $flags "$bb" true
+		echo "$flags: $output"
+		[ "$status" = 125 ]
+		[ "${#lines[@]}" = 1 ]
+	done
+	ctl rm -f $(ctl ps -aq)
+}
+
+@test "rates of a disk are the kernel's, are told with its path, and end with update" {
+	read -r disk number <<<"$(whole_disk)" || skip "this machine has no disk"
+	node=$BATS_TEST_TMPDIR/disk
+	mknod "$node" b "${number%:*}" "${number#*:}"
+	id=$(ctl run -d --device-read-bps "$node:1m" --device-write-iops "$node:100" "$bb" sleep 60)
+	if on_v1; then
+		[ "$(cgroup_file "$id" blkio blkio.throttle.read_bps_device)" = "$number 1048576" ]
+		[ "$(cgroup_file "$id" blkio blkio.throttle.write_iops_device)" = "$number 100" ]
+	else
+		[ "$(cgroup_file "$id" blkio io.max)" = "$number rbps=1048576 wbps=max riops=max wiops=100" ]
+	fi
+	[ "$(host_config "$id" BlkioDeviceReadBps)" = "[{\"Path\":\"$node\",\"Rate\":1048576}]" ]
+	[ "$(host_config "$id" 'BlkioDeviceWriteIOps[0].Rate')" = 100 ]
+	[ "$(host_config "$id" BlkioDeviceWriteBps)" = "[]" ]
+	ctl update --device-read-bps "$node:-1" --device-write-bps "$node:5m" "$id"
+	[ "$(host_config "$id" BlkioDeviceReadBps)" = "[]" ]
+	[ "$(host_config "$id" 'BlkioDeviceWriteBps[0].Rate')" = $((5 << 20)) ]
+	[ "$(host_config "$id" 'BlkioDeviceWriteIOps[0].Rate')" = 100 ]
+	part=$(ls -d "/sys/block/$disk/$disk"*/ 2>/dev/null | head -n 1)
+	if [ -n "$part" ]; then
+		mknod "$node.part" b "$(cut -d: -f1 "$part/dev")" "$(cut -d: -f2 "$part/dev")"
+		run ctl update --device-read-bps "$node.part:1m" "$id"
+		[ "$status" = 1 ]
+		[[ "$output" == *"is a partition: the kernel limits whole disks, the nearest is /dev/$disk" ]]
+	fi
+	ctl rm -f "$id"
+}
+
+@test "update holds at once, stays over a restart, and what fails changes nothing" {
+	id=$(ctl run -d --name up -m 64m --memory-swap 64m --pids-limit 7 --cpus 0.5 "$bb" sleep 600)
+	run ctl update -m 128m up
+	[ "$status" = 1 ]
+	[[ "$output" == *"update it at the same time" ]]
+	run ctl update -m 128m --memory-swap 192m --pids-limit 9 --cpus 0.25 -c 512 --cpuset-cpus 0 up
+	echo "$output"
+	[ "$status" = 0 ]
+	[ "$output" = up ]
+	for again in 1 2; do
+		[ "$(first_file "$id" memory memory.limit_in_bytes memory.max)" = $((128 << 20)) ]
+		[ "$(first_file "$id" pids pids.max)" = 9 ]
+		[ "$(first_file "$id" cpu cpu.cfs_quota_us cpu.max | cut -d ' ' -f 1)" = 25000 ]
+		[ "$(first_file "$id" cpuset cpuset.cpus)" = 0 ]
+		[ "$(host_config up MemorySwap)" = $((192 << 20)) ]
+		[ "$(host_config up PidsLimit)" = 9 ]
+		[ "$(host_config up CpuShares)" = 512 ]
+		# It is refused in the end, when memory and processes have been set already.
+		run ctl update -m 256m --memory-swap -1 --pids-limit 11 --cpuset-cpus 4000 up
+		[ "$status" = 1 ]
+		[ "${#lines[@]}" = 1 ]
+		[ "$again" = 2 ] || ctl restart -t 0 up
+	done
+	ctl update --pids-limit -1 --cpu-quota -1 up
+	[ "$(first_file "$id" pids pids.max)" = max ]
+	[ "$(host_config up CpuQuota)" = 0 ]
+	# Of what doesn't run, the record alone.
+	ctl stop -t 0 up
+	ctl update -m 32m --memory-swap 32m --restart on-failure:3 up
+	[ "$(host_config up Memory)" = $((32 << 20)) ]
+	[ "$(host_config up RestartPolicy)" = '{"Name":"on-failure","MaximumRetryCount":3}' ]
+	ctl start up
+	[ "$(first_file "$id" memory memory.limit_in_bytes memory.max)" = $((32 << 20)) ]
+	run ctl update up
+	[ "$status" = 1 ]
+	run ctl update -m 32m nobody
+	[ "$status" = 1 ]
+	ctl rm -f up
+}
+
 @test "a limit that can't be set fails the run and leaves nothing" {
 	for flags in "--cpuset-cpus 4000" "-m 1k" "--memory-swap 64m" "-m 64m --memory-swap 32m" "--cpus 0.001" \
 			"--cpus 1 --cpu-quota 5000" "--pids-limit x" "--cpu-period 1" "-m 10000001"; do

@@ -357,6 +357,16 @@ refused()
 	[ "$(as $alice info | awk '/^Quota.memory/ { print $2 $4 }')" = 256m256m ]
 	[ "$(as $alice info | awk '/^Quota.cpus/ { print $2 $4 }')" = 11 ]
 	as $alice rm c6 c5
+	# An update counts what it adds, and gives back what it takes.
+	run as $alice update -m 164m c1
+	[ "$status" = 1 ]
+	[[ "$output" == *"your quota is 256m of memory, 96m in use: 164m more would exceed it"* ]]
+	as $alice update -m 160m c1
+	[ "$(as $alice info | awk '/^Quota.memory/ { print $2 $4 }')" = 256m256m ]
+	as $alice update -m 32m c1
+	run as $bob update -m 16m c2
+	[ "$status" = 1 ]
+	[[ "$output" == *"no such container: c2" ]]
 	refused "your quota is 256m of memory, 128m in use" as $alice create -m $(((128 << 20) + 4096)) "$bb" true
 	refused "your quota is 256m of memory" as $alice create -m 128m --memory-swap 512m "$bb" true
 	refused "say with --memory" as $alice create -m 128m --memory-swap -1 "$bb" true

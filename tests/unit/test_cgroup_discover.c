@@ -53,7 +53,7 @@ static void unified_host(void **state)
 		0);
 	assert_int_equal(l.n, 1);
 	expect(&l, 0, 2, "/sys/fs/cgroup",
-		BIT(MEMORY) | BIT(CPU) | BIT(CPUSET) | BIT(PIDS) | CTL_V2_BUILT_IN);
+		BIT(MEMORY) | BIT(CPU) | BIT(CPUSET) | BIT(PIDS) | BIT(IO) | CTL_V2_BUILT_IN);
 }
 
 /* Two controllers share a hierarchy; the order of their names differs between the two files. */
@@ -63,15 +63,17 @@ static void v1_host(void **state)
 
 	(void)state;
 	assert_int_equal(
-		parse("5:freezer:/\n4:cpuacct,cpu:/a:b\n3:memory:/user\n2:net_cls,net_prio:/\n"
+		parse("5:freezer:/\n4:cpuacct,cpu:/a:b\n3:memory:/user\n2:net_cls,net_prio:/\n6:blkio:/\n"
 		      "1:name=systemd:/init.scope\n",
 			"30 22 0:26 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,xattr,name=systemd\n"
 			"31 22 0:27 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n"
 			"32 22 0:28 / /sys/fs/cgroup/memory rw shared:3 - cgroup  rw,memory\n"
-			"33 22 0:29 / /sys/fs/cgroup/freezer rw - cgroup cgroup rw,freezer\n",
+			"33 22 0:29 / /sys/fs/cgroup/freezer rw - cgroup cgroup rw,freezer\n"
+			"34 22 0:30 / /sys/fs/cgroup/blkio rw - cgroup cgroup rw,blkio\n",
 			NULL, &l),
 		0);
-	assert_int_equal(l.n, 3);
+	assert_int_equal(l.n, 4);
+	expect(&l, 3, 1, "/sys/fs/cgroup/blkio", BIT(IO));
 	expect(&l, 0, 1, "/sys/fs/cgroup/freezer", BIT(FREEZER));
 	expect(&l, 1, 1, "/sys/fs/cgroup/cpu,cpuacct", BIT(CPU) | BIT(CPUACCT));
 	expect(&l, 2, 1, "/sys/fs/cgroup/memory", BIT(MEMORY));

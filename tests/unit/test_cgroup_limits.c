@@ -67,6 +67,55 @@ static void texts(void **state)
 	expect_text(2, "cpuset.cpus", (struct limits){.cpuset_cpus = "0-2,5"}, "0-2,5");
 	expect_text(1, "pids.max", (struct limits){.pids = -1}, "max");
 	expect_text(2, "pids.max", (struct limits){.pids = 20}, "20");
+	expect_text(1, "memory.swappiness", (struct limits){.swappiness = 60}, NULL);
+	expect_text(1, "memory.swappiness", (struct limits){.swappiness_set = true}, "0");
+	expect_text(1, "blkio.bfq.weight", (struct limits){.blkio_weight = 500}, "500");
+	expect_text(2, "io.weight", (struct limits){.blkio_weight = 500}, "4950");
+	expect_text(2, "io.bfq.weight", (struct limits){.blkio_weight = 500}, "500");
+	expect_text(2, "io.weight", (struct limits){0}, NULL);
+}
+
+/* Rates: a device without this one has no line, and -1 is what ends one. */
+static void rates(void **state)
+{
+	struct io_rate v[] = {{.major = 254, .read_bps = 1048576, .write_iops = -1},
+		{.major = 8, .minor = 16, .write_bps = 5, .read_iops = 7}};
+	const struct limits l = {.io = {v, 2}}, none = {0};
+
+	(void)state;
+	expect_text(1, "blkio.throttle.read_bps_device", l, "254:0 1048576");
+	expect_text(1, "blkio.throttle.write_iops_device", l, "254:0 0");
+	expect_text(1, "blkio.throttle.write_bps_device", l, "8:16 5");
+	expect_text(1, "blkio.throttle.read_iops_device", l, "8:16 7");
+	expect_text(1, "blkio.throttle.read_iops_device", none, NULL);
+	expect_text(2, "io.max", l, "254:0 rbps=1048576 wiops=max\n8:16 wbps=5 riops=7");
+	expect_text(2, "io.max", none, NULL);
+}
+
+/* The longest that a message may hold fits a text. */
+static void most_rates(void **state)
+{
+	struct io_rate v[LIMIT_IO_MAX];
+	const struct limits l = {.io = {v, LIMIT_IO_MAX}};
+	char text[LIMIT_TEXT_MAX];
+	struct limits_owned r = {0};
+
+	(void)state;
+	for (uint32_t i = 0; i < LIMIT_IO_MAX; i++)
+		v[i] = (struct io_rate){.major = 4095,
+			.minor = 1048560 + i,
+			.read_bps = INT64_MAX,
+			.write_bps = INT64_MAX,
+			.read_iops = UINT32_MAX,
+			.write_iops = UINT32_MAX};
+	assert_true(find_row(2, "io.max")->format(&l, text));
+	assert_int_equal(find_row(2, "io.max")->parse(text, &r), 0);
+	assert_int_equal(r.limits.io.n, LIMIT_IO_MAX);
+	for (uint32_t i = 0; i < LIMIT_IO_MAX; i++) {
+		assert_int_equal(r.io[i].minor, v[i].minor);
+		assert_int_equal(r.io[i].write_bps, v[i].write_bps);
+		assert_int_equal(r.io[i].write_iops, v[i].write_iops);
+	}
 }
 
 static int take(int version, const char *file, const char *text, struct limits_owned *r)
@@ -113,6 +162,25 @@ static void readings(void **state)
 	assert_int_equal(r.limits.pids, -1);
 	assert_int_equal(take(1, "pids.max", "2048", &r), 0);
 	assert_int_equal(r.limits.pids, 2048);
+	assert_int_equal(take(2, "io.weight", "default 4950\n254:0 100", &r), 0);
+	assert_int_equal(r.limits.blkio_weight, 500);
+	assert_int_equal(take(2, "io.weight", "default 100", &r), 0);
+	assert_int_equal(r.limits.blkio_weight, 0);
+	assert_int_equal(take(1, "blkio.bfq.weight", "300", &r), 0);
+	assert_int_equal(r.limits.blkio_weight, 300);
+	assert_int_equal(take(1, "blkio.throttle.read_bps_device", "254:0 5\n8:16 6", &r), 0);
+	assert_int_equal(take(1, "blkio.throttle.write_bps_device", "8:16 7", &r), 0);
+	assert_int_equal(take(1, "blkio.throttle.write_iops_device", "", &r), 0);
+	assert_int_equal(r.limits.io.n, 2);
+	assert_int_equal(r.io[0].read_bps, 5);
+	assert_int_equal(r.io[1].minor, 16);
+	assert_int_equal(r.io[1].read_bps, 6);
+	assert_int_equal(r.io[1].write_bps, 7);
+	r = (struct limits_owned){0};
+	assert_int_equal(take(2, "io.max", "254:0 rbps=5 wbps=max riops=9 wiops=max new=1", &r), 0);
+	assert_int_equal(r.io[0].read_bps, 5);
+	assert_int_equal(r.io[0].write_bps, 0);
+	assert_int_equal(r.io[0].read_iops, 9);
 }
 
 static void bad_readings(void **state)
@@ -134,6 +202,16 @@ static void bad_readings(void **state)
 		{2, "cpu.weight", "0"},
 		{1, "cpuset.cpus", "0-"},
 		{2, "pids.max", "many"},
+		{2, "io.weight", "default"},
+		{2, "io.weight", "default 10001"},
+		{1, "blkio.bfq.weight", "-1"},
+		{1, "memory.swappiness", ""},
+		{2, "io.max", "254:0"},
+		{2, "io.max", "254:0 rbps"},
+		{2, "io.max", "254:0 rbps=x"},
+		{2, "io.max", "254 rbps=1"},
+		{1, "blkio.throttle.read_bps_device", "254:0 -1"},
+		{1, "blkio.throttle.read_bps_device", "Total 0"},
 	};
 
 	(void)state;
@@ -231,6 +309,10 @@ static void refusals(void **state)
 		{{.cpu_period = 999}, "nearest it can is 1000 us"},
 		{{.cpu_period = 1000001}, "nearest it can is 1000000 us"},
 		{{.cpu_shares = 1}, "nearest it can is 2"},
+		{{.blkio_weight = 9},
+			"blkio weight of 9: the kernel can't hold that, the nearest it can is 10"},
+		{{.blkio_weight = 1001}, "nearest it can is 1000"},
+		{{.swappiness_set = true, .swappiness = 101}, "nearest it can is 100"},
 		{{.cpu_shares = 262145}, "nearest it can is 262144"},
 		{{.pids = 4194305}, "nearest it can is 4194304"},
 		{{.cpuset_cpus = "0-"}, "cpuset cpus \"0-\""},
@@ -252,8 +334,9 @@ static void refusals(void **state)
 static void missing_controllers(void **state)
 {
 	const struct limits v[] = {{.memory = MIB(64)}, {.memory_swap = -1},
-		{.memory_reservation = MIB(64)}, {.cpu_quota = 5000}, {.cpu_period = 5000},
-		{.cpu_shares = 5}, {.cpuset_cpus = "0"}, {.cpuset_mems = "0"}, {.pids = 5}};
+		{.swappiness_set = true}, {.blkio_weight = 500}, {.memory_reservation = MIB(64)},
+		{.cpu_quota = 5000}, {.cpu_period = 5000}, {.cpu_shares = 5}, {.cpuset_cpus = "0"},
+		{.cpuset_mems = "0"}, {.pids = 5}};
 	const struct limit_host none = {0};
 	struct limits l;
 
@@ -285,6 +368,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(texts),
+		cmocka_unit_test(rates),
+		cmocka_unit_test(most_rates),
 		cmocka_unit_test(readings),
 		cmocka_unit_test(bad_readings),
 		cmocka_unit_test(lists),

@@ -182,6 +182,15 @@ static void test_single_limits(void **state)
 	REFUSES(check_cpu_shares, "1", "262145", "0");
 	TAKES(check_cpuset, "0", "0-2,5", "1,3");
 	REFUSES(check_cpuset, "", "0-", "2-1", ",1", "1,", "a", "0--1", "1-2-3", "65536");
+	TAKES(check_swappiness, "0", "100");
+	REFUSES(check_swappiness, "", "-1", "101", "x");
+	TAKES(check_blkio_weight, "10", "1000");
+	REFUSES(check_blkio_weight, "", "9", "1001", "0", "-1");
+	TAKES(check_device_bps, "/dev/sda:1m", "/dev/a:b:5", "/dev/sda:-1", "/dev/sda:0");
+	REFUSES(check_device_bps, "", "/dev/sda", "/dev/sda:", "sda:1m", "/dev/sda:-2",
+		"/dev/sda:x");
+	TAKES(check_device_iops, "/dev/sda:100", "/dev/sda:4294967295", "/dev/sda:-1");
+	REFUSES(check_device_iops, "/dev/sda:1m", "/dev/sda:4294967296");
 	TAKES(check_pids, "-1", "0", "20");
 	REFUSES(check_pids, "-2", "4194305", "x", "");
 	TAKES(check_umask, "0", "022", "0777");
@@ -230,12 +239,13 @@ static void test_limits(void **state)
 {
 	struct limit_words w = {
 		.memory = "128m", .memory_swap = "128m", .cpus = "2.5", .pids = "0"};
+	struct arena a = {0};
 	struct limits l;
 	bool any;
 	struct err e;
 
 	(void)state;
-	assert_int_equal(parse_limits(&w, &l, &any, &e), 0);
+	assert_int_equal(parse_limits(&w, &a, &l, &any, &e), 0);
 	assert_true(any);
 	assert_int_equal(l.memory, 128 << 20);
 	assert_int_equal(l.memory_swap, 128 << 20);
@@ -243,24 +253,33 @@ static void test_limits(void **state)
 	assert_int_equal(l.cpu_period, 100000);
 	assert_int_equal(l.pids, -1);
 	w = (struct limit_words){.cpus = "0.05"};
-	assert_int_equal(parse_limits(&w, &l, &any, &e), 0);
+	assert_int_equal(parse_limits(&w, &a, &l, &any, &e), 0);
 	assert_int_equal(l.cpu_quota, 5000);
 	w = (struct limit_words){.cpus = "2", .host_cpus = 2};
-	assert_int_equal(parse_limits(&w, &l, &any, &e), 0);
+	assert_int_equal(parse_limits(&w, &a, &l, &any, &e), 0);
 	w = (struct limit_words){.cpus = "2.01", .host_cpus = 2};
-	assert_int_equal(parse_limits(&w, &l, &any, &e), -EINVAL);
+	assert_int_equal(parse_limits(&w, &a, &l, &any, &e), -EINVAL);
 	assert_string_equal(e.text, "--cpus 2.01: this host has 2, the nearest is 2");
 	w = (struct limit_words){0};
-	assert_int_equal(parse_limits(&w, &l, &any, &e), 0);
+	assert_int_equal(parse_limits(&w, &a, &l, &any, &e), 0);
 	assert_false(any);
 	w = (struct limit_words){.cpus = "1", .cpu_quota = "1000"};
-	assert_int_equal(parse_limits(&w, &l, &any, &e), -EINVAL);
+	assert_int_equal(parse_limits(&w, &a, &l, &any, &e), -EINVAL);
 	w = (struct limit_words){.memory = "64m", .memory_swap = "63m"};
-	assert_int_equal(parse_limits(&w, &l, &any, &e), -EINVAL);
+	assert_int_equal(parse_limits(&w, &a, &l, &any, &e), -EINVAL);
 	w = (struct limit_words){.memory_swap = "63m"};
-	assert_int_equal(parse_limits(&w, &l, &any, &e), -EINVAL);
+	assert_int_equal(parse_limits(&w, &a, &l, &any, &e), -EINVAL);
 	w = (struct limit_words){.memory = "64m", .memory_reservation = "65m"};
-	assert_int_equal(parse_limits(&w, &l, &any, &e), -EINVAL);
+	assert_int_equal(parse_limits(&w, &a, &l, &any, &e), -EINVAL);
+	w = (struct limit_words){.memory_swap = "63m", .update = true};
+	assert_int_equal(parse_limits(&w, &a, &l, &any, &e), 0);
+	w = (struct limit_words){.swappiness = "0"};
+	assert_int_equal(parse_limits(&w, &a, &l, &any, &e), 0);
+	assert_true(any && l.swappiness_set);
+	w = (struct limit_words){.read_bps = {(const char *[]){"/dev/null:1m"}, 1}};
+	assert_int_equal(parse_limits(&w, &a, &l, &any, &e), -EINVAL);
+	assert_string_equal(e.text, "--device-read-bps: /dev/null is no disk");
+	arena_free(&a);
 }
 
 static void test_network(void **state)

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Limits into the kernel's files, and what the kernel says they are then.
+ */
+#pragma once
+
+#include "group.h"
+
+/* Writes the limits of `l`, which limits_complete has seen, to an existing group; those that are
+ * absent stay as they are. What fails may leave some of them set. */
+int apply_limits(const struct tree *t, const char *id, const struct limits *l,
+	struct limits_owned *r, struct err *e);
+
+/* The same of a group in use, of limits as they were asked for; what fails puts everything back. */
+int apply_update(const struct tree *t, const char *id, const struct limits *asked, struct err *e);

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ctl update: other limits, or another restart policy, for a container that there is. What is new
+ * is kept beside what is in force until cgroupd has set it: then it is the container's, else it is
+ * forgotten. Quotas count the larger of the two meanwhile.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "engine.h"
+
+#define UPDATE_MS 10000
+
+struct update {
+	struct relay *relay;
+	char id[ID_LEN + 1];
+};
+
+#define TAKE(field)                                                                                \
+	if (more->field)                                                                           \
+	to->field = more->field
+
+static struct io_rate *find_rate(const struct limits *l, const struct io_rate *like)
+{
+	for (uint32_t i = 0; i < l->io.n; i++)
+		if (l->io.v[i].major == like->major && l->io.v[i].minor == like->minor)
+			return &l->io.v[i];
+	return NULL;
+}
+
+static int merge_rates(
+	struct limits *to, const struct limits *more, struct io_rate *room, struct err *e)
+{
+	for (uint32_t i = 0; i < to->io.n; i++)
+		room[i] = to->io.v[i];
+	to->io.v = room;
+	for (uint32_t i = 0; i < more->io.n; i++) {
+		const struct io_rate *from = &more->io.v[i];
+		struct io_rate *r = find_rate(to, from);
+
+		if (!r && to->io.n == UPDATE_RATES_MAX)
+			return err_set(e, E2BIG, "rates of more than %d devices", UPDATE_RATES_MAX);
+		if (!r) {
+			to->io.v[to->io.n++] = *from;
+			continue;
+		}
+		r->path = from->path ? from->path : r->path;
+		r->read_bps = from->read_bps ? from->read_bps : r->read_bps;
+		r->write_bps = from->write_bps ? from->write_bps : r->write_bps;
+		r->read_iops = from->read_iops ? from->read_iops : r->read_iops;
+		r->write_iops = from->write_iops ? from->write_iops : r->write_iops;
+	}
+	return 0;
+}
+
+int update_merge(struct limits *to, const struct limits *more, struct io_rate *room, struct err *e)
+{
+	if (more->memory && !more->memory_swap && to->memory_swap > 0 &&
+		(uint64_t)to->memory_swap < more->memory)
+		return err_set(e, EINVAL,
+			"its memory-swap, the total of memory and swap, is below that: update it at the same time");
+	TAKE(memory);
+	TAKE(memory_swap);
+	TAKE(memory_reservation);
+	TAKE(cpu_quota);
+	TAKE(cpu_period);
+	TAKE(cpu_shares);
+	TAKE(cpuset_cpus);
+	TAKE(cpuset_mems);
+	TAKE(pids);
+	TAKE(blkio_weight);
+	if (more->swappiness_set) {
+		to->swappiness_set = true;
+		to->swappiness = more->swappiness;
+	}
+	if (to->memory && to->memory_reservation > to->memory)
+		return err_set(e, EINVAL, "memory reservation is above the memory limit");
+	return merge_rates(to, more, room, e);
+}
+
+static int check_quotas(const struct ctr *c, const struct create *o, struct err *e)
+{
+	for (enum quota q = 0; q < QUOTA_CONNECTIONS; q++) {
+		uint64_t is = policy_amount(q, ctr_create(c)), wanted = policy_amount(q, o);
+		int r = wanted <= is
+				? 0
+				: policy_check_quota(c->engine->policy, c->owner, q,
+					  ctr_taken_beside(c->engine, c->owner, q, c), wanted, e);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Leaves in c->updated what c->create is to become. */
+static int prepare(struct ctr *c, const struct container_update *m, struct err *e)
+{
+	struct create o = *ctr_create(c);
+	struct limits l = o.limits ? *o.limits : (struct limits){0};
+	struct io_rate room[UPDATE_RATES_MAX];
+	int r = m->limits ? update_merge(&l, m->limits, room, e) : 0;
+
+	if (m->limits)
+		o.limits = &l;
+	if (m->restart) {
+		o.restart = m->restart;
+		o.restart_max = m->restart_max;
+	}
+	if (r == 0)
+		r = restart_check(&o, e);
+	if (r == 0)
+		r = check_quotas(c, &o, e);
+	return r < 0 ? r : doc_copy(&c->updated, &schema_create, &o, e);
+}
+
+static int settle(struct ctr *c, struct err *e)
+{
+	doc_free(&c->create);
+	c->create = c->updated;
+	c->updated = (struct doc){0};
+	return state_save(c, e);
+}
+
+static void on_set(void *arg, void *msg, struct frame *f, const struct err *e)
+{
+	const struct cgroup_state *m = msg;
+	const struct done done = {0};
+	struct update *u = arg;
+	struct ctr *c = ctr_by_id(u->relay->engine, u->id);
+	struct err why = e ? *e : (struct err){0};
+
+	(void)f;
+	if (!c || c->status == CTR_REMOVING)
+		err_set(&why, ENOENT, "no such container: %.12s", u->id);
+	else if (e)
+		doc_free(&c->updated);
+	else if (settle(c, &why) == 0 && m->in_force && c->status == CTR_RUNNING)
+		doc_copy(&c->in_force, &schema_limits, m->in_force, NULL);
+	if (why.code)
+		relay_fail(u->relay, &why);
+	else
+		relay_reply(u->relay, MSG_done, &done);
+	free(u);
+}
+
+static void ask(struct ctr *c, struct relay *r)
+{
+	const struct create *o = c->updated.obj;
+	const struct cgroup_limit m = {.container = c->id, .limits = o->limits};
+	struct update *u = calloc(1, sizeof(*u));
+
+	if (!u) {
+		log_error("out of memory");
+		abort();
+	}
+	u->relay = r;
+	memcpy(u->id, c->id, sizeof(u->id));
+	helper_request(c->engine, H_CGROUPD, MSG_cgroup_limit, &m, UPDATE_MS, on_set, u);
+}
+
+void on_container_update(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
+{
+	const struct container_update *m = msg;
+	struct ctr *c = session_ctr(self, ch, id, m->ref);
+	const struct done done = {0};
+	struct err e = {0};
+	int r = 0;
+
+	(void)f;
+	if (!c)
+		return;
+	if (c->updated.obj)
+		r = err_set(&e, EBUSY, "container %s is being updated", c->name);
+	else if (c->status == CTR_STARTING || c->status == CTR_FINISHING)
+		r = err_set(
+			&e, EAGAIN, "container %s is being started or ends: try again", c->name);
+	else if (c->status == CTR_REMOVING)
+		r = err_set(&e, ENOENT, "container %s is being removed", c->name);
+	if (r == 0)
+		r = prepare(c, m, &e);
+	if (r == 0 && m->limits && c->status == CTR_RUNNING) {
+		ask(c, relay_new(self, ch, id));
+		return;
+	}
+	if (r == 0 && m->limits)
+		doc_free(&c->in_force); /* its last run's */
+	if (r == 0)
+		r = settle(c, &e);
+	if (r < 0)
+		chan_fail(ch, id, &e);
+	else
+		chan_reply(ch, id, MSG_done, &done);
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What an update makes of the limits that a container has.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "supervisor/engine.h"
+
+#define MIB(n) ((uint64_t)(n) << 20)
+
+static void absent_stays(void **state)
+{
+	struct io_rate room[UPDATE_RATES_MAX], disk = {.path = "/dev/a", .major = 8, .read_bps = 5};
+	const struct limits none = {0};
+	const struct limits all = {.memory = MIB(64),
+		.memory_swap = -1,
+		.memory_reservation = MIB(32),
+		.cpu_quota = 5000,
+		.cpu_period = 10000,
+		.cpu_shares = 512,
+		.cpuset_cpus = "0",
+		.cpuset_mems = "0",
+		.pids = 7,
+		.swappiness_set = true,
+		.swappiness = 9,
+		.blkio_weight = 500,
+		.io = {&disk, 1}};
+	struct limits to = all;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(update_merge(&to, &none, room, &e), 0);
+	assert_ptr_equal(to.io.v, room);
+	assert_memory_equal(&room[0], &disk, sizeof(disk));
+	to.io.v = &disk;
+	assert_memory_equal(&to, &all, sizeof(all));
+	to = (struct limits){0};
+	assert_int_equal(update_merge(&to, &all, room, &e), 0);
+	assert_memory_equal(&room[0], &disk, sizeof(disk));
+	to.io.v = &disk;
+	assert_memory_equal(&to, &all, sizeof(all));
+}
+
+static void swap_goes_with_memory(void **state)
+{
+	struct io_rate room[UPDATE_RATES_MAX];
+	struct limits to = {.memory = MIB(64), .memory_swap = (int64_t)MIB(64)};
+	const struct limits raised = {.memory = MIB(128)};
+	const struct limits both = {.memory = MIB(128), .memory_swap = (int64_t)MIB(128)};
+	const struct limits reserve = {.memory_reservation = MIB(129)};
+	struct err e = {0};
+
+	(void)state;
+	assert_int_equal(update_merge(&to, &raised, room, &e), -EINVAL);
+	assert_non_null(strstr(e.text, "at the same time"));
+	assert_int_equal(to.memory, MIB(64));
+	assert_int_equal(update_merge(&to, &both, room, &e), 0);
+	assert_int_equal(update_merge(&to, &reserve, room, &e), -EINVAL);
+	/* Never told, it grows by itself. */
+	to = (struct limits){.memory = MIB(64)};
+	assert_int_equal(update_merge(&to, &raised, room, &e), 0);
+	assert_int_equal(to.memory_swap, 0);
+}
+
+static void rates(void **state)
+{
+	struct io_rate room[UPDATE_RATES_MAX], has[UPDATE_RATES_MAX] = {0};
+	struct io_rate more[] = {{.major = 8, .minor = 3, .read_bps = -1, .write_iops = 2},
+		{.major = 9, .minor = 3, .read_bps = 1}};
+	struct limits to = {.io = {has, UPDATE_RATES_MAX - 1}};
+	const struct limits one = {.io = {more, 1}}, two = {.io = {more, 2}};
+	struct err e = {0};
+
+	(void)state;
+	for (uint32_t i = 0; i < UPDATE_RATES_MAX; i++)
+		has[i] = (struct io_rate){.path = "/dev/b", .major = 8, .minor = i, .read_bps = 7};
+	assert_int_equal(update_merge(&to, &two, room, &e), 0);
+	assert_int_equal(to.io.n, UPDATE_RATES_MAX);
+	assert_int_equal(room[2].read_bps, 7);
+	assert_int_equal(room[3].read_bps, -1);
+	assert_int_equal(room[3].write_iops, 2);
+	assert_string_equal(room[3].path, "/dev/b");
+	assert_int_equal(room[15].major, 9);
+	to = (struct limits){.io = {has, UPDATE_RATES_MAX}};
+	assert_int_equal(update_merge(&to, &one, room, &e), 0);
+	assert_int_equal(update_merge(&to, &two, room, &e), -E2BIG);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(absent_stays),
+		cmocka_unit_test(swap_goes_with_memory),
+		cmocka_unit_test(rates),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
