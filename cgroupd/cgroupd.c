@@ -16,6 +16,7 @@
 #include "freeze.h"
 #include "group.h"
 #include "pending.h"
+#include "usage.h"
 
 #define REMOVE_DEADLINE_MS 1000
 #define LIST_MAX	   256U /* as messages.def has it */
@@ -65,7 +66,7 @@ static void on_cgroup_read(void *self, struct chan *c, uint32_t id, void *msg, s
 		chan_fail(c, id, &e);
 		return;
 	}
-	group_read_usage(&d->tree, m->container, &reply);
+	usage_read(&d->tree, m->container, &reply);
 	freeze_get(&d->tree, m->container, &reply.frozen, NULL);
 	chan_reply(c, id, MSG_cgroup_state, &reply);
 }
@@ -93,7 +94,7 @@ static int removal_try(struct pending *p, struct err *e)
 	struct cgroupd *d = p->d;
 	int r;
 
-	if (group_read_usage(&d->tree, p->container, &p->last))
+	if (usage_read(&d->tree, p->container, &p->last))
 		oom_count(d->oom, p->container, p->last.oom_kills);
 	r = group_remove(&d->tree, p->container, e);
 	if (r == 0)
@@ -246,6 +247,7 @@ struct chan_setup cgroupd_setup(struct cgroupd *d)
 		{MSG_cgroup_create, on_cgroup_create},
 		{MSG_cgroup_read, on_cgroup_read},
 		{MSG_cgroup_limit, on_cgroup_limit},
+		{MSG_cgroup_usage, on_cgroup_usage},
 		{MSG_cgroup_remove, on_cgroup_remove},
 		{MSG_cgroup_list, on_cgroup_list},
 		{MSG_cgroup_freeze, on_cgroup_freeze},

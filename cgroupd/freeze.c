@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/fd.h"
-#include "group.h"
+#include "usage.h"
 #include "pending.h"
 
 #define FREEZE_MS 2000
@@ -53,8 +53,7 @@ int freeze_get(const struct tree *t, const char *id, bool *ret, struct err *e)
 		r = fd_read_file_at(
 			b->base_fd, group_path(path, id, "freezer.state"), 64, &state, NULL);
 	else
-		r = group_read_number(
-			b->base_fd, group_path(path, id, "cgroup.events"), "frozen", &n);
+		r = usage_number(b->base_fd, group_path(path, id, "cgroup.events"), "frozen", &n);
 	if (r < 0)
 		return err_errno(e, r, "reading whether container %s is frozen", id);
 	*ret = state ? strncmp(state, "FROZEN", 6) == 0 : n > 0;

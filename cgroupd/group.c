@@ -16,7 +16,6 @@
 
 #include "apply.h"
 #include "base/fd.h"
-#include "base/num.h"
 
 int group_check_id(const char *id, struct err *e)
 {
@@ -55,34 +54,6 @@ int group_read_control(int dirfd, const char *path, char buf[CONTROL_MAX])
 		n--;
 	buf[n] = '\0';
 	return 0;
-}
-
-/* Points behind "key " at the start of a line; NULL when there is none. */
-static char *find_key(char *text, const char *key)
-{
-	size_t n = strlen(key);
-
-	for (char *p = text; p; p = strchr(p, '\n')) {
-		p += *p == '\n';
-		if (strncmp(p, key, n) == 0 && p[n] == ' ')
-			return p + n + 1;
-	}
-	return NULL;
-}
-
-int group_read_number(int dirfd, const char *path, const char *key, uint64_t *ret)
-{
-	char buf[CONTROL_MAX], *p = buf;
-	int r = group_read_control(dirfd, path, buf);
-
-	if (r < 0)
-		return r;
-	if (key)
-		p = find_key(buf, key);
-	if (!p)
-		return -EBADMSG;
-	p[strcspn(p, "\n")] = '\0';
-	return num_parse_u64(p, 0, UINT64_MAX, ret) < 0 ? -EBADMSG : 0;
 }
 
 int group_take_in(
@@ -135,48 +106,6 @@ int group_read_limits(const struct tree *t, const char *id, struct limits_owned 
 	group_host(t, &host);
 	limits_tidy(ret, NULL, &host);
 	return 0;
-}
-
-static const struct usage_row {
-	enum controller controller;
-	int version;
-	const char *file;
-	const char *key;
-	unsigned int scale;
-	size_t offset;
-} usage_rows[] = {
-	{CTL_MEMORY, 1, "memory.oom_control", "oom_kill", 1,
-		offsetof(struct cgroup_state, oom_kills)},
-	{CTL_MEMORY, 1, "memory.usage_in_bytes", NULL, 1, offsetof(struct cgroup_state, memory)},
-	{CTL_MEMORY, 1, "memory.max_usage_in_bytes", NULL, 1,
-		offsetof(struct cgroup_state, memory_peak)},
-	{CTL_MEMORY, 2, "memory.events", "oom_kill", 1, offsetof(struct cgroup_state, oom_kills)},
-	{CTL_MEMORY, 2, "memory.current", NULL, 1, offsetof(struct cgroup_state, memory)},
-	{CTL_MEMORY, 2, "memory.peak", NULL, 1, offsetof(struct cgroup_state, memory_peak)},
-	{CTL_CPUACCT, 1, "cpuacct.usage", NULL, 1, offsetof(struct cgroup_state, cpu_ns)},
-	{CTL_CPUACCT, 2, "cpu.stat", "usage_usec", 1000, offsetof(struct cgroup_state, cpu_ns)},
-	{CTL_PIDS, 1, "pids.current", NULL, 1, offsetof(struct cgroup_state, pids)},
-	{CTL_PIDS, 2, "pids.current", NULL, 1, offsetof(struct cgroup_state, pids)},
-};
-
-bool group_read_usage(const struct tree *t, const char *id, struct cgroup_state *ret)
-{
-	bool found = false;
-
-	for (unsigned int i = 0; i < ARRAY_LEN(usage_rows); i++) {
-		const struct usage_row *row = &usage_rows[i];
-		const struct branch *b = tree_find(t, row->controller);
-		char path[GROUP_PATH_MAX];
-		uint64_t v;
-
-		if (!b || b->version != row->version ||
-			group_read_number(
-				b->base_fd, group_path(path, id, row->file), row->key, &v) < 0)
-			continue;
-		found = true;
-		memcpy((char *)ret + row->offset, &(uint64_t){v * row->scale}, sizeof(v));
-	}
-	return found;
 }
 
 static int make_dirs(const struct tree *t, const char *id, unsigned int *ret_made, struct err *e)

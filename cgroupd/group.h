@@ -22,14 +22,6 @@ int group_create(struct tree *t, const char *id, const struct limits *asked,
 int group_read_limits(
 	const struct tree *t, const char *id, struct limits_owned *ret, struct err *e);
 
-/* Fills in the numbers of *ret that this host has; what is gone stays 0. True when there is a
- * group. */
-bool group_read_usage(const struct tree *t, const char *id, struct cgroup_state *ret);
-
-/* One number out of a control file, by the word before it; NULL: the file is the number. 0, -errno,
- * or -EBADMSG. */
-int group_read_number(int dirfd, const char *path, const char *key, uint64_t *ret);
-
 #define CONTROL_MAX 4096 /* bytes of a control file that we look at */
 /* What of a control file fits, without its last newline. */
 int group_read_control(int dirfd, const char *path, char buf[CONTROL_MAX]);

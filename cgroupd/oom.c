@@ -20,7 +20,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
-#include "group.h"
+#include "usage.h"
 
 /* v1 signals when it starts looking for a victim, before it counts the kill (mem_cgroup_oom). */
 #define RECHECK_MS  5
@@ -74,7 +74,7 @@ static int read_kills(const struct oom *o, const char *id, uint64_t *ret)
 	const struct branch *b = tree_find(o->tree, CTL_MEMORY);
 	char path[GROUP_PATH_MAX];
 
-	return group_read_number(b->base_fd,
+	return usage_number(b->base_fd,
 		group_path(path, id, b->version == 1 ? "memory.oom_control" : "memory.events"),
 		"oom_kill", ret);
 }

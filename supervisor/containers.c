@@ -254,6 +254,12 @@ uint64_t ctr_taken_beside(const struct engine *g, uid_t uid, enum quota q, const
 	return sum;
 }
 
+void ctr_count(struct ctr *c, const struct cgroup_state *m)
+{
+	c->memory_peak = MAX(c->memory_peak, m->memory_peak);
+	c->pids_hits = MAX(c->pids_hits, m->pids_hits);
+}
+
 bool ctr_lost_sources(const struct ctr *c)
 {
 	const struct create *o = ctr_create(c);

@@ -92,6 +92,7 @@ struct ctr {
 	enum ctr_status status;
 	uint32_t pid, exit_code;
 	bool oom_killed, rootfs_made;
+	uint64_t memory_peak, pids_hits; /* of this run, or the last; as cgroupd told */
 	char error[ERR_TEXT_MAX];
 	uint64_t created_at, started_at, finished_at;
 	struct doc create, config, spec, endpoint, in_force, health;
@@ -282,6 +283,8 @@ bool ctr_lost_sources(const struct ctr *c);
 void ctr_conceal(struct engine *g, uid_t uid, struct err *e);
 /* What the containers of a user have of a quota together. */
 uint64_t ctr_taken(const struct engine *g, uid_t uid, enum quota q);
+/* Keeps what cgroupd has counted in this run. */
+void ctr_count(struct ctr *c, const struct cgroup_state *m);
 /* The same without one of his containers. */
 uint64_t ctr_taken_beside(
 	const struct engine *g, uid_t uid, enum quota q, const struct ctr *except);
@@ -421,6 +424,7 @@ SESSION_HANDLER(on_container_exec);
 SESSION_HANDLER(on_exec_wait);
 SESSION_HANDLER(on_container_pause);
 SESSION_HANDLER(on_container_update);
+SESSION_HANDLER(on_container_stats);
 SESSION_HANDLER(on_container_list);
 SESSION_HANDLER(on_container_inspect);
 SESSION_HANDLER(on_container_logs);

@@ -4,6 +4,7 @@
  * repeated, and one that finds nothing to do succeeds.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -54,15 +55,35 @@ static void detach_network(struct job *j, void *ref)
 	helper_request(j->engine, H_NETD, MSG_net_detach, &m, FINISH_MS, on_detached, ref);
 }
 
+/* The kernel names what it killed in its log alone, which takes a capability to read; but who has
+ * ended is known. */
+static void tell_oom(struct ctr *c)
+{
+	const struct limits *l = c->in_force.obj;
+	char limit[64] = "without a memory limit";
+
+	if (l && l->memory)
+		snprintf(limit, sizeof(limit), "at the memory limit of %" PRIu64 " bytes",
+			l->memory);
+	c->oom_killed = true;
+	snprintf(c->error, sizeof(c->error),
+		"out of memory: its first process, %" PRIu32
+		", was killed %s; the peak was %" PRIu64 " bytes",
+		c->pid, limit, c->memory_peak);
+	log_info("container %.12s: %s", c->id, c->error);
+}
+
 static void on_cgroup_state(void *ref, void *msg, struct frame *f, const struct err *e)
 {
 	const struct cgroup_state *m = msg;
 	struct ctr *c = step_job(ref)->ctr;
 
 	(void)f;
+	if (m)
+		ctr_count(c, m);
 	/* A clean exit is never blamed on the limit, even if some child was killed on the way. */
 	if (m && m->oom_kills > 0 && c->exit_code == 137)
-		c->oom_killed = true;
+		tell_oom(c);
 	step_over(ref, e);
 }
 

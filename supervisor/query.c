@@ -149,6 +149,8 @@ static void on_limits(void *arg, void *msg, struct frame *f, const struct err *e
 		if (m && m->in_force)
 			doc_copy(&c->in_force, &schema_limits, m->in_force, NULL);
 		if (m)
+			ctr_count(c, m);
+		if (m)
 			pause_settle(c, m->frozen);
 		client = relay_take_client(r);
 		if (client)

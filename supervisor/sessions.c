@@ -273,6 +273,7 @@ const struct handler session_handlers[] = {
 	{MSG_container_resize, on_resize},
 	{MSG_container_pause, on_container_pause},
 	{MSG_container_update, on_container_update},
+	{MSG_container_stats, on_container_stats},
 	{MSG_container_logs, on_container_logs},
 	{MSG_image_pull, on_image_pull},
 	{MSG_image_list, on_image_list},

@@ -40,6 +40,8 @@ void state_record(const struct ctr *c, struct container *ret)
 		.pid = c->status == CTR_RUNNING ? c->pid : 0,
 		.exit_code = c->exit_code,
 		.oom_killed = c->oom_killed,
+		.memory_peak = c->memory_peak,
+		.pids_hits = c->pids_hits,
 		.error = c->error[0] ? c->error : NULL,
 		.started_at = c->started_at,
 		.finished_at = c->finished_at,
@@ -320,6 +322,8 @@ static int restore(struct ctr *c, const struct container *rec, struct err *e)
 	c->pid = rec->pid;
 	c->exit_code = rec->exit_code;
 	c->oom_killed = rec->oom_killed;
+	c->memory_peak = rec->memory_peak;
+	c->pids_hits = rec->pids_hits;
 	c->created_at = rec->created_at;
 	c->started_at = rec->started_at;
 	c->finished_at = rec->finished_at;

@@ -40,6 +40,7 @@ struct incoming {
 		struct image_removed removed;
 		struct image_usage_is image_usage;
 		struct container_usage_is container_usage;
+		struct container_stats_are stats;
 		struct done done;
 	} msg;
 };

@@ -34,6 +34,11 @@ static void put_time(json_t *j, const char *key, uint64_t ns)
 	render_text(j, key, text);
 }
 
+static int64_t count(uint64_t n)
+{
+	return n > INT64_MAX ? INT64_MAX : (int64_t)n;
+}
+
 static json_t *render_state(const struct container *c)
 {
 	bool up = container_is_up(c->status);
@@ -48,6 +53,8 @@ static json_t *render_state(const struct container *c)
 	render_number(j, "Pid", c->pid);
 	render_number(j, "ExitCode", c->exit_code);
 	render_text(j, "Error", c->error);
+	render_number(j, "MemoryPeak", count(c->memory_peak));
+	render_number(j, "PidsLimitHits", count(c->pids_hits));
 	put_time(j, "StartedAt", c->started_at);
 	put_time(j, "FinishedAt", c->finished_at);
 	if (c->health_state)

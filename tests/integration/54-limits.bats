@@ -47,10 +47,16 @@ cgroup_file()
 	run ctl run --name hog -m 128m --memory-swap 128m "$deb" python3 -c "$hog" 200
 	[ "$status" = 137 ]
 	[ "$(ctl inspect --format '{{.State.OOMKilled}}' hog)" = true ]
+	why='^out of memory: its first process, [0-9]+, was killed at the memory limit of 134217728 bytes; the peak was ([0-9]+) bytes$'
+	[[ "$(ctl inspect --format '{{.State.Error}}' hog)" =~ $why ]]
+	[ "${BASH_REMATCH[1]}" -gt $((120 << 20)) ]
+	[ "${BASH_REMATCH[1]}" -le $((128 << 20)) ]
+	[ "${BASH_REMATCH[1]}" = "$(ctl inspect --format '{{.State.MemoryPeak}}' hog)" ]
 	run ctl run --name fine -m 128m --memory-swap 128m "$deb" python3 -c "$hog" 64
 	[ "$status" = 0 ]
 	[ "${lines[-1]}" = 64 ]
 	[ "$(ctl inspect --format '{{.State.OOMKilled}}' fine)" = false ]
+	[ -z "$(ctl inspect --format '{{.State.Error}}' fine)" ]
 	# It is told of the last run, and not of one before.
 	ctl run -d --name again -m 32m --memory-swap 32m "$bb" sh -c '[ ! -e /been ] || exit 0; touch /been; tail /dev/zero'
 	[ "$(ctl wait again)" = 137 ]
@@ -271,6 +277,78 @@ host_config()
 	done
 	[ -z "$(ctl ps -aq)" ]
 	[ -z "$(find /sys/fs/cgroup -mindepth 3 -path "*/$ENGINE_NAME/*" -type d)" ]
+}
+
+@test "forks that the pids limit refuses are counted by inspect, while it runs and afterwards" {
+	ctl run -d --name forks --pids-limit 5 "$bb" sh -c 'for i in 1 2 3 4 5 6 7; do sleep 600 & done; sleep 600'
+	hits() { [ "$(ctl inspect --format '{{.State.PidsLimitHits}}' forks)" -gt 0 ]; }
+	wait_until 60 hits
+	ctl stop -t 0 forks
+	hits
+	ctl start forks
+	ctl rm -f forks
+	ctl run -d --name few --pids-limit 5 "$bb" sleep 600
+	[ "$(ctl inspect --format '{{.State.PidsLimitHits}}' few)" = 0 ]
+	ctl rm -f few
+}
+
+@test "stats tell processor time, memory, processes, disk and network, in a table and as JSON" {
+	ctl run -d --name busy -m 64m "$bb" sh -c 'while :; do :; done'
+	ctl run -d --name idle -m 64m "$bb" sh -c 'dd if=/dev/zero of=/dev/shm/x bs=1M count=8; sleep 600'
+	filled() { [ "$(ctl exec idle stat -c %s /dev/shm/x)" = $((8 << 20)) ]; }
+	wait_until 60 filled
+	ctl exec idle nc -w 5 "$(ctl inspect busy | jq -r '.[0].NetworkSettings.IPAddress')" 9 </dev/null || true # refused
+	run --separate-stderr ctl stats --no-stream
+	echo "$output"
+	[ "$status" = 0 ]
+	[ "${#lines[@]}" = 3 ]
+	[[ "${lines[0]}" =~ ^"CONTAINER ID"\ +NAME\ +"CPU %"\ +"MEM USAGE / LIMIT"\ +"MEM %"\ +"NET I/O"\ +"BLOCK I/O"\ +PIDS$ ]]
+	[[ "$output" == *"/ 64MiB"* ]]
+	json=$(ctl stats --no-stream --format json busy idle | jq -cs .)
+	echo "$json"
+	[ "$(jq -r '.[0].Name + " " + .[1].Name' <<<"$json")" = "busy idle" ]
+	jq -e '.[0].CPUPerc | rtrimstr("%") | tonumber > 0' <<<"$json"
+	jq -e '.[1].CPUPerc | rtrimstr("%") | tonumber < 50' <<<"$json"
+	jq -e ".[1].Usage | .memory >= $((8 << 20)) and .memory_limit == $((64 << 20)) and .pids == 1 and .pids_hits == 0
+		and .memory_peak >= .memory - .memory_cache and .received_bytes > 50 and .sent_bytes > 50" <<<"$json"
+	if on_v1; then
+		jq -e '.[1].Usage.pressure == null' <<<"$json"
+	else
+		jq -e '.[1].Usage.pressure | .cpu >= 0 and .memory >= 0 and .io >= 0' <<<"$json"
+	fi
+	# The kernel's own word.
+	cpu=$(first_file "$(ctl inspect --format '{{.Id}}' busy)" cpuacct cpuacct.usage cpu.stat | head -n 1 | tr -dc 0-9)
+	on_v1 || cpu=$((cpu * 1000))
+	jq -e ".[0].Usage.cpu_ns <= $cpu and .[0].Usage.cpu_ns > 0" <<<"$json"
+	ctl stop -t 0 idle
+	[ "$(ctl stats --no-stream --format '{{.Name}}')" = busy ]
+	[ "$(ctl stats --no-stream -a --format '{{.Name}} {{.PIDs}}' | sort)" = $'busy 1\nidle --' ]
+	run ctl stats --no-stream nobody
+	[ "$status" = 1 ]
+	[[ "$output" == *"no such container: nobody" ]]
+	# As a stream it goes on until it is ended.
+	timeout 20 "$engine_bin/ctl" stats --format '{{.Name}}' >"$ENGINE_DIR/stream" 3>&- &
+	stream=$!
+	often() { [ "$(grep -c busy "$ENGINE_DIR/stream")" -ge 3 ]; }
+	wait_until 60 often
+	kill $stream
+	wait $stream || true
+	ctl rm -f busy idle
+}
+
+# What cgroupd takes of the processor for one reading, by its own clock.
+@test "a reading of stats takes cgroupd less than a millisecond" {
+	ctl run -d --name one "$bb" sleep 600
+	pid=$(pgrep -P "$ENGINE_PID" -x cgroupd)
+	before=$(awk '{ print $14 + $15 }' "/proc/$pid/stat")
+	for i in $(seq 20); do
+		ctl stats --no-stream --format '{{.Name}}' one one one one one one one one one one >/dev/null &
+	done
+	wait
+	after=$(awk '{ print $14 + $15 }' "/proc/$pid/stat")
+	echo "400 readings took $((after - before)) ticks of $(getconf CLK_TCK) a second"
+	[ $(((after - before) * 1000 / $(getconf CLK_TCK))) -lt $((400 * ${TEST_PATIENCE:-1})) ]
+	ctl rm -f one
 }
 
 @test "no cgroup is left after containers" {
