@@ -229,6 +229,7 @@ static bool find_disk(uint32_t *ret_major, uint32_t *ret_minor)
 static void io_limits(void **state)
 {
 	struct io_rate rate = {.read_bps = 1 << 20, .write_iops = 100};
+	struct io_rate both[2] = {{0}, {.major = 4095, .minor = 77, .write_bps = 4096}};
 	struct limits want = {.io = {&rate, 1}};
 	struct limits_owned r;
 	struct err e = {0};
@@ -259,6 +260,12 @@ static void io_limits(void **state)
 	assert_int_equal(r.limits.io.v[0].write_iops, 100);
 	rate.write_iops = -1;
 	assert_int_equal(apply_update(&tree, "io", &want, &e), 0);
+	assert_int_equal(group_read_limits(&tree, "io", &r, &e), 0);
+	assert_int_equal(r.limits.io.n, 0);
+	/* Of a disk and one that is not there, the disk gets nothing either. */
+	both[0] = (struct io_rate){.major = rate.major, .minor = rate.minor, .write_bps = 4096};
+	want.io = (__typeof__(want.io)){both, 2};
+	assert_int_equal(apply_update(&tree, "io", &want, &e), -ENODEV);
 	assert_int_equal(group_read_limits(&tree, "io", &r, &e), 0);
 	assert_int_equal(r.limits.io.n, 0);
 	assert_int_equal(group_remove(&tree, "io", &e), 0);
