@@ -228,6 +228,7 @@ void create_end(struct ctr *c, const struct err *e)
 	const struct container_created m = {.id = c->id, .name = c->name};
 
 	if (!e || c->job || c->status != CTR_CREATED) {
+		event_tell(c, "create", NULL);
 		relay_reply(r, MSG_container_created, &m);
 		return;
 	}

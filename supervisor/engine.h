@@ -56,7 +56,7 @@ struct relay {
 	struct chan *client; /* NULL: gone, or answered */
 	uint32_t id;
 	uint32_t asked; /* id of our own request to a helper, for events that belong to it */
-	void (*abandoned)(struct relay *r); /* the client is gone; may be NULL */
+	void (*abandoned)(struct relay *r); /* the client is gone; it may free r; may be NULL */
 	void *data;			    /* the user's; not freed here */
 };
 struct relay *relay_new(struct engine *g, struct chan *client, uint32_t id);
@@ -110,6 +110,7 @@ struct ctr {
 	bool removal_waits; /* for the end of that */
 	struct watch *stop_timer;
 	bool stopping;		    /* its end was asked for, and is still to come */
+	bool was_stopping;	    /* it has come then */
 	bool kill_sent, kill_heard; /* SIGKILL, since it was to be stopped; by its shim */
 	struct watch *heir_timer;   /* its shim has died: until somebody takes the place */
 	bool heirless;		    /* nobody does: only how it ended is still to come */
@@ -179,6 +180,7 @@ struct engine {
 	uint8_t slots[(SLOT_MAX + 8) / 8]; /* bit set: in use */
 	struct doc network;		   /* net_ready of the default network */
 	struct relay *relays;
+	struct event_log *event_log; /* events.c: NULL until something has happened */
 	struct session *sessions;
 	struct request *creating; /* create.c */
 	struct filter *filters;	  /* seccomp.c's, the last used first */
@@ -389,6 +391,11 @@ void visit_lost(struct ctr *c);
 /* rm -f: ends the visit under way; the container is removed then. */
 void visit_remove_after(struct ctr *c);
 
+/* events.c: tells who follows them, and remembers for who asks later; with one attribute,
+ * key=value, or fmt NULL. */
+void event_tell(const struct ctr *c, const char *action, const char *fmt, ...) _printf_(3, 4);
+void events_free(struct engine *g);
+
 /* update.c: adds to `to` what `more` says; room, of UPDATE_RATES_MAX, is where its rates lie then.
  */
 #define UPDATE_RATES_MAX 16 /* the bound of limits.io */
@@ -425,6 +432,7 @@ SESSION_HANDLER(on_exec_wait);
 SESSION_HANDLER(on_container_pause);
 SESSION_HANDLER(on_container_update);
 SESSION_HANDLER(on_container_stats);
+SESSION_HANDLER(on_events);
 SESSION_HANDLER(on_container_list);
 SESSION_HANDLER(on_container_inspect);
 SESSION_HANDLER(on_container_logs);

@@ -5,6 +5,7 @@
 #include "engine.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/fd.h"
@@ -58,6 +59,7 @@ void exec_ended(struct ctr *c, uint32_t number, uint32_t exit_code)
 		return;
 	x->ended = true;
 	x->exit_code = exit_code;
+	event_tell(c, "exec_die", "exitCode=%" PRIu32, exit_code);
 	wait_notify(c, WAIT_EXIT, number);
 	exec_trim(c);
 }
@@ -96,6 +98,8 @@ static void on_execed(void *arg, void *msg, struct frame *f, const struct err *e
 	struct ctr *c = ctr_by_id(r->engine, q->ctr);
 
 	(void)f;
+	if (!e && c)
+		event_tell(c, "exec_start", "execID=%" PRIu32, q->number);
 	if (e && c) {
 		wait_fail(c, WAIT_EXIT, q->number, e);
 		exec_forget(c, q->number);

@@ -73,6 +73,14 @@ static void tell_oom(struct ctr *c)
 	log_info("container %.12s: %s", c->id, c->error);
 }
 
+/* Of its end: with how, and whether that had been asked for. */
+static void tell_end(const struct ctr *c)
+{
+	event_tell(c, "die", "exitCode=%" PRIu32, c->exit_code);
+	if (c->was_stopping)
+		event_tell(c, "stop", NULL);
+}
+
 static void on_cgroup_state(void *ref, void *msg, struct frame *f, const struct err *e)
 {
 	const struct cgroup_state *m = msg;
@@ -84,6 +92,7 @@ static void on_cgroup_state(void *ref, void *msg, struct frame *f, const struct 
 	/* A clean exit is never blamed on the limit, even if some child was killed on the way. */
 	if (m && m->oom_kills > 0 && c->exit_code == 137)
 		tell_oom(c);
+	tell_end(c);
 	step_over(ref, e);
 }
 
@@ -306,6 +315,7 @@ static void on_removed(struct job *j, const struct err *e)
 		wait_ended(c);
 		reconcile_soon(g);
 	} else {
+		event_tell(c, "destroy", NULL);
 		wait_notify(c, WAIT_REMOVED, 0);
 		wait_ended(c);
 		ctr_free(c);
@@ -332,6 +342,7 @@ static const struct step finish_and_remove_steps[] = {
 
 void finish_begin(struct ctr *c)
 {
+	c->was_stopping = c->stopping;
 	stop_over(c);
 	watch_free(c->heir_timer);
 	c->heir_timer = NULL;

@@ -122,11 +122,14 @@ static void act(struct ctr *c)
 static void conclude(struct ctr *c, int64_t code, char *output)
 {
 	struct check *k = c->check;
-	bool was_healthy = strcmp(k->state.status, "healthy") == 0;
+	const char *before = k->state.status;
+	bool was_healthy = strcmp(before, "healthy") == 0;
 
 	remember(k, code, output);
 	if (health_judge(&k->state, rules(c), code == 0, up_ns(c, k->began_ns)))
 		k->acted = false;
+	if (strcmp(k->state.status, before) != 0)
+		event_tell(c, "health_status", "health_status=%s", k->state.status);
 	if (!was_healthy || code != 0)
 		save(c);
 	if (code != 0 && !k->acted && strcmp(k->state.status, "unhealthy") == 0)

@@ -61,11 +61,14 @@ static void worker_down(struct engine *g, uint32_t role)
 static void on_cgroup_oom(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
 {
 	const struct cgroup_oom *m = msg;
+	const struct helper *h = self;
+	const struct ctr *c = ctr_by_id(h->engine, m->container);
 
-	(void)self;
 	(void)ch;
 	(void)id;
 	(void)f;
+	if (c)
+		event_tell(c, "oom", NULL);
 	log_info("container %.12s: out of memory in its cgroup", m->container);
 }
 

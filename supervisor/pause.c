@@ -39,6 +39,7 @@ void pause_settle(struct ctr *c, bool frozen)
 	if (!c || c->status != CTR_RUNNING || c->paused == frozen)
 		return;
 	c->paused = frozen;
+	event_tell(c, frozen ? "pause" : "unpause", NULL);
 	health_paused(c);
 	if (state_save(c, &e) < 0)
 		log_error("%s", e.text);

@@ -58,10 +58,12 @@ void relay_fail(struct relay *r, const struct err *e)
 
 void relay_forget_client(struct engine *g, struct chan *client)
 {
-	for (struct relay *r = g->relays; r; r = r->next)
-		if (r->client == client) {
-			r->client = NULL;
-			if (r->abandoned)
-				r->abandoned(r);
-		}
+	for (struct relay *r = g->relays, *next; r; r = next) {
+		next = r->next;
+		if (r->client != client)
+			continue;
+		r->client = NULL;
+		if (r->abandoned)
+			r->abandoned(r);
+	}
 }

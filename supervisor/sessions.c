@@ -5,6 +5,7 @@
  * is in clients.c.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <string.h>
 
@@ -175,6 +176,7 @@ static void on_kill(void *self, struct chan *ch, uint32_t id, void *msg, struct 
 		return;
 	if (restart_is_end(c, m->signal))
 		restart_stop(c);
+	event_tell(c, "kill", "signal=%" PRIu32, m->signal);
 	chan_request(c->shim->chan, MSG_shim_signal, &s, SHIM_MS, on_done, relay_new(self, ch, id));
 	if (restart_is_end(c, m->signal))
 		pause_thaw(c);
@@ -274,6 +276,7 @@ const struct handler session_handlers[] = {
 	{MSG_container_pause, on_container_pause},
 	{MSG_container_update, on_container_update},
 	{MSG_container_stats, on_container_stats},
+	{MSG_events, on_events},
 	{MSG_container_logs, on_container_logs},
 	{MSG_image_pull, on_image_pull},
 	{MSG_image_list, on_image_list},

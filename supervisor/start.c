@@ -381,6 +381,8 @@ static void on_end(struct job *j, const struct err *e)
 	/* Before it is told: a successor knows what we have said. */
 	if (state_save(c, &saved) < 0)
 		log_error("%s", saved.text);
+	if (!e)
+		event_tell(c, "start", NULL);
 	tell(s->relay, c, e ? &told : NULL);
 	start_close(s);
 	free(s);

@@ -116,6 +116,7 @@ static int prepare(struct ctr *c, const struct container_update *m, struct err *
 
 static int settle(struct ctr *c, struct err *e)
 {
+	event_tell(c, "update", NULL);
 	doc_free(&c->create);
 	c->create = c->updated;
 	c->updated = (struct doc){0};

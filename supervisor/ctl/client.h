@@ -41,6 +41,7 @@ struct incoming {
 		struct image_usage_is image_usage;
 		struct container_usage_is container_usage;
 		struct container_stats_are stats;
+		struct events_are events;
 		struct done done;
 	} msg;
 };

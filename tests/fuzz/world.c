@@ -301,6 +301,7 @@ static void free_engine(struct world *w)
 	watch_free(g->end_timer);
 	watch_free(g->accept_timer);
 	doc_free(&g->network);
+	events_free(g);
 	loop_free(g->loop);
 	fd_close(&g->launcher);
 }

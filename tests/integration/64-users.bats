@@ -346,6 +346,18 @@ refused()
 	[ -z "$(awk 'FNR == NR { ours[$1]; next } ($7 in ours) && $8 ~ /^@/' <(echo "$inodes") /proc/net/unix)" ]
 }
 
+@test "events, stats and updates are of one's own containers" {
+	start=$(date +%s.%N)
+	as $alice create --name quiet "$bb" true
+	seen() { "$@" events --since "$start" --until 0s --filter container=quiet --format '{{.Action}}'; }
+	[ "$(seen as $alice)" = create ]
+	[ "$(seen ctl)" = create ]
+	[ -z "$(seen as $bob)" ]
+	refused "no such container: quiet" as $bob stats --no-stream quiet
+	refused "no such container: quiet" as $bob update --pids-limit 7 quiet
+	as $alice rm quiet
+}
+
 @test "quotas are hit exactly, and given back by rm" {
 	for i in 1 2 3 4 5 6; do
 		as $alice create --name "c$i" "$bb" true

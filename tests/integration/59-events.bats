@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: MIT
+#
+# Events: what happens is told, in order, once, to who may see it; and kept for who asks later.
+
+bats_require_minimum_version 1.5.0
+
+. "$BATS_TEST_DIRNAME/../lib/engine.sh"
+
+setup_file()
+{
+	engine_start && engine_images busybox && engine_picture
+}
+
+teardown_file()
+{
+	engine_stop
+}
+
+setup()
+{
+	bb=$REGISTRY/busybox
+	out=$BATS_TEST_TMPDIR/events
+	follower=
+}
+
+teardown()
+{
+	if [ -n "$follower" ]; then
+		kill "$follower" 2>/dev/null || true
+		wait "$follower" || true
+	fi
+	engine_unchanged
+}
+
+# follow FLAGS...: events into $out, from now on.
+follow()
+{
+	timeout 300 "$engine_bin/ctl" events "$@" >"$out" 3>&- &
+	follower=$!
+	# It follows once something of its own has come through.
+	ctl create --name mark "$bb" true
+	until_seen() { ctl rm mark && ctl create --name mark "$bb" true && grep -q mark "$out"; }
+	wait_until 60 until_seen
+	ctl rm mark
+}
+
+# actions NAME: of a container, in order, on one line.
+actions()
+{
+	ctl events --since "$start" --until 0s --filter "container=$1" --format '{{.Action}}' | tr '\n' ' '
+}
+
+@test "a life is told from create to destroy, with how it ended" {
+	start=$(date +%s.%N)
+	ctl run --name life "$bb" sh -c 'exit 7' || true
+	[ "$(actions life)" = "create start die " ]
+	[ "$(ctl events --since "$start" --until 0s --filter event=die --format '{{.Actor.Attributes.exitCode}} {{.Actor.Attributes.name}}')" = "7 life" ]
+	ctl rm life
+	[ "$(actions life)" = "create start die destroy " ]
+	ctl run -d --name stopped "$bb" sleep 600
+	ctl exec stopped sh -c 'exit 3' || true
+	ctl pause stopped
+	ctl unpause stopped
+	ctl update --pids-limit 9 stopped
+	ctl stop -t 0 stopped
+	ended() { [[ "$(actions stopped)" == *" exec_die "* ]]; }
+	wait_until 60 ended
+	[ "$(actions stopped)" = "create start exec_start exec_die pause unpause update die stop " ]
+	[ "$(ctl events --since "$start" --until 0s --filter event=exec_die --format '{{.Actor.Attributes.exitCode}}')" = 3 ]
+	ctl start stopped
+	ctl kill -s USR1 stopped
+	[ "$(ctl events --since "$start" --until 0s --filter event=kill --format '{{.Actor.Attributes.signal}}')" = 10 ]
+	ctl rm -f stopped
+	ctl run --rm --name brief "$bb" true
+	gone() { [[ "$(actions brief)" == *destroy* ]]; }
+	wait_until 60 gone
+	[ "$(actions brief)" = "create start die destroy " ]
+}
+
+@test "out of memory is told before the end" {
+	start=$(date +%s.%N)
+	ctl run --name hog -m 32m --memory-swap 32m "$bb" tail /dev/zero || true
+	[ "$(actions hog)" = "create start oom die " ]
+	ctl rm hog
+}
+
+@test "who follows sees what comes, line by line, filtered" {
+	follow --format json
+	ctl run --name seen -l colour=blue "$bb" true
+	three() { [ "$(grep -c '"name":"seen"' "$out")" = 3 ]; }
+	wait_until 60 three
+	jq -es 'map(select(.Actor.Attributes.name == "seen")) | [.[].Action] == ["create", "start", "die"] and
+		all(.Type == "container" and .Actor.Attributes.colour == "blue" and .timeNano > 0 and (.time == (.timeNano / 1000000000 | floor)))' "$out"
+	ctl rm seen
+}
+
+@test "filters: of one key any, of several all; bad ones are errors" {
+	start=$(date +%s.%N)
+	ctl create --name one -l x=1 "$bb" true
+	ctl create --name two -l x=2 -l y "$bb" true
+	list() { ctl events --since "$start" --until 0s --format '{{.Actor.Attributes.name}}' "$@" | sort | tr '\n' ' '; }
+	[ "$(list)" = "one two " ]
+	[ "$(list --filter container=one --filter container=two)" = "one two " ]
+	[ "$(list --filter label=x=1)" = "one " ]
+	[ "$(list --filter label=x --filter label=y)" = "two " ]
+	[ "$(list --filter image="$bb")" = "one two " ]
+	[ "$(list --filter image=other)" = "" ]
+	[ "$(list --filter type=image)" = "" ]
+	[ "$(list --filter event=create --filter container=one)" = "one " ]
+	run ctl events --filter colour=x
+	[ "$status" = 1 ]
+	run ctl events --since never
+	[ "$status" = 1 ]
+	ctl rm one two
+}
+
+@test "what was is told first, and who waits until a time ends then" {
+	start=$(date +%s.%N)
+	for i in $(seq 8); do
+		ctl create --name "n$i" "$bb" true
+		ctl rm "n$i"
+	done
+	[ "$(ctl events --since "$start" --until 0s --format '{{.Action}}' | wc -l)" = 16 ]
+	run timeout 120 "$engine_bin/ctl" events --until "$(($(date +%s) + 2))" --filter container=n8 --format '{{.Action}}'
+	[ "$status" = 0 ]
+	[ "$(tail -n 2 <<<"$output" | tr '\n' ' ')" = "create destroy " ]
+}
