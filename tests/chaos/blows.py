@@ -132,6 +132,7 @@ class Blows:
         return f"{what} during {words[0]}"
 
     def faults(self):
-        return [self.fault_helper, self.fault_helper, self.fault_supervisor, self.fault_shim, self.fault_launcher,
-                self.fault_engine, self.fault_more, self.fault_in_flight, self.fault_in_flight, self.fault_stopped,
-                self.fault_keeper, self.fault_both, self.fault_end]
+        return [self.fault_helper, self.fault_helper, self.fault_supervisor, self.fault_supervisor, self.fault_shim,
+                self.fault_shim, self.fault_shim, self.fault_launcher, self.fault_engine, self.fault_more,
+                self.fault_in_flight, self.fault_in_flight, self.fault_stopped, self.fault_keeper,
+                self.fault_both, self.fault_end]

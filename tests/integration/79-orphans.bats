@@ -253,7 +253,7 @@ slow_init()
 	init=$!
 	wait_until 60 grep -q . "$ENGINE_DIR/launcher" || return 1
 	ENGINE_PID=$(<"$ENGINE_DIR/launcher")
-	wait_until 60 engine_answers
+	wait_until 60 engine_answers || ! tail -n 5 "$ENGINE_LOG"
 }
 
 # With an engine of its own, in a subshell: the file's is looked at afterwards.
