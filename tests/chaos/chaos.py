@@ -88,17 +88,22 @@ class Chaos(Driven, Blows):
             raise Wrong(f"a run that prints and exits with {n}: exit {code}, {out!r}, {err}")
         return f"run --rm, exit {n}"
 
-    def op_fails(self):
-        """A start that fails is undone: by the second container that wants a port, or for want of a program."""
-        c = self.pick(running=True)
-        if c and self.rng.random() < 0.5:
-            words, want = ["-p", f"127.0.0.1:{c.port}:80", self.o.image, "true"], 125
-        else:
-            words, want = [self.o.image, "/no/such/program"], 127
+    def must_fail(self, want, *words):
         code, _, err = self.ctl("run", "--rm", *words)
         if code != want or not err:
             raise Wrong(f"a run that must fail with {want}: exit {code}: {err!r}")
-        return f"run that fails with {want}"
+
+    def op_fails(self):
+        """A start that fails is undone: for want of a program, or, where another has the port, with its address."""
+        c = self.pick(running=True)
+        if not c or self.rng.random() < 0.5:
+            self.must_fail(127, self.o.image, "/no/such/program")
+            return "run that fails, no program"
+        there = self.must("inspect", "--format", "{{.NetworkSettings.IPAddress}}", c.name)
+        address = f"{there.rsplit('.', 2)[0]}.200.{self.rng.randrange(1, 250)}"
+        self.must_fail(125, "--ip", address, "-p", f"127.0.0.1:{c.port}:80", self.o.image, "true")
+        self.must("run", "--rm", "--ip", address, self.o.image, "true")
+        return f"run that fails, its port is {c.name}'s"
 
     def op_exec(self):
         c = self.pick(running=True, closed=False)
