@@ -204,8 +204,14 @@ int detach(struct netd *d, const char *container, struct err *e)
 		ports_free(rows);
 		rows = NULL;
 	}
-	/* Not withdrawn: still the container's, until it is asked for again. */
-	if (rows)
+	/* Of one whose link had gone before a new supervisor asked what there is. */
+	if (rows && r == 0)
+		r = rules_expel(d, NULL, rows, e);
+	if (r == 0) {
+		forget_flows(d, rows);
+		ports_free(rows);
+	} else { /* not withdrawn: still the container's, until it is asked for again */
 		ports_append(&d->book, rows);
+	}
 	return r;
 }

@@ -105,6 +105,34 @@ static void remove_unlisted(struct sync *s)
 		}
 }
 
+static bool is_listed(const struct net_members *list, const char *container)
+{
+	for (uint32_t i = 0; i < list->members.n; i++)
+		if (strcmp(list->members.v[i].container, container) == 0)
+			return true;
+	return false;
+}
+
+/* Of who is on no network either. */
+static void remove_ports(struct sync *s, const struct net_members *list)
+{
+	for (struct published *p = s->d->book, *next; p; p = next) {
+		char id[NAMES_ID_MAX + 1];
+		struct err e = {0};
+
+		next = p->next;
+		if (is_listed(list, p->container))
+			continue;
+		snprintf(id, sizeof(id), "%s", p->container);
+		while (next && strcmp(next->container, id) == 0)
+			next = next->next;
+		log_warn("container %s: not here any more, its ports are withdrawn", id);
+		s->mended++;
+		if (detach(s->d, id, &e) < 0)
+			return failed(s, id, &e); /* they are at the book's end now */
+	}
+}
+
 /* By its alias a link of this engine's; or half of one, which netd had no time to finish. */
 static bool is_leftover(const struct netd *d, const struct look_link *l)
 {
@@ -306,6 +334,7 @@ static int run(struct sync *s, const struct net_members *list)
 
 	mark(s->d, list);
 	remove_unlisted(s);
+	remove_ports(s, list);
 	for (uint32_t i = 0; i < list->members.n; i++)
 		if (list->members.v[i].endpoint && put_right(s, &list->members.v[i], &e) < 0)
 			failed(s, list->members.v[i].container, &e);

@@ -69,7 +69,7 @@ link_gone()
 orphan()
 {
 	[ $# -gt 0 ] || set -- sleep 300
-	id=$(ctl run -d "$bb" "$@")
+	id=$(ctl run -d -p 127.0.0.1::80 "$bb" "$@")
 	pid=$(workload_of "$id")
 	shim=$(shim_of "$id")
 	keeper=$(keeper_of "$shim")
