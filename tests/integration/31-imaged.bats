@@ -39,7 +39,7 @@ setup()
 teardown()
 {
 	cat "$BATS_TEST_TMPDIR/log" 2>/dev/null || true
-	for _ in $(seq 100); do
+	for _ in $(seq 600); do
 		leftovers >"$BATS_TEST_TMPDIR/left" || return 0
 		sleep 0.1
 	done
@@ -220,7 +220,7 @@ field()
 @test "killed in the middle of a pull, the next start leaves nothing of it" {
 	coproc "$BIN" --debug --state-dir "$STATE" 2>>"$BATS_TEST_TMPDIR/log" 3>&-
 	echo "image_pull ref=$FAULTS/slow/busybox" >&"${COPROC[1]}"
-	while read -r -t 20 -u "${COPROC[0]}"; do
+	while read -r -t 120 -u "${COPROC[0]}"; do
 		[[ $REPLY != *bytes=* ]] || break
 	done
 	[ -n "$(find "$STATE/images/tmp" -type f)" ]
@@ -235,7 +235,7 @@ field()
 @test "root filesystem and bind source, by hand" {
 	run -0 imaged "image_pull ref=$REGISTRY/busybox"
 	id=$(field image.id)
-	unshare -U --map-root-user sleep 60 3>&- &
+	unshare -U --map-root-user sleep 600 3>&- &
 	pid=$!
 	run -0 imaged "rootfs_open container=c1 image_id=$id userns=@/proc/$pid/ns/user" \
 		"rootfs_writable container=c1" "rootfs_remove container=c1" "rootfs_writable container=c1" \
@@ -257,7 +257,7 @@ field()
 @test "isolated layers, by hand: as many mounts, and copies without a name" {
 	run -0 imaged "image_pull ref=$REGISTRY/whiteouts"
 	id=$(field image.id)
-	unshare -U --map-root-user sleep 60 3>&- &
+	unshare -U --map-root-user sleep 600 3>&- &
 	pid=$!
 	run -0 imaged "rootfs_open container=c1 image_id=$id userns=@/proc/$pid/ns/user" \
 		"rootfs_open container=c2 image_id=$id userns=@/proc/$pid/ns/user isolated=true" \

@@ -46,7 +46,7 @@ address()
 # get CTL-WORDS... ADDRESS PORT: the page, asked for from inside; busybox's static wget can crash in getaddrinfo.
 get()
 {
-	ctl "${@:1:$#-2}" sh -c 'printf "GET / HTTP/1.0\r\n\r\n" | nc -w 3 $0 $1 | tail -n 1' "${@: -2}"
+	ctl "${@:1:$#-2}" sh -c 'printf "GET / HTTP/1.0\r\n\r\n" | nc -w 20 $0 $1 | tail -n 1' "${@: -2}"
 }
 
 web()
@@ -83,8 +83,8 @@ web()
 @test "beyond the host by NAT" {
 	ip netns exec "$ENGINE_NAME-out" busybox httpd -f -p 10.213.77.2:8099 -h /etc 3>&- &
 	server=$!
-	sleep 0.3
-	run ctl run --rm "$bb" sh -c 'printf "GET /debian_version HTTP/1.0\r\n\r\n" | nc -w 3 10.213.77.2 8099 | tail -n 1'
+	wait_until 5 ip netns exec "$ENGINE_NAME-out" curl -fs http://10.213.77.2:8099/debian_version
+	run ctl run --rm "$bb" sh -c 'printf "GET /debian_version HTTP/1.0\r\n\r\n" | nc -w 20 10.213.77.2 8099 | tail -n 1'
 	kill $server
 	[ "$status" = 0 ]
 	[ "${lines[-1]}" = "$(cat /etc/debian_version)" ]
@@ -101,10 +101,10 @@ web()
 @test "-p: from the host's loopback, its addresses, from outside, from other containers" {
 	one=$(web -p 0.0.0.0:18080:80)
 	for address in 127.0.0.1 10.213.77.1; do
-		run curl -sS -m 5 "http://$address:18080/"
+		run curl -sS -m 30 "http://$address:18080/"
 		[ "$output" = "hello from a container" ]
 	done
-	run ip netns exec "$ENGINE_NAME-out" curl -sS -m 5 http://10.213.77.1:18080/
+	run ip netns exec "$ENGINE_NAME-out" curl -sS -m 30 http://10.213.77.1:18080/
 	[ "$output" = "hello from a container" ]
 	gateway=$(ctl inspect --format '{{.NetworkSettings.Gateway}}' "$one")
 	run get run --rm "$bb" "$gateway" 18080
@@ -121,7 +121,7 @@ web()
 
 @test "-p without an address is for the host's loopback alone" {
 	web -p 18081:80 >/dev/null
-	run curl -sS -m 5 http://127.0.0.1:18081/
+	run curl -sS -m 30 http://127.0.0.1:18081/
 	[ "$output" = "hello from a container" ]
 	run ip netns exec "$ENGINE_NAME-out" curl -sS -m 2 http://10.213.77.1:18081/
 	[ "$status" != 0 ]
@@ -149,20 +149,20 @@ for i in range(10):
 
 @test "-P publishes what the image exposes, on free ports" {
 	image_push config "$REGISTRY"
-	one=$(ctl run -d -P --entrypoint sleep "$REGISTRY/config" 60)
+	one=$(ctl run -d -P --entrypoint sleep "$REGISTRY/config" 600)
 	run ctl ps --format '{{.Ports}}'
 	[[ "$output" == *"->8080/tcp"* && "$output" == *"->5353/udp"* ]]
 }
 
 @test "a port that is taken: 125, and its owner" {
 	web --name first -p 18083:80 >/dev/null
-	run ctl run -d --name second -p 18083:80 "$bb" sleep 60
+	run ctl run -d --name second -p 18083:80 "$bb" sleep 600
 	[ "$status" = 125 ]
 	[[ "$output" == *18083*"in use by container $(ctl inspect -f '{{.Id}}' first | cut -c1-12)"* ]]
 	busybox httpd -f -p 127.0.0.1:18084 -h /etc 3>&- &
 	server=$!
-	sleep 0.3
-	run ctl run -d --name third -p 18084:80 "$bb" sleep 60
+	wait_until 5 curl -fs http://127.0.0.1:18084/hostname
+	run ctl run -d --name third -p 18084:80 "$bb" sleep 600
 	kill $server
 	[ "$status" = 125 ]
 	[[ "$output" == *18084* ]]
@@ -239,7 +239,7 @@ print(s.recv(100)[0])'
 	ip6=$(ctl inspect --format '{{.NetworkSettings.GlobalIPv6Address}}' "$one" | sed -E 's/[0-9a-f]*$/c8/')
 	run -0 ctl run --rm --ip "$ip4" --ip6 "$ip6" --mac-address 02:11:22:33:44:55 "$bb" ip addr show dev eth0
 	[[ "$output" == *"inet $ip4/"* && "$output" == *"inet6 $ip6/"* && "$output" == *02:11:22:33:44:55* ]]
-	ctl run -d --ip "$ip4" "$bb" sleep 60
+	ctl run -d --ip "$ip4" "$bb" sleep 600
 	run ctl run --rm --ip "$ip4" "$bb" true
 	[ "$status" = 125 ]
 	[[ "$output" == *"$ip4"* ]]
@@ -262,5 +262,5 @@ print(s.recv(100)[0])'
 	wait_until 5 nft list table bridge "$ENGINE_NAME"
 	wait_until 5 curl -sf http://127.0.0.1:18973/
 	[[ $(nft list table bridge "$ENGINE_NAME") == *"$(address w)"* ]]
-	nsenter -t "$(ctl inspect --format "{{.State.Pid}}" w)" -n ping -c 1 -W 5 10.213.77.2
+	nsenter -t "$(ctl inspect --format "{{.State.Pid}}" w)" -n ping -c 1 -w 20 10.213.77.2
 }

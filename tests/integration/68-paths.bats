@@ -48,7 +48,7 @@ setup()
 teardown()
 {
 	touch "$stop"
-	ctl ps -aq | xargs -r timeout 60 "$engine_bin/ctl" rm -f >/dev/null
+	ctl ps -aq | xargs -r timeout 120 "$engine_bin/ctl" rm -f >/dev/null
 	host_is_same
 }
 

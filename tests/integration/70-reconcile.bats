@@ -139,12 +139,18 @@ link_of()
 	[ "$status" = 125 ]
 	run python3 -c 'import socket; socket.socket().bind(("127.0.0.1", 18192))'
 	[[ $output == *"already in use"* ]]
-	ctl run -d --name two "$bb" sleep 60
+	ctl run -d --name two "$bb" sleep 600
 	[ "$(printf '%s\n' "$(address one)" "$(address two)" "$(address web)" | sort -u | wc -l)" = 3 ]
 	ip4=$(address web)
 	ctl rm -f web
 	ctl run -d --name again --ip "$ip4" -p 18192:80 "$bb" httpd -f -p 80 -h /var/www
 	wait_until 5 get 127.0.0.1 18192
+}
+
+# linked CONTAINER
+linked()
+{
+	[[ $(ip -o link show "$(link_of "$1")") == *" master ${ENGINE_NAME}0 "*"state UP"* ]]
 }
 
 @test "killed while containers come and go: each starts or fails with a sentence, and nothing is left of any" {
@@ -157,7 +163,7 @@ link_of()
 	HELD+=($!)
 	started=0
 	for i in $(seq 30); do
-		run --separate-stderr ctl run -d -p $((18200 + i)):80 "$bb" sleep 60
+		run --separate-stderr ctl run -d -p $((18200 + i)):80 "$bb" sleep 600
 		if [ "$status" = 0 ]; then
 			started=$((started + 1))
 			[ $((i % 3)) != 0 ] || ctl rm -f "$output" >/dev/null
@@ -175,17 +181,15 @@ link_of()
 	# shellcheck disable=SC2086
 	[ "$(for id in $ids; do address "$id"; done | sort | uniq -d)" = "" ]
 	for id in $ids; do
-		link=$(link_of "$id")
-		[ -n "$link" ]
-		[[ $(ip -o link show "$link") == *" master ${ENGINE_NAME}0 "*"state UP"* ]]
+		wait_until 5 linked "$id"
 	done
-	[ "$(ip -o link show master "${ENGINE_NAME}0" | wc -l)" = "$(wc -w <<<"$ids")" ]
+	wait_until 5 eval "[ \"\$(ip -o link show master ${ENGINE_NAME}0 | wc -l)\" = $(wc -w <<<"$ids") ]"
 }
 
 @test "without netd: a start is one sentence and leaves nothing, an end is one all the same" {
 	ctl run -d --name web -p 18193:80 "$bb" httpd -f -p 80 -h /var/www
-	ctl run -d --name kept -p 18194:80 "$bb" sleep 60
-	id=$(ctl run -d --rm --name brief -p 18195:80 "$bb" sleep 60)
+	ctl run -d --name kept -p 18194:80 "$bb" sleep 600
+	id=$(ctl run -d --rm --name brief -p 18195:80 "$bb" sleep 600)
 	run without_netd ctl run --name never "$bb" true
 	[ "$status" = 125 ]
 	[[ $output =~ ^"ctl: run never: network: "(netd\ is\ not\ running;\ try\ again\ in\ a\ moment|the\ netd\ process\ is\ gone)$ ]]
@@ -218,7 +222,7 @@ link_of()
 	wait_until 10 ctl version
 	goes_on "$ENGINE_DIR/in"
 	[[ $(ip -6 -o addr show dev "${ENGINE_NAME}0") == *"${six%::*}::1/64"* ]]
-	ping -c 1 -W 5 "$six"
+	ping -c 1 -w 20 "$six"
 	run ctl run --rm -p 18196:80 "$bb" true
 	[ "$status" = 125 ]
 	[[ $output == *"in use by container"* ]]
@@ -313,7 +317,7 @@ ends_without_netd()
 (
 	engine_start || exit 1
 	ctl pull -q "$bb"
-	ctl run -d -p 18199:80 "$bb" sleep 60
+	ctl run -d -p 18199:80 "$bb" sleep 600
 	netd=$(pid_of netd)
 	case $1 in
 	before) # the workload doesn't heed SIGTERM, which gives ten seconds
