@@ -86,14 +86,15 @@ static int add(struct changes *all, const struct branch *b, const struct limit_r
 static int collect(struct changes *all, const struct tree *t, const struct branch *b, struct err *e)
 {
 	for (const struct limit_row *row = limit_rows(b->version); row->file; row++) {
+		bool either = row->how & ROW_OR_NEXT;
 		char text[LIMIT_TEXT_MAX];
-		bool skip_next = row->how & ROW_OR_NEXT && has_file(b, all->id, row);
 
-		if (tree_find(t, row->controller) != b || (row->how & ROW_OR_NEXT && !skip_next))
+		if (tree_find(t, row->controller) != b || !row->format(all->limits, text) ||
+			(either && !has_file(b, all->id, row)))
 			continue;
-		if (row->format(all->limits, text) && add(all, b, row, text, e) < 0)
+		if (add(all, b, row, text, e) < 0)
 			return -e->code;
-		row += skip_next;
+		row += either;
 	}
 	return 0;
 }
