@@ -324,6 +324,50 @@ ticks()
 	expect failed code=2
 }
 
+@test "limits of a group in use are set anew, all or none" {
+	ask "cgroup_create container=c1 limits.memory=33554432 limits.pids=50 limits.cpu_quota=50000"
+	expect cgroup_created
+	ask "cgroup_limit container=c1 limits.memory=67108864 limits.pids=60 limits.cpu_quota=60000 limits.cpu_shares=512"
+	expect cgroup_state in_force.memory=67108864 in_force.pids=60 in_force.cpu_quota=60000 in_force.cpu_shares=512
+	[ "$(kernel c1 memory.limit_in_bytes memory.max)" = 67108864 ]
+	[ "$(kernel c1 pids.max)" = 60 ]
+	[[ "$(kernel c1 cpu.cfs_quota_us cpu.max)" =~ ^60000( 100000)?$ ]]
+	[[ "$(kernel c1 cpu.shares cpu.weight)" =~ ^(512|59)$ ]]
+	# The last that is written is of a disk that there is not.
+	ask "cgroup_limit container=c1 limits.memory=134217728 limits.pids=70 limits.io.0.major=4095 limits.io.0.minor=77 limits.io.0.read_bps=4096"
+	expect failed code=19
+	[ "$(kernel c1 memory.limit_in_bytes memory.max)" = 67108864 ]
+	[ "$(kernel c1 pids.max)" = 60 ]
+	ask "cgroup_limit container=c1 limits.memory=67108865"
+	expect failed code=22
+	[[ "$reply" == *"memory limit of 67108865 bytes: the kernel can't hold that, the nearest it can is 67108864 bytes"* ]]
+	ask "cgroup_limit container=c2 limits.memory=67108864"
+	expect failed code=2
+	ask "cgroup_limit container=../x limits.memory=67108864"
+	expect failed code=22
+	ask "cgroup_remove container=c1"
+}
+
+@test "what a group uses is told, forks that its limit refused among it" {
+	ask "cgroup_create container=c1 limits.memory=33554432 limits.pids=3"
+	run inside c1 dd if=/dev/zero of=/dev/null bs=8M count=20
+	[ "$status" = 0 ]
+	run inside c1 sh -c 'for i in 1 2 3 4 5; do sleep 0.2 & done; wait'
+	ask "cgroup_usage container=c1"
+	echo "$reply"
+	for word in cpu_ns memory_peak pids_hits taken_at; do
+		[[ "$reply" =~ " usage.$word="([0-9]+) ]]
+		[ "${BASH_REMATCH[1]}" -gt 0 ]
+		[ $word != memory_peak ] || [ "${BASH_REMATCH[1]}" -ge $((8 << 20)) ]
+	done
+	expect in_force.memory=33554432 in_force.pids=3
+	[ "$(kernel c1 pids.events | sed -n 's/^max //p')" -gt 0 ]
+	ask "cgroup_usage container=c2"
+	expect failed code=2
+	ask "cgroup_remove container=c1"
+	[[ "$reply" =~ " pids_hits="[1-9] ]]
+}
+
 @test "a restarted cgroupd finds the groups, watches and removes them" {
 	ask "cgroup_create container=c1 limits.memory=33554432 limits.memory_swap=33554432 limits.pids=50"
 	swap_accounting c1 || skip "this kernel doesn't account swap"
