@@ -10,6 +10,7 @@
 
 #include "base/util.h"
 #include "container.h"
+#include "filters.h"
 #include "format.h"
 #include "parse.h"
 #include "render.h"
@@ -74,8 +75,9 @@ static bool has_attribute(const struct event *ev, const char *pair)
 	return false;
 }
 
-static bool matches(const struct event *ev, const char *filter)
+static bool matches(const void *arg, const char *filter)
 {
+	const struct event *ev = arg;
 	const char *value = strchr(filter, '=') + 1;
 
 	switch (filter[0]) {
@@ -93,24 +95,6 @@ static bool matches(const struct event *ev, const char *filter)
 	default:
 		return strcmp(value, "container") == 0;
 	}
-}
-
-/* Filters of one key widen each other (of labels all must be there), of different keys they narrow.
- */
-static bool passes(const struct event *ev, const struct strv *filters)
-{
-	for (uint32_t i = 0; i < filters->n; i++) {
-		size_t key = strcspn(filters->v[i], "=");
-		bool any = false, is_label = filters->v[i][0] == 'l';
-
-		for (uint32_t j = 0; j < filters->n; j++)
-			if (strncmp(filters->v[i], filters->v[j], key + 1) == 0 &&
-				(!is_label || i == j))
-				any = any || matches(ev, filters->v[j]);
-		if (!any)
-			return false;
-	}
-	return true;
 }
 
 static json_t *actor(const struct event *ev)
@@ -186,7 +170,7 @@ static int print_page(const struct events_are *m, const struct events_options *o
 	int r = 0;
 
 	for (uint32_t i = 0; i < m->events.n && r == 0; i++)
-		if (passes(&m->events.v[i], &o->filter))
+		if (filters_pass(&o->filter, matches, &m->events.v[i]))
 			r = print_event(&m->events.v[i], o->format, e);
 	return r;
 }

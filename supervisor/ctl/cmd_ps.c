@@ -10,6 +10,7 @@
 #include "base/num.h"
 #include "base/util.h"
 #include "container.h"
+#include "filters.h"
 #include "format.h"
 #include "ports.h"
 #include "rows.h"
@@ -94,8 +95,9 @@ static bool has_ancestor(const struct container_row *row, const char *wanted)
 	       (strncmp(id, wanted, n) == 0 || strncmp(id + strcspn(id, ":") + 1, wanted, n) == 0);
 }
 
-static bool matches(const struct container_row *row, const char *filter)
+static bool matches(const void *arg, const char *filter)
 {
+	const struct container_row *row = arg;
 	const char *value = strchr(filter, '=') + 1;
 	uint32_t code;
 
@@ -117,24 +119,6 @@ static bool matches(const struct container_row *row, const char *filter)
 	default:
 		return has_ancestor(row, value);
 	}
-}
-
-/* Filters of one key widen each other, as docker has it (labels: all must be there); of different
- * keys they narrow. */
-static bool passes(const struct container_row *row, const struct strv *filters)
-{
-	for (uint32_t i = 0; i < filters->n; i++) {
-		size_t key = strcspn(filters->v[i], "=");
-		bool any = false, is_label = filters->v[i][0] == 'l';
-
-		for (uint32_t j = 0; j < filters->n; j++)
-			if (strncmp(filters->v[i], filters->v[j], key + 1) == 0 &&
-				(!is_label || i == j))
-				any = any || matches(row, filters->v[j]);
-		if (!any)
-			return false;
-	}
-	return true;
 }
 
 struct listing {
@@ -217,7 +201,7 @@ static int take_row(void *arg, const struct container_row *row)
 {
 	struct listing *l = arg;
 
-	if (!passes(row, &l->o->filter))
+	if (!filters_pass(&l->o->filter, matches, row))
 		return 0;
 	if (l->left == 0)
 		return 1;
