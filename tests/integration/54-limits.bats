@@ -330,7 +330,7 @@ host_config()
 	[ "$status" = 1 ]
 	[[ "$output" == *"no such container: nobody" ]]
 	# As a stream it goes on until it is ended.
-	timeout 20 "$engine_bin/ctl" stats --format '{{.Name}}' >"$ENGINE_DIR/stream" 3>&- &
+	timeout 120 "$engine_bin/ctl" stats --format '{{.Name}}' >"$ENGINE_DIR/stream" 3>&- &
 	stream=$!
 	often() { [ "$(grep -c busy "$ENGINE_DIR/stream")" -ge 3 ]; }
 	wait_until 60 often
