@@ -11,7 +11,7 @@
 
 #include "base/util.h"
 
-#define PATIENCE 5 /* seconds for the engine: somebody waits at a prompt */
+#define PATIENCE 10 /* seconds for the engine: somebody waits at a prompt */
 
 enum what {
 	NOTHING,
