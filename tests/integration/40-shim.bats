@@ -550,16 +550,18 @@ again
 }
 
 @test "exec joins every namespace, the cgroup and the user's rules" {
+	row=:pids:
+	[ "$(cgroup_at pids)" != /sys/fs/cgroup ] || row=^0::
 	mkdir "$CGROUP"
 	SHIM_MOUNTS+=(--write "13=$CGROUP/cgroup.procs")
 	shim_open
 	say "shim_start $(spec argv=/bin/sleep argv=1000 cwd=/tmp caps=1 env=A=b) layers=@fd:10 writable=@fd:11 procs=@fd:13"
 	hear '^shim_started'
-	exec_in 1 'for n in cgroup ipc mnt net pid time user uts; do [ \$(readlink /proc/1/ns/\$n) = \$(readlink /proc/self/ns/\$n) ] || echo differs \$n; done; pwd; grep CapEff /proc/self/status; grep pids /proc/self/cgroup; ls /proc/self/fd; exit 11'
+	exec_in 1 'for n in cgroup ipc mnt net pid time user uts; do [ \$(readlink /proc/1/ns/\$n) = \$(readlink /proc/self/ns/\$n) ] || echo differs \$n; done; pwd; grep CapEff /proc/self/status; grep '$row' /proc/self/cgroup; ls /proc/self/fd; exit 11'
 	[[ $exited == *exit_code=11* ]]
-	[ "$(head -n 3 <<<"$output" | cut -d: -f1)" = $'/tmp\nCapEff\n'"$(grep pids <<<"$output" | cut -d: -f1)" ]
+	[ "$(head -n 3 <<<"$output" | cut -d: -f1)" = $'/tmp\nCapEff\n'"$(grep -e "$row" <<<"$output" | cut -d: -f1)" ]
 	grep -P '^CapEff:\t0{15}1$' <<<"$output"
-	grep -E ':pids:/$' <<<"$output"
+	grep -e "$row/\$" <<<"$output"
 	[ "$(tail -n 4 <<<"$output")" = $'0\n1\n2\n3' ]
 	exec_in 2 'id -u; echo \$HOME; pwd' 'user=web cwd=/etc'
 	[ "$output" = $'1000\n/home/web\n/etc' ]
