@@ -257,7 +257,8 @@ chaos:
 faults:
 	tests/deps.sh build check
 	+$(MAKE) all
-	tests/chaos/faults.sh $(FLAGS)
+	tests/chaos/faults.sh faults $(FLAGS)
+	tests/chaos/faults.sh births $(FLAGS)
 
 bench:
 	tests/deps.sh build check bench
