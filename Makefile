@@ -210,7 +210,7 @@ $(HOSTILE): $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/hostile/escape*.c))
 
 # ---- the two commands, and their kin -------------------------------------------------------------
 
-.PHONY: unit fuzz fuzz-build hostile deps check check-vm check-vm-fresh demo chaos faults bench install uninstall deb clean
+.PHONY: unit fuzz fuzz-build hostile deps check check-vm demo chaos faults bench install uninstall deb clean
 unit: $(UNIT:%=$(B)/tests/unit/%)
 fuzz-build: $(FUZZ:%=$(B)/tests/fuzz/%) $(FUZZ_TOOLS:%=$(B)/tests/fuzz-tools/%)
 hostile: $(HOSTILE)
@@ -228,10 +228,6 @@ check-vm:
 	tests/deps.sh build check vm
 	+$(MAKE) all unit hostile
 	tests/vm/run.sh $(VM_TESTS)
-
-check-vm-fresh:
-	tests/deps.sh vm
-	tests/vm/fresh.sh
 
 # An hour in all, shared out; FUZZ_SECONDS is what each gets instead. KEEP=1 takes what was found into
 # the corpora.

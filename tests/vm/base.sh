@@ -3,8 +3,7 @@
 #
 # The machine that the tests boot, made once from Debian's packages: base.sh prints the directory that
 # holds vmlinuz, modules for the first minutes, and root.ext4, a Debian 12 with what the tests need
-# and nothing of this tree. Made anew when the list of packages or this file changes. base.sh fresh
-# has no package beyond Debian's essential ones instead, and those of the two commands in /repo.
+# and nothing of this tree. Made anew when the list of packages or this file changes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -20,12 +19,7 @@ die()
 
 base_packages()
 {
-	tests/deps.sh --print guest
-	case $1 in
-	suite) tests/deps.sh --print build check ;;
-	fresh) ;;
-	*) die "there is no machine \"$1\"" ;;
-	esac | grep -vxE "$without"
+	tests/deps.sh --print guest build check | grep -vxE "$without"
 }
 
 # hook_kernel ROOT: unpacked, not installed: it needs no boot loader and no initrd of its own.
@@ -60,26 +54,6 @@ hook_files()
 	done
 }
 
-# hook_repo ROOT: what the two commands install, for apt to find where there is no network.
-hook_repo()
-{
-	mkdir -p -m 755 "$1/repo/partial" &&
-	chroot "$1" sh -c 'apt-get -q -y -o APT::Sandbox::User=root -o Dir::Cache::archives=/repo \
-		--no-install-recommends --download-only install "$@" && cd /repo && rm -rf lock partial' - \
-		make $(tests/deps.sh --print build demo check) || return 1
-	(
-		cd "$1/repo" || exit 1
-		for deb in *.deb; do
-			dpkg-deb -f "$deb" &&
-			printf 'Filename: ./%s\nSize: %s\nSHA256: %s\n\n' "$deb" \
-				"$(stat -c %s "$deb")" "$(sha256sum "$deb" | cut -d' ' -f1)" || exit 1
-		done >Packages
-	) || return 1
-	rm -rf "$1"/etc/apt/sources.list "$1"/etc/apt/sources.list.d/* "$1"/var/lib/apt/lists/*
-	echo 'deb [trusted=yes] file:/repo ./' >"$1/etc/apt/sources.list"
-	chroot "$1" apt-get -q update
-}
-
 # base_modules ROOT DIR: of virtio alone: with them the first file system can be mounted.
 base_modules()
 {
@@ -97,19 +71,17 @@ base_modules()
 
 base_make()
 {
-	local made=$1 kind=$2 sources include hooks=()
+	local made=$1 sources include
 
 	. tests/lib/images.sh
 	mapfile -t sources < <(image_debian_sources)
-	include=$(base_packages "$kind" | grep -vx linux-image-cloud-amd64 | paste -sd,)
-	[ "$kind" != fresh ] || hooks=(--skip=cleanup/apt/lists
-		--customize-hook="$PWD/tests/vm/base.sh hook_repo \"\$1\"")
+	include=$(base_packages | grep -vx linux-image-cloud-amd64 | paste -sd,)
 	mmdebstrap --mode=root --variant=apt --format=directory --include="$include" --skip=check/empty \
 		--aptopt='Acquire::Retries "3"' \
 		--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
 		--dpkgopt='path-exclude=/usr/share/locale/*' \
 		--customize-hook="$PWD/tests/vm/base.sh hook_kernel \"\$1\"" \
-		--customize-hook="$PWD/tests/vm/base.sh hook_files \"\$1\"" "${hooks[@]}" \
+		--customize-hook="$PWD/tests/vm/base.sh hook_files \"\$1\"" \
 		bookworm "$made/root" "${sources[@]}"
 	mv "$made"/root/boot/vmlinuz-* "$made/vmlinuz"
 	rm -rf "$made"/root/boot/*
@@ -120,27 +92,28 @@ base_make()
 
 base_ensure()
 {
-	local kind=$1 dir made
+	local dir made
 
-	dir=$cache/base-$kind-$({ base_packages "$kind"; cat tests/vm/base.sh; } | sha256sum | cut -c 1-12)
+	dir=$cache/base-$({ base_packages; cat tests/vm/base.sh; } | sha256sum | cut -c 1-12)
 	mkdir -p "$cache"
 	(
 		flock 9
 		[ ! -d "$dir" ] || exit 0
 		[ "$(id -u)" = 0 ] || die "only root can make the machine"
-		find "$cache" -mindepth 1 -maxdepth 1 -type d -name "base-$kind-*" -exec rm -rf {} +
+		find "$cache" -mindepth 1 -maxdepth 1 -type d -name "base-*" -exec rm -rf {} +
 		made=$(mktemp -d "$cache/.making.XXXXXX")
 		chmod 755 "$made"
 		trap 'rm -rf --one-file-system "$made"' EXIT
 		echo "vm: making $dir" >&2
-		base_make "$made" "$kind" >"$cache/base-$kind.log" 2>&1 ||
-			{ tail -n 30 "$cache/base-$kind.log" >&2; die "can't make the machine"; }
+		# A process of its own: what is called in a condition goes on behind an error.
+		tests/vm/base.sh base_make "$made" >"$cache/base.log" 2>&1 ||
+			{ tail -n 30 "$cache/base.log" >&2; die "can't make the machine"; }
 		mv "$made" "$dir"
 	) 9>"$cache/lock"
 	echo "$dir"
 }
 
-case ${1:-suite} in
-hook_*) "$@" ;;
-*) base_ensure "${1:-suite}" ;;
+case ${1:-} in
+hook_*|base_make) "$@" ;;
+*) base_ensure ;;
 esac

@@ -3,19 +3,18 @@
 #
 # Boots the machine with a tree in it and runs a script there, as root, in /src:
 #
-#	boot.sh [--init plain|systemd] [--base suite|fresh] [--tree FILE] [--disk FILE]
-#		[--limit SECONDS] SCRIPT [FILE...]
+#	boot.sh [--init plain|systemd] [--tree FILE] [--disk FILE] [--limit SECONDS]
+#		SCRIPT [FILE...]
 #
 # SCRIPT and the FILEs lie in /run/vm. What the script prints is printed, and its exit status is
 # ours; 125 when the machine ended or was ended before. FILE of --tree comes from tree.sh; without
 # it, it is made from this tree. Both system and tree are as new at each boot; what is on --disk,
-# /dev/vdd, stays.
+# /dev/vdd, stays. VM_BASE names a directory that base.sh has made, to be used as it is.
 set -euo pipefail
 vm=$(cd "$(dirname "$0")" && pwd)
 
 cache=${VM_CACHE:-$vm/../../build/vm}
 init=plain
-kind=suite
 tree=
 disk=
 limit=600
@@ -89,7 +88,6 @@ parse()
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--init) init=$2 ;;
-		--base) kind=$2 ;;
 		--tree) tree=$2 ;;
 		--disk) disk=$2 ;;
 		--limit) limit=$2 ;;
@@ -142,7 +140,7 @@ parse "$@"
 trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
-base=${VM_BASE:-$(VM_CACHE=$cache "$vm/base.sh" "$kind")}
+base=${VM_BASE:-$(VM_CACHE=$cache "$vm/base.sh")}
 work=$(mktemp -d)
 initramfs "$base"
 mkdir "$work/files"

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# Makes a disk of this checkout: tree.sh FILE [build|source] the files that git does not ignore, as they are now, and
-# what `make all unit hostile` has built and the fixture images, or a clone and nothing else.
+# Makes a disk of this checkout, tree.sh FILE: the files that git does not ignore, as they are now, what
+# `make all unit hostile` has built, and the fixture images.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -29,11 +29,7 @@ tree_build()
 	cp -a "$(image_rootfs busybox)" "$tree/build/fixtures/"
 }
 
-case ${2:-build} in
-build) tree_build ;;
-source) git clone -q --no-hardlinks . "$tree" && chown -R 0:0 "$tree" ;;
-*) echo "vm: tree.sh FILE [build|source]" >&2; exit 1 ;;
-esac
+tree_build
 chmod 755 "$tree"
 rm -f "$disk"
-mke2fs -q -t ext4 -d "$tree" "$disk" 4G
+mke2fs -q -t ext4 -d "$tree" "$disk" 4G >/dev/null
