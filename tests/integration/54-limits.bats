@@ -169,11 +169,11 @@ host_config()
 }
 
 @test "reservation, swappiness and I/O weight are read back, or refused by a sentence that says why" {
-	id=$(ctl run -d -m 64m --memory-reservation 32m "$bb" sleep 60)
+	id=$(ctl run -d -m 64m --memory-reservation 32m "$bb" sleep 600)
 	[ "$(first_file "$id" memory memory.soft_limit_in_bytes memory.low)" = $((32 << 20)) ]
 	[ "$(host_config "$id" MemoryReservation)" = $((32 << 20)) ]
 	[ "$(host_config "$id" MemorySwappiness)" = null ]
-	run ctl run -d --name calm --memory-swappiness 0 "$bb" sleep 60
+	run ctl run -d --name calm --memory-swappiness 0 "$bb" sleep 600
 	if on_v1; then
 		[ "$status" = 0 ]
 		[ "$(cgroup_file "$output" memory memory.swappiness)" = 0 ]
@@ -182,7 +182,7 @@ host_config()
 		[ "$status" = 125 ]
 		[[ "$output" == *"cgroup v2 has no swappiness; a memory-swap equal to the memory limit keeps it out of swap" ]]
 	fi
-	run ctl run -d --name heavy --blkio-weight 500 "$bb" sleep 60
+	run ctl run -d --name heavy --blkio-weight 500 "$bb" sleep 600
 	if [ "$status" = 0 ]; then
 		weight=$(first_file "$output" blkio blkio.weight blkio.bfq.weight io.weight io.bfq.weight | head -n 1)
 		[ "${weight#default }" = 500 ] || [ "$weight" = "default 4950" ]
@@ -205,7 +205,7 @@ host_config()
 	read -r disk number <<<"$(whole_disk)" || skip "this machine has no disk"
 	node=$BATS_TEST_TMPDIR/disk
 	mknod "$node" b "${number%:*}" "${number#*:}"
-	id=$(ctl run -d --device-read-bps "$node:1m" --device-write-iops "$node:100" "$bb" sleep 60)
+	id=$(ctl run -d --device-read-bps "$node:1m" --device-write-iops "$node:100" "$bb" sleep 600)
 	if on_v1; then
 		[ "$(cgroup_file "$id" blkio blkio.throttle.read_bps_device)" = "$number 1048576" ]
 		[ "$(cgroup_file "$id" blkio blkio.throttle.write_iops_device)" = "$number 100" ]
