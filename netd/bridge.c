@@ -4,9 +4,20 @@
  */
 #include "bridge.h"
 
+#include <errno.h>
+
 #include "base/log.h"
 #include "batch.h"
 #include "rt.h"
+
+static int unmake(const struct network *n, int rtnl, int code, struct err *e)
+{
+	_cleanup_batch_ struct batch b = {0};
+
+	batch_add(&b, rt_link_delete(n->bridge), "removing");
+	batch_run(&b, rtnl, NULL, NULL, NULL);
+	return err_errno(e, code, "bridge %s: reading its index", n->bridge);
+}
 
 /* Not in one batch with what follows, which would go on after a failure here and change what
  * somebody else made. */
@@ -21,6 +32,8 @@ int bridge_make(struct network *n, const char *engine, int rtnl, struct err *e)
 	if (batch_run(&b, rtnl, NULL, NULL, e) < 0)
 		return err_prefix(e, "bridge %s", n->bridge);
 	n->ifindex = (int)if_nametoindex(n->bridge);
+	if (!n->ifindex)
+		return unmake(n, rtnl, errno, e);
 	log_info("bridge %s: created", n->bridge);
 	return 0;
 }

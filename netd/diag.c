@@ -14,6 +14,8 @@
 #include <netlink/socket.h>
 #include <string.h>
 
+#include "rt.h"
+
 struct search {
 	const struct published *want;
 	bool found;
@@ -64,7 +66,7 @@ int diag_port_used(const struct published *p, bool *ret, struct err *e)
 {
 	struct search s = {.want = p};
 	struct nl_sock *sock = nl_socket_alloc();
-	int r = sock ? nl_connect(sock, NETLINK_SOCK_DIAG) : -NLE_NOMEM;
+	int r = rt_connect(sock, NETLINK_SOCK_DIAG);
 
 	if (r == 0)
 		r = nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_CUSTOM, on_socket, &s);

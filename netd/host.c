@@ -13,10 +13,12 @@
 #include <netlink/socket.h>
 #include <string.h>
 
+#include "rt.h"
+
 int host_read(struct host *ret, struct err *e)
 {
 	struct host h = {.sock = nl_socket_alloc()};
-	int r = h.sock ? nl_connect(h.sock, NETLINK_ROUTE) : -NLE_NOMEM;
+	int r = rt_connect(h.sock, NETLINK_ROUTE);
 
 	if (r == 0)
 		r = rtnl_link_alloc_cache(h.sock, AF_UNSPEC, &h.links);

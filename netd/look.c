@@ -101,7 +101,7 @@ int look_read(const char *engine, struct look *ret, struct err *e)
 {
 	struct nl_sock *sock = nl_socket_alloc();
 	struct look l = {.engine = engine};
-	int r = sock ? nl_connect(sock, NETLINK_ROUTE) : -NLE_NOMEM;
+	int r = rt_connect(sock, NETLINK_ROUTE);
 
 	if (r == 0)
 		r = nl_socket_set_msg_buf_size(sock, BUFFER_SIZE);

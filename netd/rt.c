@@ -6,13 +6,20 @@
 #include "rt.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <netlink/attr.h>
+#include <netlink/errno.h>
+#include <netlink/netlink.h>
+#include <netlink/socket.h>
 #include <string.h>
+#include <sys/time.h>
+
+#define DUMP_SECONDS 5
 
 /* A request that carries `head` and, if any of the puts failed, becomes NULL in finish(). */
 static struct nl_msg *start(int type, int flags, const void *head, size_t size)
@@ -40,6 +47,17 @@ static struct nl_msg *link_start(int type, int flags, int ifindex, unsigned int 
 		.ifi_family = AF_UNSPEC, .ifi_index = ifindex, .ifi_flags = up, .ifi_change = up};
 
 	return start(type, flags, &i, sizeof(i));
+}
+
+int rt_connect(struct nl_sock *sock, int protocol)
+{
+	const struct timeval patience = {.tv_sec = DUMP_SECONDS};
+	int r = sock ? nl_connect(sock, protocol) : -NLE_NOMEM;
+
+	if (r == 0 && setsockopt(nl_socket_get_fd(sock), SOL_SOCKET, SO_RCVTIMEO, &patience,
+			      sizeof(patience)) < 0)
+		r = -nl_syserr2nlerr(errno);
+	return r;
 }
 
 struct nl_msg *rt_link_get(const char *name)

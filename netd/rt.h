@@ -13,6 +13,10 @@
 
 #include "cidr.h"
 
+/* Connects a socket of libnl's, whose dumps then end after some seconds: libnl waits for the answer
+ * also to what it could not send. 0 or -NLE_*. */
+int rt_connect(struct nl_sock *sock, int protocol);
+
 struct nl_msg *rt_link_get(const char *name);
 struct nl_msg *rt_link_delete(const char *name);
 struct nl_msg *rt_link_group(const char *name, uint32_t group);
