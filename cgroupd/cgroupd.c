@@ -141,6 +141,27 @@ static void on_cgroup_list(void *self, struct chan *c, uint32_t id, void *msg, s
 		free((char *)(uintptr_t)ids[n]);
 }
 
+/* Of containers whose removal has failed before: what is not empty stays. */
+static void remove_leftovers(const struct tree *t)
+{
+	const char *ids[LIST_MAX], *after = NULL;
+	unsigned int n;
+
+	do {
+		char *last = NULL;
+
+		n = group_list(t, after, ids, LIST_MAX);
+		for (unsigned int i = 0; i < MIN(n, LIST_MAX); i++) {
+			group_remove(t, ids[i], NULL);
+			free(last);
+			last = (char *)(uintptr_t)ids[i];
+		}
+		free((char *)(uintptr_t)after);
+		after = last;
+	} while (n > LIST_MAX);
+	free((char *)(uintptr_t)after);
+}
+
 static void on_cgroup_teardown(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
 {
 	struct cgroupd *d = self;
@@ -148,6 +169,7 @@ static void on_cgroup_teardown(void *self, struct chan *c, uint32_t id, void *ms
 
 	(void)msg;
 	(void)f;
+	remove_leftovers(&d->tree);
 	if (tree_teardown(&d->tree, &e) < 0)
 		chan_fail(c, id, &e);
 	else

@@ -37,11 +37,12 @@ static void on_detached(void *ref, void *msg, struct frame *f, const struct err 
 	job_step_done(ref, NULL);
 }
 
-/* A helper that does not answer must not keep the container. Its cgroup is reconcile()'s then. */
+/* A helper that does not answer must not keep the container. Its cgroup is reconcile()'s then,
+ * once the job that has the container is over. */
 static void step_over(void *ref, const struct err *e)
 {
 	if (e) {
-		reconcile_soon(step_job(ref)->engine);
+		step_job(ref)->left = true;
 		log_error("container %.12s: %s: %s", step_job(ref)->ctr->id,
 			step_job(ref)->steps[((struct step_ref *)ref)->index].name, e->text);
 	}

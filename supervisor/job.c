@@ -28,6 +28,8 @@ static void job_end(struct job *j)
 	if (j->ctr && j->ctr->job == j)
 		j->ctr->job = NULL;
 	j->on_end(j, failed ? &j->failure : NULL);
+	if (j->left)
+		reconcile_soon(j->engine);
 	if (of_ctr)
 		turns_go_on(j->engine);
 	free(j);

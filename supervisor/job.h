@@ -37,6 +37,7 @@ struct job {
 	unsigned int group, running;
 	struct err failure; /* the first */
 	bool best_effort;   /* go on after failures (clean-up jobs) */
+	bool left;	    /* something that reconcile() is to look at, soon */
 	void (*on_end)(struct job *j,
 		const struct err *e); /* e NULL: all done. Frees what it hung on the job. */
 	void *data;
