@@ -494,12 +494,12 @@ look_there() { ctl exec c sh -c "cd /w; $look"; }
 
 @test "cp: what is where in a word" {
 	ctl run -d --name c "$bb" sleep 1000
-	printf x >a:b
-	ctl cp ./a:b c:/x
-	ctl cp "$PWD/a:b" c:/y
+	printf x >host:b
+	ctl cp ./host:b c:/x
+	ctl cp "$PWD/host:b" c:/y
 	ctl cp c:/x ./c:d
 	[ "$(cat c:d)" = x ]
-	refused "no such container: a" ctl cp a:b .
+	refused "no such container: host" ctl cp host:b .
 	refused "between containers" ctl cp c:/x c:/z
 	refused "must be in a container" ctl cp x y
 	refused "must be in a container" ctl cp - -
@@ -510,8 +510,8 @@ look_there() { ctl exec c sh -c "cd /w; $look"; }
 	refused "unknown flag" ctl cp --nothing c:/x x
 	# The id, and a beginning of it, name it too. The place it starts from is /, whatever WORKDIR says.
 	id=$(ctl run -d -w /tmp "$bb" sleep 1000)
-	ctl cp a:b "${id:0:12}:q" 2>/dev/null && false
-	ctl cp ./a:b "${id:0:12}:q"
+	ctl cp host:b "${id:0:12}:q" 2>/dev/null && false
+	ctl cp ./host:b "${id:0:12}:q"
 	ctl exec "$id" cat /q
 	ctl cp "$id:/q" - | tar t | grep -qx q
 	# . is what it holds, .. the directory above by its name.
@@ -520,9 +520,9 @@ look_there() { ctl exec c sh -c "cd /w; $look"; }
 	ctl cp . c:/tmp
 	ctl cp .. c:/tmp
 	[ "$(ctl exec c ls /tmp)" = w ]
-	ctl cp c:/tmp/w/a:b .
+	ctl cp c:/tmp/w/host:b .
 	ctl cp c:/tmp/w ..
-	[ "$(cat ../w/a:b)" = x ]
+	[ "$(cat ../w/host:b)" = x ]
 }
 
 # ---- what a file has ----
