@@ -8,7 +8,6 @@ CMD starts the engine in the foreground, judged by referee.py, once for each row
 process's calls of each kind until it answers. An engine that serves runs a container, at the latest when it is asked a second time, and
 ends in peace; one that doesn't ends with a code and a line of log. Either way the host is as before.
 """
-import argparse
 import errno
 import os
 import re
@@ -16,7 +15,7 @@ import subprocess
 import sys
 import time
 
-from referee import CALLS, Ctl, Judged, Wrong, cases, settled, wait_for
+from referee import CALLS, Ctl, Judged, Wrong, cases, options, settled, wait_for
 
 BIRTH = 60  # seconds until it answers or has ended
 
@@ -105,14 +104,8 @@ class Births:
 
 
 def main():
-    p = argparse.ArgumentParser()
-    p.add_argument("--each", type=int, default=2)
-    p.add_argument("--only")
-    for flag in ("--image", "--bin", "--name", "--dirs", "--log", "--bind", "--leaks"):
-        p.add_argument(flag, required=True)
-    p.add_argument("launch", nargs="+")
     try:
-        good = Births(p.parse_args()).all()
+        good = Births(options(2)).all()
     except Wrong as e:
         print(f"FAIL    births: {e}\n0 passed, 1 failed, 0 skipped", flush=True)
         good = False

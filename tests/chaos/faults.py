@@ -9,14 +9,13 @@ and the calls that each process made are counted. Then it is gone through again 
 process's calls of each kind, which fails. Each command of ctl then does what it should or ends soon with one sentence;
 afterwards nothing is left, no descriptor either, and the next container runs. One line for each.
 """
-import argparse
 import errno
 import os
 import subprocess
 import sys
 import time
 
-from referee import CALLS, Ctl, Judged, Wrong, cases, settled, wait_for
+from referee import CALLS, Ctl, Judged, Wrong, cases, options, settled, wait_for
 
 PATIENCE = 40  # seconds that a command of ctl may take
 
@@ -93,13 +92,7 @@ class Faults:
 
 
 def main():
-    p = argparse.ArgumentParser()
-    p.add_argument("--each", type=int, default=3)
-    p.add_argument("--only")
-    for flag in ("--image", "--bin", "--name", "--dirs", "--log", "--bind", "--leaks"):
-        p.add_argument(flag, required=True)
-    p.add_argument("launch", nargs="+")
-    faults = Faults(p.parse_args())
+    faults = Faults(options(3))
     try:
         good = faults.all()
     except Wrong as e:

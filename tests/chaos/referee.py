@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The referee of faults.py and births.py: an engine that runs under a seccomp filter whose verdict on some calls is asked of
 this process (seccomp_unotify(2)), which lets each call through but the one that is to fail, with an error that this call knows."""
+import argparse
 import ctypes
 import errno
 import fcntl
@@ -289,3 +290,14 @@ def cases(counts, each, only=None):
             case = f"{role}/{name}/{k}"
             if not only or case == only or case.startswith(only + "/"):
                 yield role, name, k, n
+
+
+def options(each):
+    """What both programs are told."""
+    p = argparse.ArgumentParser()
+    p.add_argument("--each", type=int, default=each)
+    p.add_argument("--only")
+    for flag in ("--image", "--bin", "--name", "--dirs", "--log", "--bind", "--leaks"):
+        p.add_argument(flag, required=True)
+    p.add_argument("launch", nargs="+")
+    return p.parse_args()
