@@ -104,16 +104,27 @@ int num_parse_size(const char *s, uint64_t *ret)
 	return -EINVAL;
 }
 
-const char *num_format_size(uint64_t n, char buf[16])
+static const char *format_size(uint64_t n, double step, const char *const units[7], char buf[16])
 {
-	static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
 	double v = (double)n;
 	unsigned int i = 0;
 
-	while (v >= 1000 && i + 1 < ARRAY_LEN(units)) {
-		v /= 1000;
-		i++;
-	}
+	for (; v >= step && i < 6; i++)
+		v /= step;
 	snprintf(buf, 16, "%.4g%s", v, units[i]);
 	return buf;
+}
+
+const char *num_format_size(uint64_t n, char buf[16])
+{
+	static const char *const units[7] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
+
+	return format_size(n, 1000, units, buf);
+}
+
+const char *num_format_binary_size(uint64_t n, char buf[16])
+{
+	static const char *const units[7] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+
+	return format_size(n, 1024, units, buf);
 }

@@ -21,3 +21,5 @@ int num_parse_millionths(const char *s, uint64_t *ret);
 /* "1.5GB" as docker prints sizes (powers of 1000, 4 significant digits) into buf of at least 16
  * bytes. */
 const char *num_format_size(uint64_t n, char buf[16]);
+/* "1.5GiB": likewise, in powers of 1024. */
+const char *num_format_binary_size(uint64_t n, char buf[16]);

@@ -56,20 +56,6 @@ uint64_t stats_cpu(const struct stats_row *row, const struct stats_row *before)
 	return (uint64_t)((double)used * 10000 / (double)span);
 }
 
-const char *stats_size(uint64_t n, char buf[16])
-{
-	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-	double v = (double)n;
-	unsigned int i = 0;
-
-	while (v >= 1024 && i + 1 < ARRAY_LEN(units)) {
-		v /= 1024;
-		i++;
-	}
-	snprintf(buf, 16, "%.4g%s", v, units[i]);
-	return buf;
-}
-
 static uint64_t without_cache(const struct counters *u)
 {
 	return u->memory > u->memory_cache ? u->memory - u->memory_cache : 0;
@@ -144,7 +130,7 @@ static void put_numbers(json_t *j, const struct stats_row *row, const struct sta
 	char a[16], b[16];
 
 	put_percent(j, "CPUPerc", stats_cpu(row, before));
-	put_pair(j, "MemUsage", stats_size(used, a), stats_size(limit, b));
+	put_pair(j, "MemUsage", num_format_binary_size(used, a), num_format_binary_size(limit, b));
 	put_percent(j, "MemPerc", limit ? (uint64_t)((double)used * 10000 / (double)limit) : 0);
 	if (row->has_network)
 		put_pair(j, "NetIO", num_format_size(row->received, a),

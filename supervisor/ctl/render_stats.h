@@ -27,5 +27,3 @@ json_t *stats_headers(void);
 
 /* Hundredths of a percent of one processor in the time between. */
 uint64_t stats_cpu(const struct stats_row *row, const struct stats_row *before);
-/* 64MiB, 1.5GiB */
-const char *stats_size(uint64_t n, char buf[16]);

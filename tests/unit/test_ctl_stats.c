@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/num.h"
 #include "supervisor/ctl/render_stats.h"
 
 #define SECOND 1000000000ULL
@@ -32,9 +33,9 @@ static void sizes(void **state)
 	char buf[16];
 
 	(void)state;
-	assert_string_equal(stats_size(0, buf), "0B");
-	assert_string_equal(stats_size(64 << 20, buf), "64MiB");
-	assert_string_equal(stats_size(3ULL << 29, buf), "1.5GiB");
+	assert_string_equal(num_format_binary_size(0, buf), "0B");
+	assert_string_equal(num_format_binary_size(64 << 20, buf), "64MiB");
+	assert_string_equal(num_format_binary_size(3ULL << 29, buf), "1.5GiB");
 }
 
 static const char *text(json_t *j, const char *key)
