@@ -388,6 +388,7 @@ ticks()
 	ask "cgroup_create container=left"
 	sleep 600 3>&- &
 	inside=$!
+	pids+=($inside)
 	echo $inside >"$(group_dirs c1 | grep -m 1 -E "/pids/|^/sys/fs/cgroup/$name/")/cgroup.procs"
 	daemon_stop
 	[ -n "$(group_dirs c1)" ]
@@ -399,6 +400,7 @@ ticks()
 	[ -z "$(group_dirs left)" ]
 	kill $inside
 	wait $inside || true
+	pids=()
 	ask "cgroup_teardown"
 	expect done
 	[ -z "$(find /sys/fs/cgroup -name "$name")" ]
