@@ -7,6 +7,10 @@
 #
 # Bats files run TEST_JOBS at a time, since much of their time is waiting; one that says "# alone" has the machine to
 # itself, when the others are through. What a file says is printed when it ends.
+#
+# When no more than TEST_AGAIN files have failed (0: none may), each of them runs once more, whole and with the machine
+# to itself, and that run counts. What has passed only so is told at the end, in lines that begin with "again": each is
+# a race to be found, in the test or in the engine. What has failed is repeated at the end, too.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
@@ -18,11 +22,15 @@ fuzz_total=${FUZZ_TOTAL:-}      # of all together, instead
 fuzz_jobs=${FUZZ_JOBS:-$(nproc)}
 fuzz_keep=${FUZZ_KEEP:-}
 test_jobs=${TEST_JOBS:-2}
+test_again=${TEST_AGAIN:-3}
 # These take longest: begun last, they would be waited for.
 long_files='63-rogue 58-copy 77-disk 65-escape 72-policy 74-health 76-pull-resume 30-fetch'
 passed=0
 failed=0
 skipped=0
+failures=()   # what failed, as it is told
+second=()     # the bats files that failed
+told_again=() # what failed, and then did not
 # As in builds whose undefined behaviour ends the process anyway.
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-halt_on_error=1:print_stacktrace=1}
 work=$(mktemp -d)
@@ -33,7 +41,7 @@ result()
 	case $1 in
 	ok) passed=$((passed + 1)); echo "ok      $2" ;;
 	skip) skipped=$((skipped + 1)); echo "skip    $2" ;;
-	fail) failed=$((failed + 1)); echo "FAIL    $2" ;;
+	fail) failed=$((failed + 1)); failures+=("$2"); echo "FAIL    $2" ;;
 	esac
 }
 
@@ -144,12 +152,37 @@ may_run()
 # bats_results: of those that have ended
 bats_results()
 {
-	local rc dir
+	local rc dir label before
 
 	for rc in "$work"/bats/*/rc; do
 		[ -e "$rc" ] || continue
 		dir=${rc%/rc}
-		tap_judge "$dir" "$(cat "$dir/label")" "$bats_limit"
+		label=$(cat "$dir/label")
+		before=("$passed" "$failed" "$skipped")
+		tap_judge "$dir" "$label" "$bats_limit"
+		[ "$failed" = "${before[1]}" ] ||
+			second+=("$label $((passed - before[0])) $((failed - before[1])) $((skipped - before[2]))")
+	done
+}
+
+# bats_again: those that failed, if they are few; what their first runs gave no longer counts
+bats_again()
+{
+	local entry label p f s name first=("${failures[@]}") entries=("${second[@]}")
+
+	[ ${#entries[@]} -le "$test_again" ] || return 0
+	for entry in "${entries[@]}"; do
+		read -r label p f s <<<"$entry"
+		echo "---- once more, alone: $label"
+		passed=$((passed - p))
+		failed=$((failed - f))
+		skipped=$((skipped - s))
+		mapfile -t failures < <(printf '%s\n' "${failures[@]}" | grep -vF "$label: ")
+		bats_side_by_side 1 "tests/$label"
+		for name in "${first[@]}"; do
+			[[ $name == "$label: "* ]] || continue
+			printf '%s\n' "${failures[@]}" | grep -qxF "$name" || told_again+=("$name")
+		done
 	done
 }
 
@@ -202,6 +235,7 @@ run_bats()
 	done < <(in_order "$@")
 	bats_side_by_side "$test_jobs" "${together[@]}"
 	bats_side_by_side 1 "${alone[@]}"
+	bats_again
 }
 
 # ---- fuzzers: several at a time, each with a corpus of its own in a directory of its own ----
@@ -383,6 +417,8 @@ main()
 	done
 	[ ${#files[@]} = 0 ] || run_bats "${files[@]}"
 	[ ${#fuzzers[@]} = 0 ] || run_fuzzers "${fuzzers[@]}"
+	[ ${#told_again[@]} = 0 ] || printf 'again   %s\n' "${told_again[@]}"
+	[ ${#failures[@]} = 0 ] || printf 'failed  %s\n' "${failures[@]}"
 	echo "$passed passed, $failed failed, $skipped skipped"
 	[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
 }
