@@ -324,14 +324,19 @@ static bool ip6_taken(const struct network *n, const struct in6_addr *ip)
 	return false;
 }
 
-static int claim4(struct network *n, struct member *m, const char *text, struct err *e)
+static int claim4(
+	struct network *n, struct member *m, const struct member_want *want, struct err *e)
 {
 	int r;
 
-	if (!text)
+	if (!want->ip4)
 		return pool_take(n->pool, &m->ip4, e);
-	r = ip4_parse(text, &m->ip4, e);
-	return r < 0 ? r : pool_claim(n->pool, m->ip4, e);
+	r = ip4_parse(want->ip4, &m->ip4, e);
+	if (r == 0)
+		r = pool_claim(n->pool, m->ip4, e);
+	if (r == 0 && want->as_it_was)
+		pool_go_on(n->pool, m->ip4);
+	return r;
 }
 
 /* Unless asked for, an IPv6 address is the subnet and the same number as the IPv4 address has. */
@@ -373,7 +378,7 @@ static int claim_both(
 	struct network *n, struct member *m, const struct member_want *want, struct err *e)
 {
 	for (uint32_t tries = 0; tries <= cidr4_last(n->net4) - n->net4.base; tries++) {
-		int r = claim4(n, m, want->ip4, e);
+		int r = claim4(n, m, want, e);
 
 		if (r < 0)
 			return r;

@@ -24,7 +24,6 @@ static void set_bit(struct pool *p, uint32_t n)
 {
 	p->bits[n / 64] |= 1ULL << (n % 64);
 	p->used++;
-	p->next = n + 1;
 }
 
 int pool_new(struct cidr4 subnet, struct pool **ret, struct err *e)
@@ -67,6 +66,7 @@ int pool_take(struct pool *p, uint32_t *ret, struct err *e)
 		if (n < 2 || n == p->size - 1 || bit(p, n))
 			continue;
 		set_bit(p, n);
+		p->next = n + 1;
 		*ret = p->subnet.base + n;
 		return 0;
 	}
@@ -89,6 +89,12 @@ int pool_claim(struct pool *p, uint32_t ip, struct err *e)
 		return err_set(e, EADDRINUSE, "address %s is already in use", ip4_format(ip, addr));
 	set_bit(p, n);
 	return 0;
+}
+
+void pool_go_on(struct pool *p, uint32_t ip)
+{
+	if (cidr4_contains(p->subnet, ip))
+		p->next = ip - p->subnet.base + 1;
 }
 
 void pool_release(struct pool *p, uint32_t ip)

@@ -22,9 +22,12 @@ uint32_t pool_gateway(const struct pool *p);
 /* Any free address; -EADDRNOTAVAIL when all are in use. */
 int pool_take(struct pool *p, uint32_t *ret, struct err *e);
 
-/* This very address; -EINVAL when it lies outside or isn't for containers, -EADDRINUSE when it is
- * in use. */
+/* This very address, which says nothing of where the next search begins; -EINVAL when it lies
+ * outside or isn't for containers, -EADDRINUSE when it is in use. */
 int pool_claim(struct pool *p, uint32_t ip, struct err *e);
+
+/* The next search begins behind this address, as if it had been taken just now. */
+void pool_go_on(struct pool *p, uint32_t ip);
 
 void pool_release(struct pool *p, uint32_t ip); /* also when it wasn't in use */
 

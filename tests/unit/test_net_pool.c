@@ -98,6 +98,26 @@ static void test_claims(void **state)
 	pool_free(p);
 }
 
+/* What somebody asked for is nobody's next. */
+static void test_claims_and_the_next(void **state)
+{
+	struct pool *p;
+	uint32_t ip;
+
+	(void)state;
+	assert_int_equal(pool_new(small, &p, NULL), 0);
+	assert_int_equal(pool_claim(p, small.base + 4, NULL), 0);
+	assert_int_equal(pool_take(p, &ip, NULL), 0);
+	assert_int_equal(ip, small.base + 2);
+	pool_go_on(p, small.base + 4);
+	assert_int_equal(pool_take(p, &ip, NULL), 0);
+	assert_int_equal(ip, small.base + 5);
+	pool_go_on(p, small.base + 100);
+	assert_int_equal(pool_take(p, &ip, NULL), 0);
+	assert_int_equal(ip, small.base + 6);
+	pool_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -105,6 +125,7 @@ int main(void)
 		cmocka_unit_test(test_every_address_once),
 		cmocka_unit_test(test_released_comes_last),
 		cmocka_unit_test(test_claims),
+		cmocka_unit_test(test_claims_and_the_next),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
