@@ -394,6 +394,7 @@ void visit_remove_after(struct ctr *c);
 /* events.c: tells who follows them, and remembers for who asks later; with one attribute,
  * key=value, or fmt NULL. */
 void event_tell(const struct ctr *c, const char *action, const char *fmt, ...) _printf_(3, 4);
+void event_tell_image(struct engine *g, const char *action, const char *id, const char *ref);
 void events_free(struct engine *g);
 
 /* update.c: adds to `to` what `more` says; room, of UPDATE_RATES_MAX, is where its rates lie then.

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What has happened to containers, for ctl events: the last of it is kept, in memory, and handed
- * out by the page. Who wants what comes next asks again and waits for the answer: nothing piles up
- * for one who does not read.
+ * What has happened to containers and images, for ctl events: the last of it is kept, in memory,
+ * and handed out by the page. Who wants what comes next asks again and waits for the answer:
+ * nothing piles up for one who does not read.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -12,6 +12,7 @@
 
 #include "engine.h"
 
+#define EVERYONE   ((uid_t)-1)
 #define KEPT_MAX   1024
 #define KEPT_BYTES (1U << 20)
 #define PAGE_BYTES 40000
@@ -20,7 +21,7 @@
 
 struct kept {
 	struct kept *next;
-	uid_t owner;
+	uid_t owner; /* who else than root may know; EVERYONE: images are shared */
 	size_t bytes;
 	struct doc doc; /* struct event */
 };
@@ -68,7 +69,7 @@ static void drop_first(struct event_log *l)
 
 static size_t size_of(const struct event *ev)
 {
-	size_t n = sizeof(struct kept) + 512;
+	size_t n = sizeof(struct kept) + 512 + strlen(ev->id) + strlen(ev->name);
 
 	n += ev->image ? strlen(ev->image) : 0;
 	for (uint32_t i = 0; i < ev->labels.n; i++)
@@ -81,7 +82,8 @@ static bool wanted(const struct kept *k, const struct events *ask, uid_t uid)
 	const struct event *ev = k->doc.obj;
 
 	return ev->seq > ask->after && ev->time >= ask->since &&
-	       (!ask->until || ev->time <= ask->until) && (uid == 0 || uid == k->owner);
+	       (!ask->until || ev->time <= ask->until) &&
+	       (uid == 0 || uid == k->owner || k->owner == EVERYONE);
 }
 
 /* Whether there is anything that this one may see. */
@@ -166,20 +168,38 @@ static void wake(struct event_log *l)
 	}
 }
 
+static void keep(struct event_log *l, struct event *ev, uid_t owner)
+{
+	struct kept *k = calloc(1, sizeof(*k));
+
+	ev->seq = ++l->seq;
+	ev->time = time_now_ns();
+	if (!k || doc_copy(&k->doc, &schema_event, ev, NULL) < 0) {
+		free(k);
+		log_warn("%.64s: out of memory to remember that: %s", ev->id, ev->action);
+		return;
+	}
+	k->owner = owner;
+	k->bytes = size_of(ev);
+	*l->last = k;
+	l->last = &k->next;
+	l->n++;
+	l->bytes += k->bytes;
+	while (l->n > KEPT_MAX || (l->n > 1 && l->bytes > KEPT_BYTES))
+		drop_first(l);
+	wake(l);
+}
+
 void event_tell(const struct ctr *c, const char *action, const char *fmt, ...)
 {
-	struct event_log *l = log_of(c->engine);
 	const struct create *o = ctr_create(c);
 	char text[256];
 	const char *attributes[] = {text};
-	struct event ev = {.seq = ++l->seq,
-		.time = time_now_ns(),
-		.action = action,
+	struct event ev = {.action = action,
 		.id = c->id,
 		.name = c->name,
 		.image = o->image ? o->image : o->rootfs,
 		.labels = o->labels};
-	struct kept *k = calloc(1, sizeof(*k));
 	va_list ap;
 
 	if (fmt) {
@@ -188,20 +208,14 @@ void event_tell(const struct ctr *c, const char *action, const char *fmt, ...)
 		va_end(ap);
 		ev.attributes = (struct strv){attributes, 1};
 	}
-	if (!k || doc_copy(&k->doc, &schema_event, &ev, NULL) < 0) {
-		free(k);
-		log_warn("container %.12s: out of memory to remember that: %s", c->id, action);
-		return;
-	}
-	k->owner = c->owner;
-	k->bytes = size_of(&ev);
-	*l->last = k;
-	l->last = &k->next;
-	l->n++;
-	l->bytes += k->bytes;
-	while (l->n > KEPT_MAX || (l->n > 1 && l->bytes > KEPT_BYTES))
-		drop_first(l);
-	wake(l);
+	keep(log_of(c->engine), &ev, c->owner);
+}
+
+void event_tell_image(struct engine *g, const char *action, const char *id, const char *ref)
+{
+	struct event ev = {.type = "image", .action = action, .id = id, .name = ref};
+
+	keep(log_of(g), &ev, EVERYONE);
 }
 
 void on_events(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)

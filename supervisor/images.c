@@ -16,23 +16,54 @@ static void on_answer(void *arg, void *msg, struct frame *f, const struct err *e
 {
 	struct relay *r = arg;
 
-	struct engine *g = r->engine;
-	bool pulled = !e && f->type == MSG_image_pulled;
-
 	if (e)
 		relay_fail(r, e);
 	else
 		relay_reply(r, f->type, msg);
-	if (pulled)
+}
+
+static void on_pulled(void *arg, void *msg, struct frame *f, const struct err *e)
+{
+	struct engine *g = ((struct relay *)arg)->engine;
+	const struct image_pulled *m = msg;
+
+	if (!e)
+		event_tell_image(g, "pull", m->ref, m->ref);
+	on_answer(arg, msg, f, e);
+	if (!e)
 		gc_collect(g);
 }
 
+/* An image that had only to be there, and was, has not been pulled. */
+static void on_there(void *arg, void *msg, struct frame *f, const struct err *e)
+{
+	const struct image_pulled *m = msg;
+
+	if (!e && m->fetched)
+		on_pulled(arg, msg, f, e);
+	else
+		on_answer(arg, msg, f, e);
+}
+
+static void on_removed(void *arg, void *msg, struct frame *f, const struct err *e)
+{
+	struct engine *g = ((struct relay *)arg)->engine;
+	const struct image_removed *m = msg;
+
+	for (uint32_t i = 0; !e && i < m->untagged.n; i++)
+		event_tell_image(g, "untag", m->untagged.v[i], m->untagged.v[i]);
+	/* The image; behind it are its layers. */
+	if (!e && m->deleted.n > 0)
+		event_tell_image(g, "delete", m->deleted.v[0], m->deleted.v[0]);
+	on_answer(arg, msg, f, e);
+}
+
 static struct relay *pass_on(struct engine *g, struct chan *ch, uint32_t id, enum msg_type type,
-	const void *msg, unsigned int ms)
+	const void *msg, unsigned int ms, reply_fn answered)
 {
 	struct relay *r = relay_new(g, ch, id);
 
-	r->asked = helper_request(g, H_IMAGED, type, msg, ms, on_answer, r);
+	r->asked = helper_request(g, H_IMAGED, type, msg, ms, answered, r);
 	return r;
 }
 
@@ -59,23 +90,25 @@ static void on_pull_abandoned(struct relay *r)
 
 void on_image_pull(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
 {
+	const struct image_pull *m = msg;
+	bool must_come = !m->policy || strcmp(m->policy, "always") == 0;
 	struct relay *r;
 
 	(void)f;
-	r = pass_on(self, ch, id, MSG_image_pull, msg, PULL_MS);
+	r = pass_on(self, ch, id, MSG_image_pull, msg, PULL_MS, must_come ? on_pulled : on_there);
 	r->abandoned = on_pull_abandoned;
 }
 
 void on_image_list(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
 {
 	(void)f;
-	pass_on(self, ch, id, MSG_image_list, msg, QUERY_MS);
+	pass_on(self, ch, id, MSG_image_list, msg, QUERY_MS, on_answer);
 }
 
 void on_image_inspect(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
 {
 	(void)f;
-	pass_on(self, ch, id, MSG_image_inspect, msg, QUERY_MS);
+	pass_on(self, ch, id, MSG_image_inspect, msg, QUERY_MS, on_answer);
 }
 
 int images_in_use(const struct engine *g, struct arena *a, struct strv *ret)
@@ -114,7 +147,7 @@ void on_image_remove(void *self, struct chan *ch, uint32_t id, void *msg, struct
 		chan_fail(ch, id, &e);
 		return;
 	}
-	pass_on(g, ch, id, MSG_image_remove, &m, QUERY_MS);
+	pass_on(g, ch, id, MSG_image_remove, &m, QUERY_MS, on_removed);
 }
 
 void on_image_usage(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
@@ -130,5 +163,5 @@ void on_image_usage(void *self, struct chan *ch, uint32_t id, void *msg, struct 
 		chan_fail(ch, id, &e);
 		return;
 	}
-	pass_on(self, ch, id, MSG_image_usage, &m, QUERY_MS);
+	pass_on(self, ch, id, MSG_image_usage, &m, QUERY_MS, on_answer);
 }

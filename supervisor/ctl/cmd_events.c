@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * events: what has happened to containers, and what happens.
+ * events: what has happened to containers and images, and what happens.
  */
 #include <errno.h>
 #include <poll.h>
@@ -60,8 +60,15 @@ static const struct flag events_flags[] = {
 };
 #undef AT
 
-static bool is_image(const char *image, const char *wanted)
+static const char *type_of(const struct event *ev)
 {
+	return ev->type ? ev->type : "container";
+}
+
+/* What a container is of, or the image itself. */
+static bool is_image(const struct event *ev, const char *wanted)
+{
+	const char *image = ev->type ? ev->name : ev->image;
 	size_t n = strlen(wanted);
 
 	return image && strncmp(image, wanted, n) == 0 && (!image[n] || strchr(":@", image[n]));
@@ -82,18 +89,18 @@ static bool matches(const void *arg, const char *filter)
 
 	switch (filter[0]) {
 	case 'c':
-		return strcmp(ev->name, value) == 0 ||
-		       (*value && strncmp(ev->id, value, strlen(value)) == 0);
+		return !ev->type && (strcmp(ev->name, value) == 0 ||
+					    (*value && strncmp(ev->id, value, strlen(value)) == 0));
 	case 'e':
 		return strcmp(ev->action, value) == 0;
 	case 'i':
-		return is_image(ev->image, value);
+		return is_image(ev, value);
 	case 'l':
 		return has_label(&ev->labels, value);
 	case 'h':
 		return has_attribute(ev, filter);
 	default:
-		return strcmp(value, "container") == 0;
+		return strcmp(value, type_of(ev)) == 0;
 	}
 }
 
@@ -102,7 +109,8 @@ static json_t *actor(const struct event *ev)
 	json_t *j = json_object(), *attributes = render_pairs(&ev->labels, &ev->attributes);
 
 	render_text(attributes, "name", ev->name);
-	render_text(attributes, "image", ev->image);
+	if (ev->image)
+		render_text(attributes, "image", ev->image);
 	render_text(j, "ID", ev->id);
 	json_object_set_new(j, "Attributes", attributes);
 	return j;
@@ -115,8 +123,9 @@ static json_t *event_json(const struct event *ev)
 
 	render_text(j, "status", ev->action);
 	render_text(j, "id", ev->id);
-	render_text(j, "from", ev->image);
-	render_text(j, "Type", "container");
+	if (ev->image)
+		render_text(j, "from", ev->image);
+	render_text(j, "Type", type_of(ev));
 	render_text(j, "Action", ev->action);
 	json_object_set_new(j, "Actor", actor(ev));
 	render_text(j, "scope", "local");
@@ -133,7 +142,7 @@ static void print_plain(const struct event *ev, const json_t *j)
 	char when[64];
 
 	words_time(ev->time, when);
-	printf("%s container %s %s (", when, ev->action, ev->id);
+	printf("%s %s %s %s (", when, type_of(ev), ev->action, ev->id);
 	json_object_foreach(attributes, key, value)
 	{
 		char text[512];
@@ -237,5 +246,5 @@ static int cmd_events(struct ctl *c, void *options, const struct strv *operands,
 	return r < 0 ? r : 0;
 }
 
-const struct command command_events = {"events", "", "Show what happens to containers",
+const struct command command_events = {"events", "", "Show what happens to containers and images",
 	events_flags, sizeof(struct events_options), 0, 0, false, EXIT_OBJECT, cmd_events};

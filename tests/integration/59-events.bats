@@ -8,7 +8,7 @@ bats_require_minimum_version 1.5.0
 
 setup_file()
 {
-	engine_start && engine_images busybox && engine_picture
+	engine_start && engine_images busybox zstd && engine_picture
 }
 
 teardown_file()
@@ -19,6 +19,7 @@ teardown_file()
 setup()
 {
 	bb=$REGISTRY/busybox
+	zstd=$REGISTRY/zstd
 	out=$BATS_TEST_TMPDIR/events
 	follower=
 }
@@ -95,6 +96,26 @@ actions()
 	jq -es 'map(select(.Actor.Attributes.name == "seen")) | [.[].Action] == ["create", "start", "die"] and
 		all(.Type == "container" and .Actor.Attributes.colour == "blue" and .timeNano > 0 and (.time == (.timeNano / 1000000000 | floor)))' "$out"
 	ctl rm seen
+}
+
+@test "an image is pulled, untagged and deleted; one that is there already is not pulled" {
+	start=$(date +%s.%N)
+	ctl pull -q "$zstd"
+	ctl run --rm "$zstd" true
+	ctl pull -q "$zstd"
+	id=$(ctl inspect --format '{{.Id}}' "$zstd")
+	ctl rmi "$zstd"
+	list() { ctl events --since "$start" --until 0s --filter type=image --format '{{.Action}} {{.Actor.ID}}' "$@"; }
+	[ "$(list)" = "pull $zstd:latest
+pull $zstd:latest
+untag $zstd:latest
+delete $id" ]
+	[ "$(list --filter image="$zstd" | wc -l)" = 3 ]
+	[ "$(list --filter container="${zstd:0:3}")" = "" ]
+	[ "$(ctl events --since "$start" --until 0s --filter image="$zstd" --filter type=container --format '{{.Action}}' | head -n 1)" = create ]
+	ctl events --since "$start" --until 0s --filter event=pull | grep -E "^[^ ]+ image pull $zstd:latest \(name=$zstd:latest\)$"
+	ctl events --since "$start" --until 0s --filter event=delete --format json |
+		jq -e --arg id "$id" '.Type == "image" and .id == $id and (has("from") | not) and (.Actor.Attributes | has("image") | not)'
 }
 
 @test "filters: of one key any, of several all; bad ones are errors" {
