@@ -166,7 +166,8 @@ static int print_event(const struct event *ev, const char *format, struct err *e
 		putchar('\n');
 	} else {
 		r = format_print(format, j, isatty(STDOUT_FILENO), stdout, e);
-		putchar('\n');
+		if (r == 0)
+			putchar('\n');
 	}
 	json_decref(j);
 	if (r == 0 && fflush(stdout) != 0)

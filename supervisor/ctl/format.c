@@ -414,9 +414,20 @@ static int run(struct eval *v, json_t *value)
 
 int format_print(const char *template, json_t *value, bool visible, FILE *out, struct err *e)
 {
-	struct eval v = {.at = template, .out = out, .visible = visible, .e = e};
+	_cleanup_free_ char *text = NULL;
+	size_t n = 0;
+	struct eval v = {
+		.at = template, .out = open_memstream(&text, &n), .visible = visible, .e = e};
+	int r;
 
-	return run(&v, value);
+	if (!v.out)
+		return err_set(e, ENOMEM, "out of memory");
+	r = run(&v, value);
+	if (fclose(v.out) != 0 && r == 0)
+		r = err_set(e, ENOMEM, "out of memory");
+	if (r == 0)
+		fwrite(text, 1, n, out);
+	return r;
 }
 
 int check_format(const char *template, struct err *e)

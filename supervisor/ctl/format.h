@@ -14,8 +14,8 @@
 #include "base/err.h"
 
 /* Writes the template filled in from the value, without a newline of its own. -EINVAL with a
- * sentence for what is no such template or names a field that there is not. `visible`: control
- * characters in values are shown, for terminals. */
+ * sentence, and nothing written, for what is no such template or names a field that there is not.
+ * `visible`: control characters in values are shown, for terminals. */
 int format_print(const char *template, json_t *value, bool visible, FILE *out, struct err *e);
 
 /* Only the syntax. */

@@ -51,6 +51,7 @@ static void refuse(const char *template, bool by_syntax)
 	assert_int_equal(check_format(template, &e), by_syntax ? -EINVAL : 0);
 	assert_true(e.text[0]);
 	fclose(f);
+	assert_string_equal(text, "");
 	json_decref(j);
 }
 
@@ -80,6 +81,7 @@ static void test_refused(void **state)
 {
 	(void)state;
 	refuse("{{.Nmae}}", false);
+	refuse("before {{.Nmae}}", false);
 	refuse("{{.State.Nope.X}}", false);
 	refuse("{{", true);
 	refuse("{{.Name", true);
