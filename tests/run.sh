@@ -203,7 +203,7 @@ bats_side_by_side()
 		dir=$work/bats/$n
 		mkdir "$dir"
 		echo "${f#tests/}" >"$dir/label"
-		tap_run "$dir" "$bats_limit" bats --formatter tap "$f" &
+		tap_run "$dir" "$bats_limit" bats --print-output-on-failure --formatter tap "$f" &
 	done
 	wait
 	bats_results
