@@ -153,9 +153,10 @@ static void on_finished(struct job *j, const struct err *e)
 	ctr_end_execs(c);
 	if (!c->remove_after) {
 		fd_close(&c->writable);
-		shim_end(c->shim);
 		again = restart_plan(c, c->finished_at - MIN(c->started_at, c->finished_at));
 		save(c);
+		/* Not before: until it is on record the shim alone knows how the workload ended. */
+		shim_end(c->shim);
 	}
 	if (again)
 		wait_notify(c, WAIT_EXIT, 0);
@@ -310,8 +311,8 @@ static void on_removed(struct job *j, const struct err *e)
 		memcpy(c->error, e->text, sizeof(c->error));
 		c->status = CTR_EXITED;
 		c->remove_after = ctr_create(c)->autoremove;
-		shim_end(c->shim);
 		save(c);
+		shim_end(c->shim);
 		wait_fail(c, WAIT_REMOVED, 0, e);
 		wait_ended(c);
 		reconcile_soon(g);

@@ -118,6 +118,21 @@ family()
 	wait_until 5 eval "! ctl inspect $id"
 }
 
+@test "the supervisor dies when it is about to record an end: the exit code is told all the same" {
+	id=$(ctl run -d "$bb" sh -c 'trap "exit 7" TERM; while :; do sleep 0.05; done')
+	supervisor=$(ps -o pid=,args= --ppid "$ENGINE_PID" | awk '/ --serve / { print $1 }')
+	strace -qq -o /dev/null -e trace=renameat,renameat2 -e inject=renameat,renameat2:signal=KILL -p "$supervisor" 3>&- &
+	tracer=$!
+	wait_until 10 grep -q "^TracerPid:.$tracer" "/proc/$supervisor/status"
+	kill -TERM "$(workload_of "$id")"
+	wait $tracer || true
+	[ ! -e "/proc/$supervisor" ]
+	wait_until 10 ctl ps
+	[ "$(ctl wait "$id")" = 7 ]
+	[ "$(ctl inspect --format '{{.State.Status}} {{.State.ExitCode}} {{.State.Error}}' "$id")" = "exited 7 " ]
+	ctl rm "$id"
+}
+
 @test "removed while its shim is dead and nobody has taken the place yet: it is killed all the same" {
 	id=$(ctl run -d "$bb" sleep 300)
 	shim=$(shim_of "$id")
