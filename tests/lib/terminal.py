@@ -31,11 +31,14 @@ def resize(fd, rows, cols):
 
 class Terminal:
     def __init__(self, command):
+        go, ready = os.pipe()
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            os.read(go, 1)  # or the command may have changed the mode before it is looked at
             os.execvp(command[0], command)
         resize(self.fd, 24, 80)
         self.before = termios.tcgetattr(self.fd)
+        os.write(ready, b"x")
         self.seen = b""
         self.looked = 0
         self.until = time.monotonic() + DEADLINE
