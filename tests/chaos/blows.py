@@ -9,7 +9,7 @@ from driven import AGAIN, PATIENCE, Wrong
 
 # What may be said of a request that a fault has cut off.
 CUT_OFF = ("hung up", "died", "is not running", "try again", "doesn't answer", "not running", "connection reset",
-           "no engine", "is being", "cut off", "refused", "supervisor", "temporarily", "gone")
+           "ended unexpectedly", "no engine", "is being", "cut off", "refused", "supervisor", "temporarily", "gone")
 
 
 def is_shim(words):
@@ -101,10 +101,15 @@ class Blows:
         for c in list(self.containers.values()):
             if c.rm:
                 del self.containers[c.name]
+            elif c.running and c.policy:
+                c.log.append("up")  # unless-stopped: again with the engine
+                c.closed = False
             elif c.running:
                 c.has_ended(7)
         self.must_be_gone()
         self.launch()
+        self.wait_for("what is to run again does", lambda: all(self.is_up(c) for c in self.containers.values() if c.policy and c.running),
+                      AGAIN)
         return f"ended and started it, {said} {'before' if order else 'after'}"
 
     def fault_in_flight(self):
@@ -119,20 +124,23 @@ class Blows:
                              stderr=subprocess.PIPE)
         time.sleep(self.rng.random() * 0.04)
         what = self.rng.choice((self.fault_helper, self.fault_supervisor, self.fault_shim))()
+        self.cut_off_or_well(p, f"{what} during ctl {' '.join(words)}")
+        self.wait_for("the engine answers", lambda: self.ctl("version")[0] == 0, AGAIN)
+        self.wait_for(f"{name} can be removed", lambda: self.ctl("rm", "-f", name)[0] == 0, AGAIN)
+        return f"{what} during {words[0]}"
+
+    def cut_off_or_well(self, p, what):
         try:
             _, err = p.communicate(timeout=PATIENCE)
         except subprocess.TimeoutExpired:
             p.kill()
-            raise Wrong(f"{what} during ctl {' '.join(words)}: it never ended") from None
+            raise Wrong(f"{what}: it never ended") from None
         err = err.decode(errors="replace").strip()
         if p.returncode not in (0, 137) and not any(w in err for w in CUT_OFF):
-            raise Wrong(f"{what} during ctl {' '.join(words)}: exit {p.returncode}: {err!r} is no clear sentence")
-        self.wait_for("the engine answers", lambda: self.ctl("version")[0] == 0, AGAIN)
-        self.wait_for(f"{name} can be removed", lambda: self.ctl("rm", "-f", name)[0] == 0, AGAIN)
-        return f"{what} during {words[0]}"
+            raise Wrong(f"{what}: exit {p.returncode}: {err!r} is no clear sentence")
 
     def faults(self):
         return [self.fault_helper, self.fault_helper, self.fault_supervisor, self.fault_supervisor, self.fault_shim,
                 self.fault_shim, self.fault_shim, self.fault_launcher, self.fault_engine, self.fault_more,
                 self.fault_in_flight, self.fault_in_flight, self.fault_stopped, self.fault_keeper,
-                self.fault_both, self.fault_end]
+                self.fault_both, self.fault_end, self.fault_host, self.fault_host]

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Random operations and faults on a live engine, and a model of what must be true after each.
 
-    chaos.py --seed N --seconds S --image REF --bin DIR --name NAME --run DIR --state DIR --launch CMD...
+    chaos.py --seed N --seconds S --image REF --other REF --bin DIR --name NAME --run DIR --state DIR --launch CMD...
 
 CMD starts the engine's launcher in the foreground; it is started here, and again whenever it has been killed. Everything
 random comes from the seed, so a failure can be looked for again; what the kernel's scheduler adds can't. Prints each step,
@@ -21,6 +21,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import host  # noqa: E402
 from blows import Blows  # noqa: E402
 from driven import AGAIN, Driven, Wrong  # noqa: E402
+from more import More  # noqa: E402
 
 LOST = 255  # of a container whose end nobody could see
 TIDY = 60  # seconds until what a fault has left is found and removed: twice as often as the engine looks
@@ -38,8 +39,9 @@ echo down; exit $(cat /end)"""
 class Container:
     """What we know of one."""
 
-    def __init__(self, name, rm, port, limited):
+    def __init__(self, name, rm, port, limited, policy):
         self.name, self.rm, self.port, self.limited = name, rm, port, limited
+        self.policy = policy  # of restarts: unless-stopped, or none
         self.ident, self.running, self.code, self.log = None, True, None, ["up"]
         self.doubtful = False  # it may have been lost
         self.closed = False  # and may have no keeper
@@ -48,7 +50,7 @@ class Container:
         self.running, self.code, self.closed = False, code, False
 
 
-class Chaos(Driven, Blows):
+class Chaos(Driven, Blows, More):
     def __init__(self, o):
         super().__init__(o)
         self.containers, self.step, self.counter, self.before = {}, 0, 0, None
@@ -74,8 +76,9 @@ class Chaos(Driven, Blows):
             return self.op_remove()
         self.counter += 1
         # No digit of an id's: a name that there isn't must not be the beginning of an id.
-        c = Container(f"n{self.counter}", self.rng.random() < 0.2, self.free_port(), self.rng.random() < 0.5)
-        flags = (["--rm"] if c.rm else []) + (["-m", str(MEMORY)] if c.limited else [])
+        rm, policy = self.rng.choice(((True, False), (False, True), (False, False), (False, False), (False, False)))
+        c = Container(f"n{self.counter}", rm, self.free_port(), self.rng.random() < 0.5, policy)
+        flags = ["--rm"] * c.rm + ["-m", str(MEMORY)] * c.limited + ["--restart", "unless-stopped"] * c.policy
         c.ident = self.must("run", "-d", "--name", c.name, "-p", f"127.0.0.1:{c.port}:80", *flags, self.o.image, "sh", "-c",
                             SCRIPT, c.name)
         self.containers[c.name] = c
@@ -130,7 +133,7 @@ class Chaos(Driven, Blows):
         if not c:
             return self.op_run()
         how = self.rng.choice(("end", "stop", "kill", "stop now"))
-        if how == "end" and not c.closed:
+        if how == "end" and not c.closed and not c.policy:
             n = self.rng.randrange(1, 120)
             self.must("exec", c.name, "sh", "-c", f"echo {n} >/end.new; mv /end.new /end")
             c.log.append("down")
@@ -200,7 +203,7 @@ class Chaos(Driven, Blows):
         if c.rm and not row:
             del self.containers[c.name]
             return True
-        if c.running and f"({LOST})" in row:
+        if c.running and f"({LOST})" in row and not c.policy:
             c.has_ended(LOST)
         return not c.running
 
@@ -210,6 +213,8 @@ class Chaos(Driven, Blows):
             c.doubtful = False
             if c.running:
                 self.wait_for(f"{c.name}, whose shim or keeper may have died, runs or has ended", lambda: self.learn(c), AGAIN)
+                if c.policy:  # it may have been started again
+                    c.log = ["up"] * len(self.must("logs", c.name).split())
 
     def check_rows(self):
         rows = self.rows()
@@ -285,13 +290,15 @@ class Chaos(Driven, Blows):
     def begin(self):
         self.launch()
         self.must("pull", "-q", self.o.image)
+        self.must("pull", "-q", self.o.other)
         self.settled()
         time.sleep(1)  # the next standby shims
         self.before = host.picture(self.o.name, self.launcher.pid, (self.o.run_dir, self.o.state_dir))
 
     def run(self):
         operations = [(self.op_run, 5), (self.op_short, 3), (self.op_exec, 3), (self.op_end, 4), (self.op_start, 3),
-                      (self.op_remove, 2), (self.op_fails, 2), (self.op_clear, 1)]
+                      (self.op_remove, 2), (self.op_fails, 2), (self.op_clear, 1), (self.op_pause, 2), (self.op_pull, 1),
+                      (self.op_die, 2)]
         until = time.monotonic() + self.o.seconds
         self.begin()
         while time.monotonic() < until:
@@ -313,7 +320,7 @@ class Chaos(Driven, Blows):
 
 def main():
     p = argparse.ArgumentParser()
-    for flag, kind, default in (("--seed", int, None), ("--seconds", float, 60), ("--image", str, None),
+    for flag, kind, default in (("--seed", int, None), ("--seconds", float, 60), ("--image", str, None), ("--other", str, None),
                                 ("--bin", str, None), ("--name", str, None), ("--log", str, "/dev/null"),
                                 ("--run-dir", str, None), ("--state-dir", str, None), ("--containers", int, 6)):
         p.add_argument(flag, type=kind, default=default)

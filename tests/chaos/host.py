@@ -24,6 +24,11 @@ def links(engine):
     return {row["ifname"][2:12] for row in rows if row.get("ifalias", "").startswith(f"bulkhead:{engine}:")}
 
 
+def link_of(ident):
+    """The host's end."""
+    return "bh" + ident[:10]
+
+
 def cgroups(engine):
     """{hierarchy: ids}"""
     found = {}

@@ -19,9 +19,9 @@ one()
 {
 	local seed=$1 rc=0
 
-	engine_prepare && engine_images busybox || return 1
+	engine_prepare && engine_images busybox zstd || return 1
 	printf '==== chaos, seed %s\n' "$seed"
-	tests/chaos/chaos.py --seed "$seed" --seconds "$round" --image "$REGISTRY/busybox" --bin "$engine_bin" \
+	tests/chaos/chaos.py --seed "$seed" --seconds "$round" --image "$REGISTRY/busybox" --other "$REGISTRY/zstd" --bin "$engine_bin" \
 		--name "$ENGINE_NAME" --log "$ENGINE_LOG" --run-dir "$ENGINE_RUN" --state-dir "$ENGINE_STATE" \
 		-- "$engine_bin/supervisor" --name "$ENGINE_NAME" \
 		--run-dir "$ENGINE_RUN" --state-dir "$ENGINE_STATE" --log info ${CHAOS_FLAGS:-} || rc=1
