@@ -331,10 +331,11 @@ def main():
         chaos.run()
     except (Wrong, subprocess.TimeoutExpired) as e:
         print(f"chaos: seed {o.seed}, step {chaos.step}: {e}", flush=True)
-        if chaos.launcher:
+        sys.exit(1)
+    finally:
+        if chaos.launcher and chaos.launcher.poll() is None:
             chaos.launcher.terminate()
             chaos.launcher.wait()
-        sys.exit(1)
     print(f"chaos: seed {o.seed}: {chaos.step} steps, all as it must be")
 
 
