@@ -39,12 +39,28 @@ static void say_ready(struct shim *s, int rtnl)
 		.netns = s->first.netns,
 		.rtnl = rtnl};
 
+	s->first.rtnl = rtnl;
 	channel_send(&s->channel, MSG_shim_ready, 0, &m);
-	/* With --debug the descriptors are the user's to name in later lines. */
-	if (s->channel.text)
-		return;
-	close(rtnl);
+}
+
+/* Both hold the network namespace, which is to go when its processes have. */
+void first_let_network_go(struct shim *s)
+{
+	fd_close(&s->first.rtnl);
 	fd_close(&s->first.netns);
+}
+
+void on_shim_network(struct shim *s, uint32_t id, void *msg, struct frame *f)
+{
+	const struct shim_networked m = {.netns = s->first.netns, .rtnl = s->first.rtnl};
+	struct err e;
+
+	(void)msg;
+	(void)f;
+	if (m.netns >= 0 && m.rtnl >= 0)
+		return channel_send(&s->channel, MSG_shim_networked, id, &m);
+	err_set(&e, ENOENT, "the way into the container's network is lost");
+	channel_failed(&s->channel, id, &e);
 }
 
 static void on_running(struct shim *s, const int *fds, uint32_t n)
@@ -90,7 +106,8 @@ static void hold_give(struct shim *s)
 		.procs = {h->procs, h->n_procs},
 		.filter = h->filter,
 		.log = h->log,
-		.outputs = {h->outputs, h->n_outputs}};
+		.outputs = {h->outputs, h->n_outputs},
+		.rtnl = s->first.rtnl};
 	struct err e = {0};
 
 	if (keeper_say(&s->keeper, MSG_keeper_hold, &m, &e) < 0)
@@ -126,10 +143,12 @@ static void on_child_closed(struct shim *s)
 	}
 	if (was == SHIM_STARTING && s->announced && s->failure.code == 0) {
 		s->state = SHIM_RUNNING;
-		if (s->visit)
-			hold_drop(&s->hold); /* nobody joins it, nor takes it over */
-		else
+		if (s->visit) { /* nobody joins it, nor takes it over */
+			hold_drop(&s->hold);
+			first_let_network_go(s);
+		} else {
 			hold_give(s); /* first: what is known to run can be taken over */
+		}
 		channel_send(&s->channel, MSG_shim_started, s->request, &m);
 		return;
 	}
@@ -138,6 +157,7 @@ static void on_child_closed(struct shim *s)
 	s->state = SHIM_ENDED;
 	io_close(&s->io);
 	hold_drop(&s->hold);
+	first_let_network_go(s);
 	if (was == SHIM_STARTING || was == SHIM_BUSY) {
 		channel_failed(&s->channel, s->request, &s->failure);
 	} else {
@@ -220,6 +240,7 @@ void first_gone(struct shim *s, const siginfo_t *info)
 			on_child_closed(s);
 		return;
 	}
+	first_let_network_go(s);
 	s->status = info->si_status;
 	s->status_code = info->si_code;
 	s->finished_at = clock_now_ns();

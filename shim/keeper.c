@@ -33,7 +33,8 @@ struct self {
 
 void hold_init(struct hold *h)
 {
-	*h = (struct hold){.filter = -1, .log = -1, .outputs = {-1, -1}, .join = {.pts = -1}};
+	*h = (struct hold){
+		.filter = -1, .log = -1, .outputs = {-1, -1}, .rtnl = -1, .join = {.pts = -1}};
 	for (int i = 0; i < NS_COUNT; i++)
 		h->join.ns[i] = -1;
 }
@@ -46,6 +47,7 @@ void hold_let_go(struct hold *h)
 	h->join.n_procs = 0;
 	fd_close(&h->join.pts);
 	fd_close(&h->filter);
+	fd_close(&h->rtnl);
 	free(h->cwd);
 	h->cwd = NULL;
 	h->full = false;
@@ -108,6 +110,7 @@ static int on_hold(struct self *me, void *msg, struct frame *f, struct err *e)
 	h->n_outputs = m->outputs.n;
 	for (uint32_t i = 0; i < m->outputs.n; i++)
 		h->outputs[i] = frame_take_fd(f, m->outputs.v[i]);
+	h->rtnl = frame_take_fd(f, m->rtnl);
 	h->full = true;
 	return 0;
 }
@@ -302,7 +305,7 @@ static int serve(struct self *me, int sock)
 static void close_rest(const struct hold *h, int sock, const struct ns_first *first, int listener)
 {
 	const int own[] = {sock, first->userns, first->pidfd, listener, h->join.pts, h->filter,
-		h->log, h->outputs[0], h->outputs[1]};
+		h->log, h->outputs[0], h->outputs[1], h->rtnl};
 	int keep[ARRAY_LEN(own) + NS_COUNT + JOIN_PROCS_MAX];
 	size_t n = 0;
 

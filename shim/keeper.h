@@ -24,9 +24,11 @@ struct hold {
 	unsigned int n_rlimits;
 	int filter, log, outputs[2];
 	uint32_t n_outputs;
+	int rtnl; /* of the container's network, for who takes the shim's place */
 };
 void hold_init(struct hold *h);
-/* Closes what joins and the filter; the rest is the caller's. Does not wait for namespaces to end.
+/* Closes what joins, the filter and rtnl; the rest is the caller's. Does not wait for namespaces to
+ * end.
  */
 void hold_let_go(struct hold *h);
 

@@ -88,7 +88,7 @@ int ns_create(uint32_t uid_base, bool host_net, struct ns_first *ret, struct err
 {
 	int pair[2], r;
 
-	*ret = (struct ns_first){.pidfd = -1, .userns = -1, .netns = -1, .sock = -1};
+	*ret = (struct ns_first){.pidfd = -1, .userns = -1, .netns = -1, .rtnl = -1, .sock = -1};
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_errno(e, errno, "making a socket pair");
 	ret->pid = clone_first(host_net, &ret->pidfd);
@@ -116,6 +116,14 @@ int ns_open_own(int proc, int fds[NS_COUNT])
 			r = -errno;
 	}
 	return r;
+}
+
+int ns_of_type(const int fds[NS_COUNT], int type)
+{
+	for (int i = 0; i < NS_COUNT; i++)
+		if (namespaces[i].flag == type)
+			return fds[i];
+	return -1;
 }
 
 static int join_one(const int fds[NS_COUNT], int i, struct err *e)

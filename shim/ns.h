@@ -17,6 +17,7 @@
 struct ns_first {
 	pid_t pid;
 	int pidfd, userns, netns;
+	int rtnl; /* a netlink socket of its network, which it has opened; -1: not yet */
 	int sock; /* to the process: shim_start and shim_clean as frames down, replies up */
 };
 
@@ -25,6 +26,9 @@ int ns_create(uint32_t uid_base, bool host_net, struct ns_first *ret, struct err
 
 /* The caller's namespaces, through its procfs; -1 where one could not be opened. 0 or -errno. */
 int ns_open_own(int proc, int fds[NS_COUNT]);
+
+/* Of those, the one of this type (CLONE_NEWNET, say). */
+int ns_of_type(const int fds[NS_COUNT], int type);
 
 /* Enters all of them but the time namespace, the user namespace first. The pid namespace is that of
  * children to come. */

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -52,6 +53,7 @@ static void on_gone(struct source *src, uint32_t events)
 
 	(void)events;
 	source_close(src, s->epoll);
+	first_let_network_go(s);
 	s->finished_at = clock_now_ns();
 	s->ask_until_ns = clock_mono_ns() + ASK_MS * 1000000ULL;
 	orphan_expire(s, clock_mono_ns());
@@ -93,6 +95,8 @@ int orphan_take_over(struct shim *s, struct err *e)
 			     */
 		log_error("%s", lost.text);
 	r = io_open(&s->io, h->outputs, h->n_outputs, h->tty, false, e);
+	s->first.netns = fcntl(ns_of_type(h->join.ns, CLONE_NEWNET), F_DUPFD_CLOEXEC, 3);
+	s->first.rtnl = take_fd(&h->rtnl);
 	/* The new keeper has its own. */
 	for (int i = 0; i < NS_COUNT; i++)
 		fd_close(&h->join.ns[i]);

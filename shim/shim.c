@@ -192,6 +192,7 @@ static const struct row {
 	{MSG_shim_resize, SHIM_RUNNING, on_shim_resize},
 	{MSG_shim_attach, SHIM_RUNNING, on_shim_attach},
 	{MSG_shim_exec, SHIM_RUNNING, on_shim_exec},
+	{MSG_shim_network, SHIM_RUNNING, on_shim_network},
 	{MSG_shim_measure, SHIM_STANDBY | SHIM_RUNNING | SHIM_ENDED, on_shim_measure},
 	{MSG_shim_end, ~0U, on_shim_end},
 };
@@ -239,6 +240,7 @@ static int dispatch(struct shim *s, struct frame *f, struct err *e)
 		struct shim_attach attach;
 		struct shim_clean clean;
 		struct shim_measure measure;
+		struct shim_network network;
 		struct shim_end end;
 	} msg;
 	const struct row *row = find_row(f->type, s->state);

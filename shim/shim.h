@@ -82,6 +82,8 @@ void first_say_exited(struct io *io);
 void first_say_end(struct shim *s); /* the same news once more */
 void on_shim_clean(
 	struct shim *s, uint32_t id, void *msg, struct frame *f); /* by the first process */
+void first_let_network_go(struct shim *s);
+void on_shim_network(struct shim *s, uint32_t id, void *msg, struct frame *f);
 void on_shim_measure(struct shim *s, uint32_t id, void *msg, struct frame *f);
 void on_clean_ended(struct shim *s, uint32_t id, void *msg, struct frame *f); /* by the keeper */
 void hold_drop(struct shim_hold *h);

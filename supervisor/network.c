@@ -250,6 +250,43 @@ static void relink(struct ctr *c)
 	helper_request(c->engine, H_NETD, MSG_net_attach, &m, ATTACH_MS, on_relinked, r);
 }
 
+static void on_networked(void *arg, void *msg, struct frame *f, const struct err *e)
+{
+	const struct shim_networked *m = msg;
+	struct relink *r = arg;
+	struct ctr *c = ctr_by_id(r->engine, r->id);
+	struct err why = e ? *e : (struct err){0};
+
+	free(r);
+	if (!c)
+		return;
+	c->attaching = false;
+	if (c->status != CTR_RUNNING || !c->shim)
+		return;
+	if (e) {
+		err_prefix(&why, "its network link is gone");
+		say(c, why.text);
+		return;
+	}
+	c->shim->netns = frame_take_fd(f, m->netns);
+	c->shim->rtnl = frame_take_fd(f, m->rtnl);
+	relink(c);
+}
+
+/* The supervisor that started it is gone, and what it held with it; the shim has it too. */
+static void ask_shim(struct ctr *c)
+{
+	const struct shim_network m = {0};
+	struct relink *r = malloc(sizeof(*r));
+
+	if (!r)
+		return;
+	r->engine = c->engine;
+	memcpy(r->id, c->id, sizeof(r->id));
+	c->attaching = true;
+	chan_request(c->shim->chan, MSG_shim_network, &m, ATTACH_MS, on_networked, r);
+}
+
 static void on_net_lost(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
 {
 	const struct net_lost *m = msg;
@@ -263,8 +300,10 @@ static void on_net_lost(void *self, struct chan *ch, uint32_t id, void *msg, str
 		return;
 	if (c->shim && c->shim->netns >= 0 && c->shim->rtnl >= 0)
 		relink(c);
+	else if (c->shim && c->shim->chan)
+		ask_shim(c);
 	else
-		say(c, "its network link is gone, and can't be made again since the supervisor was restarted: restart the container");
+		say(c, "its network link is gone, and nobody can be asked to make it again: restart the container");
 }
 
 const struct handler network_handlers[] = {{MSG_net_lost, on_net_lost}, {0}};

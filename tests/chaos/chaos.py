@@ -43,7 +43,6 @@ class Container:
         self.name, self.rm, self.port, self.limited = name, rm, port, limited
         self.policy = policy  # of restarts: unless-stopped, or none
         self.ident, self.running, self.code, self.log = None, True, None, ["up"]
-        self.started_by = None  # a supervisor, or somebody else
         self.doubtful = False  # it may have been lost
         self.closed = False  # and may have no keeper
 
@@ -82,7 +81,6 @@ class Chaos(Driven, Blows, More):
         flags = ["--rm"] * c.rm + ["-m", str(MEMORY)] * c.limited + ["--restart", "unless-stopped"] * c.policy
         c.ident = self.must("run", "-d", "--name", c.name, "-p", f"127.0.0.1:{c.port}:80", *flags, self.o.image, "sh", "-c",
                             SCRIPT, c.name)
-        c.started_by = self.supervisor()
         self.containers[c.name] = c
         return f"run {c.name}"
 
@@ -154,7 +152,7 @@ class Chaos(Driven, Blows, More):
             return self.op_run()
         again = c.log[-1] == "down"  # its files are those of before: /end ends it at once
         self.must("start", c.name)
-        c.running, c.started_by = True, self.supervisor()
+        c.running = True
         c.log += ["up"] + ["down"] * again
         if again:
             code = c.code

@@ -21,9 +21,8 @@ DAMAGE = (
 DAMAGE_OF_ONE = (
     "ip link set {link} down",
     "ip link set {link} nomaster",
+    "ip link del {link}",
 )
-# What only the supervisor that started the container can undo: it holds the way into its network.
-DAMAGE_WHILE_YOUNG = ("ip link del {link}",)
 
 
 class More:
@@ -31,9 +30,6 @@ class More:
 
     def is_paused(self, c):
         return self.must("inspect", "--format", "{{.State.Status}}", c.name) == "paused"
-
-    def supervisor(self):
-        return [pid for pid, words in self.family() if words.startswith("supervisor --serve")]
 
     def is_up(self, c):
         return self.rows().get(c.name, "").startswith("Up")
@@ -85,7 +81,7 @@ class More:
         lines = DAMAGE
         c = self.pick(running=True)
         if c and self.rng.random() < 0.4:
-            lines = DAMAGE_OF_ONE + DAMAGE_WHILE_YOUNG * (c.started_by == self.supervisor())
+            lines = DAMAGE_OF_ONE
         line = self.rng.choice(lines).format(bridge=self.o.name + "0", engine=self.o.name, link=c and host.link_of(c.ident))
         subprocess.run(line, shell=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                        check=False)

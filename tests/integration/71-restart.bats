@@ -133,6 +133,29 @@ family()
 	ctl rm "$id"
 }
 
+@test "who made its network is gone, supervisor or shim: a link that somebody deletes is made again" {
+	id=$(ctl run -d -p 127.0.0.1::80 "$bb" httpd -f -p 80 -h /bin)
+	port=$(ctl inspect "$id" | jq -r '.[0].NetworkSettings.Ports["80/tcp"][0].HostPort')
+	served() { curl -fs --max-time 2 -o "$BATS_TEST_TMPDIR/got" "127.0.0.1:$port/sh"; }
+	wait_until 10 served
+	for who in supervisor shim "shim again" supervisor; do
+		case $who in
+		supervisor) kill -KILL "$(ps -o pid=,args= --ppid "$ENGINE_PID" | awk '/ --serve / { print $1 }')" ;;
+		shim*)
+			shim=$(shim_of "$id")
+			kill -KILL "$shim"
+			wait_until 10 eval "[ -n \"\$(shim_of $id)\" ] && [ \"\$(shim_of $id)\" != $shim ]"
+			;;
+		esac
+		wait_until 10 ctl exec "$id" true
+		ip link del "bh${id:0:10}"
+		wait_until 10 served
+		ctl exec "$id" test -e "/sys/class/net/eth0"
+		[ "$(ctl inspect --format '{{.State.Error}}' "$id")" = "" ]
+	done
+	ctl rm -f "$id"
+}
+
 @test "removed while its shim is dead and nobody has taken the place yet: it is killed all the same" {
 	id=$(ctl run -d "$bb" sleep 300)
 	shim=$(shim_of "$id")
@@ -214,6 +237,8 @@ survive()
 			[ "$(ctl inspect --format '{{.State.Running}}' "$c")" = true ]
 			counts_on "$c"
 			[ "$(ctl exec "$c" echo reached)" = reached ]
+			ip link del "bh${c:0:10}"
+			wait_until 10 ip link show "bh${c:0:10}"
 		done
 		ctl exec "$gone" touch /go
 		wait_until 5 eval "! ctl inspect $gone"
