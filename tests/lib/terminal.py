@@ -8,7 +8,7 @@ SCRIPT is steps separated by spaces:
     size:RxC    resize the terminal
     kill:N      send signal N to the command
 Prints what appeared, then `exit=CODE restored=yes|no`: whether the terminal's mode is what it was. CODE is
-negative after a signal. Gives up after 30 seconds."""
+negative after a signal. Gives up after two minutes."""
 import fcntl
 import os
 import pty
@@ -18,7 +18,7 @@ import sys
 import termios
 import time
 
-DEADLINE = 30
+DEADLINE = 120
 
 
 def plain(text):
@@ -31,14 +31,17 @@ def resize(fd, rows, cols):
 
 class Terminal:
     def __init__(self, command):
-        go, ready = os.pipe()
+        # The command finds a terminal that has a size, and changes its mode once that has been looked at.
+        ready, go = os.pipe()
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            os.read(go, 1)  # or the command may have changed the mode before it is looked at
+            os.close(go)
+            os.read(ready, 1)
             os.execvp(command[0], command)
         resize(self.fd, 24, 80)
         self.before = termios.tcgetattr(self.fd)
-        os.write(ready, b"x")
+        os.close(ready)
+        os.close(go)
         self.seen = b""
         self.looked = 0
         self.until = time.monotonic() + DEADLINE
