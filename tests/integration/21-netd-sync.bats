@@ -175,7 +175,7 @@ by_hand()
 	in_ns "$HOST" ip addr add 192.0.2.7/24 dev tnet0
 	in_ns "$HOST" nft 'add table inet tnet-b; add chain inet tnet-b c { type filter hook forward priority 0; }; add rule inet tnet-b c counter'
 	in_ns "$HOST" sh -c 'echo 1 >/proc/sys/net/ipv4/conf/foreign0/accept_local'
-	sleep 1.2
+	wait_for 'bridge tnet0: address 192.0.2.7/24 is not the engine.s, left alone'
 	wanted=$(picture; in_ns "$HOST" nft -s list table inet tnet-b; sysctls)
 	killed :
 	sync "$web_is $peer_is"
@@ -242,7 +242,7 @@ by_hand()
 	two
 	wanted=$(picture)
 	in_ns "$HOST" ip link del "$(link_of web)"
-	read -r -t 3 -u "$FROM" REPLY
+	read -r -t $((20 * WAIT_SCALE)) -u "$FROM" REPLY
 	[ "$REPLY" = "net_lost container=web" ]
 	attach "$web ip4=10.77.0.9"
 	[ "$(value endpoint.ip4)" = 10.77.0.2 ]

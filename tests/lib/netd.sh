@@ -81,13 +81,16 @@ serve()
 	PIDS+=("$LAST")
 }
 
-# witnessed PID...: who listens to frames there has read all that came
+# witnessed PID...: who listens to frames there has read all that came, and is through with it: each waits for more
 witnessed()
 {
 	local pid
 
 	for pid; do
 		[ -z "$(in_ns "$pid" awk 'NR > 1 && $7 > 0' /proc/net/packet)" ] || return 1
+	done
+	for pid in "${PIDS[@]}"; do
+		grep -q '^State:.S' "/proc/$pid/status" || return 1
 	done
 }
 

@@ -12,7 +12,8 @@
   netns.py keep-asking ADDRESS PORT           by UDP from one socket, five times a second; prints the answers
   netns.py shout ADDRESS PORT WORD            broadcasts it
   netns.py hear PORT                          prints what comes by UDP, until killed
-  netns.py ask tcp|udp ADDRESS PORT           prints the answer; 1 when there is none within three seconds
+  netns.py ask tcp|udp ADDRESS PORT           prints the answer; 1 when there is none within three seconds. By TCP the
+                                              kernel takes the connection, and the server may need longer to run
 """
 import ctypes
 import os
@@ -104,6 +105,8 @@ def ask(kind, address, port):
         s.connect((address, int(port)))
         if kind == "udp":
             s.send(b"?")
+        else:
+            s.settimeout(60)
         answer = s.recv(100).decode()
     except OSError as e:
         print(f"no answer: {e}")
