@@ -61,6 +61,7 @@ fetch_start()
 	fetch_stop
 	mkfifo "$t/in" "$t/out" "$t/pipe"
 	cat "$t/pipe" >"$t/piped" 3>&- 9>&- &
+	piper=$!
 	exec 25<>"$t/kept"
 	[ -z "${readonly:-}" ] || exec 25<"$t/kept"
 	"$bin" --fetch --debug "$@" <"$t/in" >"$t/out" 2>>"$t/log" 3>&- 9>&- \
@@ -76,6 +77,7 @@ fetch_stop()
 	exec 7>&- 8<&-
 	kill "$fetcher" 2>/dev/null || true
 	wait "$fetcher" || true
+	wait "$piper" # it has the last bytes yet to write, perhaps
 	fetcher=
 	rm -f "$t/in" "$t/out" "$t/pipe"
 }
@@ -528,7 +530,7 @@ mirrored()
 	done
 	: >"$DIR/faults/requests"
 	: >"$t/log"
-	fetch_start --log debug --stall-seconds 1 "${options[@]}"
+	fetch_start --log debug --stall-seconds "${stall:-30}" "${options[@]}"
 }
 
 # at_home [WORD]: how often the registry itself was asked, for what has this in its path
@@ -571,7 +573,7 @@ at_home()
 			many-layers huge-size bad-digest error-500 busy-forever busy-hour teapot redirect-loop \
 			redirect-file endless-headers auth-good truncated-blob stall; do
 		echo "$fault"
-		mirrored "$fault"
+		stall=1 mirrored "$fault"
 		start=$(uptime_s)
 		pull "$PLAIN/busybox"
 		[ "$(at_home)" -ge 1 ]
@@ -716,7 +718,7 @@ big_blob()
 		s.serve_forever()' >"$2" 2>"$3" 3>&- &
 		server=$!
 		trap 'kill $server' EXIT
-		for i in $(seq 100); do grep -q ready "$2" && break; sleep 0.05; done
+		for i in $(seq 1200); do grep -q ready "$2" && break; sleep 0.05; done
 		echo fetch_image ref=192.0.2.1:5000/x | "$1" --fetch --debug
 		echo fetch_image ref=192.0.2.1:5000/x |
 			"$1" --fetch --debug --insecure-registry 192.0.2.1:5000

@@ -62,7 +62,7 @@ imaged()
 {
 	local line
 
-	coproc timeout 60 "$BIN" --debug --state-dir "$STATE" 2>>"$BATS_TEST_TMPDIR/log" 3>&-
+	coproc timeout 300 "$BIN" --debug --state-dir "$STATE" 2>>"$BATS_TEST_TMPDIR/log" 3>&-
 	for line in "$@"; do
 		echo "$line" >&"${COPROC[1]}"
 		while read -r -u "${COPROC[0]}"; do
@@ -149,7 +149,7 @@ field()
 @test "a layer that two images share is fetched once, two pulls of one image are one" {
 	registry_requests_reset "$DIR/registry"
 	# All three are asked for before the first is answered.
-	run -0 --separate-stderr timeout 60 "$BIN" --debug --state-dir "$STATE" < <(
+	run -0 --separate-stderr timeout 300 "$BIN" --debug --state-dir "$STATE" < <(
 		printf 'image_pull ref=%s\n' "$REGISTRY/busybox" "$REGISTRY/config" "$REGISTRY/busybox")
 	[ "$(grep -c '^image_pulled' <<<"$output")" = 3 ]
 	# Two configs, and two layers of which busybox's is in both.
@@ -211,7 +211,7 @@ field()
 	run -0 unshare -m --propagation private bash -c '
 		mount -o loop "$1/disk" "$2" && mkdir "$2/ballast" &&
 		dd if=/dev/zero of="$2/ballast/x" bs=1k count=1500 status=none &&
-		{ echo "image_pull ref=$4/busybox"; sleep 2; } | timeout 60 "$3" --debug --state-dir "$2" &&
+		{ echo "image_pull ref=$4/busybox"; sleep 2; } | timeout 300 "$3" --debug --state-dir "$2" &&
 		find "$2/images" -type f' - "$BATS_TEST_TMPDIR" "$STATE" "$BIN" "$REGISTRY"
 	[[ $output = *'failed code=28 text="layer sha256:'*': '*'no space left on device"'* ]]
 	[[ ${lines[-1]} = failed* ]]
@@ -232,11 +232,18 @@ field()
 	nothing_stored
 }
 
+# userns_made: $pid lives in a user namespace of its own by now, which is mapped
+userns_made()
+{
+	wait_until 10 grep -qx sleep "/proc/$pid/comm"
+}
+
 @test "root filesystem and bind source, by hand" {
 	run -0 imaged "image_pull ref=$REGISTRY/busybox"
 	id=$(field image.id)
 	unshare -U --map-root-user sleep 600 3>&- &
 	pid=$!
+	userns_made
 	run -0 imaged "rootfs_open container=c1 image_id=$id userns=@/proc/$pid/ns/user" \
 		"rootfs_writable container=c1" "rootfs_remove container=c1" "rootfs_writable container=c1" \
 		"rootfs_open container=../c1 image_id=$id userns=@/proc/$pid/ns/user" \
@@ -259,6 +266,7 @@ field()
 	id=$(field image.id)
 	unshare -U --map-root-user sleep 600 3>&- &
 	pid=$!
+	userns_made
 	run -0 imaged "rootfs_open container=c1 image_id=$id userns=@/proc/$pid/ns/user" \
 		"rootfs_open container=c2 image_id=$id userns=@/proc/$pid/ns/user isolated=true" \
 		"rootfs_open container=c3 image_id=$id userns=@/etc/passwd isolated=true"
