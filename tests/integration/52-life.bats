@@ -82,7 +82,7 @@ teardown()
 @test "a start that fails is told once, and ends what waits for the container" {
 	id=$(ctl create "$bb" /nosuch)
 	ctl wait "$id" >"$ENGINE_DIR/waited" &
-	sleep 2 # nothing shows that it waits
+	wait_until 20 engine_asked $!
 	run --separate-stderr ctl start "$id"
 	[ "$status" = 127 ]
 	[ "${#stderr_lines[@]}" = 1 ]

@@ -49,9 +49,14 @@ get()
 	ctl "${@:1:$#-2}" sh -c 'printf "GET / HTTP/1.0\r\n\r\n" | nc -w 20 $0 $1 | tail -n 1' "${@: -2}"
 }
 
+# web FLAGS...: a server that serves by now; prints its id
 web()
 {
-	ctl run -d "$@" "$bb" httpd -f -p 80 -h /var/www
+	local id
+
+	id=$(ctl run -d "$@" "$bb" httpd -f -p 80 -h /var/www) || return 1
+	wait_until 20 ctl exec "$id" sh -c 'netstat -tln | grep -q :80' || return 1
+	echo "$id"
 }
 
 @test "eth0, lo and a default route, IPv4 and IPv6" {
@@ -63,7 +68,6 @@ web()
 
 @test "containers reach each other and the host" {
 	one=$(web)
-	wait_until 5 ctl exec "$one" sh -c 'netstat -tln | grep -q :80'
 	run get run --rm "$bb" "$(address "$one")" 80
 	[ "${lines[-1]}" = "hello from a container" ]
 	gateway=$(ctl inspect --format '{{.NetworkSettings.Gateway}}' "$one")
@@ -137,7 +141,7 @@ while True:
 	run python3 -c 'import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.settimeout(0.5)
-for i in range(10):
+for i in range(120):
     s.sendto(b"ping", ("127.0.0.1", 18082))
     try:
         print(s.recv(100).decode())
@@ -193,7 +197,7 @@ for i in range(10):
 		import socket
 		s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 		s.bind(("10.213.77.2", 53))
-		s.settimeout(20)
+		s.settimeout(300)
 		while True:
 		    q, who = s.recvfrom(512)
 		    end = q.index(b"\0", 12) + 5

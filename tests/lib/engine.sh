@@ -122,6 +122,25 @@ engine_ended()
 	[ ! -d "/proc/$1" ] || engine_zombie "$1"
 }
 
+# engine_asked JOB: the ctl of a background job has asked for what it was to ask for, and is not answered yet: neither it nor the
+# supervisor has run for a while. (netd hears of every link of the host.)
+engine_asked()
+{
+	local before
+
+	before=$(engine_asleep "$1") && sleep 0.3 && [ "$before" = "$(engine_asleep "$1")" ]
+}
+
+# engine_asleep JOB: how often each has run so far; fails while one runs, or there is no ctl
+engine_asleep()
+{
+	local pid
+
+	for pid in $(leaks_descendants "$1") $(ps -o pid=,comm= --ppid "$ENGINE_PID" | awk '$2 == "supervisor" { print $1 }'); do
+		sed -n '/^Name\|^State\|^Pid\|ctxt/p' "/proc/$pid/status"
+	done 2>/dev/null | awk '/^State/ && $2 != "S" { bad = 1 } /^Name/ && $2 == "ctl" { ctl = 1 } { print } END { exit bad || !ctl }'
+}
+
 # engine_halt: SIGTERM to the launcher, as systemd would; every process of the engine must go.
 engine_halt()
 {
