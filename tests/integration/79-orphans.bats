@@ -178,7 +178,9 @@ ended()
 @test "a keeper killed: its container is removed all the same, by hand or at its end" {
 	for how in rm stop; do
 		id=$(ctl run -d $([ $how = rm ] || echo --rm) "$bb" sleep 300)
-		kill -KILL "$(keeper_of "$(shim_of "$id")")"
+		keeper=$(keeper_of "$(shim_of "$id")")
+		kill -KILL "$keeper"
+		wait_until 60 engine_gone "$keeper" # then its shim knows
 		run ! ctl exec "$id" true
 		[[ "$output" == *keeper* ]]
 		[ $how = rm ] && ctl rm -f "$id" || ctl stop -t 0 "$id"
