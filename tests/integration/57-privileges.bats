@@ -58,6 +58,8 @@ worker_runs()
 	puller=$!
 	wait_until 10 worker_runs --fetch
 	wait_until 10 worker_runs --unpack
+	# The shim that takes the other's place in the row, and an unpacker that is got ready, are through with their starts too.
+	wait_until 20 engine_settled
 	seen=
 	while read -r pid words; do
 		uid=$(status_of "$pid" Uid)
@@ -111,6 +113,7 @@ worker_runs()
 
 @test "a shim sees nothing of the host's files" {
 	ctl run -d "$bb" sleep 600 >/dev/null
+	wait_until 20 engine_settled # the next one that stands by has left the host's files too
 	n=0
 	while read -r pid words; do
 		[[ "$words" == shim* ]] || continue
@@ -166,7 +169,7 @@ worker_runs()
 }
 
 @test "a bad subnet is one sentence, and the engine does not start" {
-	run timeout 20 "$engine_bin/supervisor" --name "${ENGINE_NAME}c" --run-dir "$ENGINE_DIR/run3" \
+	run timeout 120 "$engine_bin/supervisor" --name "${ENGINE_NAME}c" --run-dir "$ENGINE_DIR/run3" \
 		--state-dir "$ENGINE_DIR/state3" --subnet 999.1.2.3/16 --log warning
 	[ "$status" != 0 ]
 	[ "$status" != 124 ]
@@ -176,7 +179,7 @@ worker_runs()
 	ip link add "${ENGINE_NAME}d" type veth peer name "${ENGINE_NAME}e"
 	ip addr add 10.213.78.1/24 dev "${ENGINE_NAME}d"
 	ip link set "${ENGINE_NAME}d" up
-	run timeout 20 "$engine_bin/supervisor" --name "${ENGINE_NAME}c" --run-dir "$ENGINE_DIR/run3" \
+	run timeout 120 "$engine_bin/supervisor" --name "${ENGINE_NAME}c" --run-dir "$ENGINE_DIR/run3" \
 		--state-dir "$ENGINE_DIR/state3" --subnet 10.213.78.0/25 --log warning
 	ip link del "${ENGINE_NAME}d"
 	[ "$status" != 0 ]
@@ -238,8 +241,8 @@ crash()
 	engine_launch || return 1
 	[ "$(ctl wait "$kept")" = 255 ] || return 1
 	wait_until 10 eval "! ctl inspect $gone" || return 1
-	[ -z "$(find /sys/fs/cgroup -path "*/$ENGINE_NAME/*" -type d)" ] || return 1
-	[ ! -d "$ENGINE_STATE/rootfs/$gone" ] || return 1
+	wait_until 60 eval "[ -z \"\$(find /sys/fs/cgroup -path '*/$ENGINE_NAME/*' -type d)\" ]" || return 1
+	wait_until 20 [ ! -d "$ENGINE_STATE/rootfs/$gone" ] || return 1
 	ctl start "$kept" || return 1
 	wait_until 5 eval "[ \$(ctl exec $kept wc -l /times | cut -d' ' -f1) = 2 ]" || return 1
 	ctl rm -f "$kept"

@@ -50,7 +50,7 @@ wake_workers()
 	[ -z "${puller:-}" ] || let_workers_go
 	"$engine_bin/ctl" pull -q "$(cat "$ENGINE_DIR/fault/addr")/slow/whiteouts:latest" >/dev/null 2>&1 3>&- &
 	puller=$!
-	wait_until 3 confined fetch && wait_until 3 confined unpack
+	wait_until 10 confined fetch && wait_until 10 confined unpack
 }
 
 # confined KIND: it is through with its start
@@ -108,6 +108,7 @@ field()
 	id=$(ctl run -d --security-opt no-new-privileges=false "$bb" sleep 300)
 	[ "$(field "/proc/$(pid_of shim)/status" Seccomp)" = 2 ]
 	[ "$(field "/proc/$(pid_of shim)/status" NoNewPrivs)" = 1 ]
+	wait_until 20 engine_settled # the one that takes its place in the row too
 	n=0
 	for pid in $(ps -o pid= --ppid "$ENGINE_PID"); do
 		[[ "$(tr '\0' ' ' <"/proc/$pid/cmdline")" == "shim "* ]] || continue

@@ -141,6 +141,27 @@ engine_asleep()
 	done 2>/dev/null | awk '/^State/ && $2 != "S" { bad = 1 } /^Name/ && $2 == "ctl" { ctl = 1 } { print } END { exit bad || !ctl }'
 }
 
+# engine_confined: every process of the engine outside containers is through with its start. A keeper is a fork of its shim.
+engine_confined()
+{
+	local pid words
+
+	for pid in $(ps -o pid= --ppid "$ENGINE_PID"); do
+		words=$(tr '\0' ' ' <"/proc/$pid/cmdline") || return 1
+		[[ $words != "shim:"* && -n $words ]] || continue
+		grep -q '^Seccomp:.2$' "/proc/$pid/status" || return 1
+	done
+}
+
+# engine_settled: and as many shims stand by as there ought to be, so that no other is being started
+engine_settled()
+{
+	local before
+
+	before=$(ps -o pid= --ppid "$ENGINE_PID") && engine_confined && sleep 0.3 && engine_confined &&
+		[ "$before" = "$(ps -o pid= --ppid "$ENGINE_PID")" ]
+}
+
 # engine_halt: SIGTERM to the launcher, as systemd would; every process of the engine must go.
 engine_halt()
 {
