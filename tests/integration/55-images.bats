@@ -213,7 +213,7 @@ store_files()
 	export BULKHEAD_SOCKET=$main
 	kill $pid
 	wait_until 20 engine_ended $pid
-	umount "$ENGINE_DIR/small"
+	wait_until 20 umount "$ENGINE_DIR/small"
 }
 
 # pulling: a pull whose layer has begun to trickle; its ctl is $puller
@@ -225,6 +225,7 @@ pulling()
 	"$engine_bin/ctl" pull -q "$fault/slow/busybox:latest" >"$ENGINE_DIR/pulled" 2>&1 3>&- &
 	puller=$!
 	wait_until 20 grep -q '/blobs/.*"status": 200' "$ENGINE_DIR/fault/requests"
+	wait_until 20 eval '! store_is_as_before && [ -n "$(imaged_pid --unpack)" ]'
 	sleep 1
 }
 
