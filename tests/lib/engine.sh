@@ -138,7 +138,7 @@ engine_asleep()
 
 	for pid in $(leaks_descendants "$1") $(ps -o pid=,comm= --ppid "$ENGINE_PID" | awk '$2 == "supervisor" { print $1 }'); do
 		sed -n '/^Name\|^State\|^Pid\|ctxt/p' "/proc/$pid/status"
-	done 2>/dev/null | awk '/^State/ && $2 != "S" { bad = 1 } /^Name/ && $2 == "ctl" { ctl = 1 } { print } END { exit bad || !ctl }'
+	done 2>/dev/null | awk '/^State/ && $2 !~ /[SZ]/ { bad = 1 } /^Name/ && $2 == "ctl" { ctl = 1 } { print } END { exit bad || !ctl }'
 }
 
 # engine_confined: every process of the engine outside containers is through with its start. A keeper is a fork of its shim.
