@@ -289,8 +289,13 @@ state_files()
 	counter
 	ctl create --name made "$bb" true
 	sleep 1
-	dd if=/dev/zero of="$DISK_AT/ballast" bs=64k 2>/dev/null || true
-	dd if=/dev/zero of="$DISK_AT/ballast2" bs=512 2>/dev/null || true
+	# Nothing of the engine's is still to be given back, nor what the kernel sets aside for what it has not written yet.
+	wait_until 20 eval "[ -z \"\$(ls $ENGINE_STATE/images/unsettled)\" ]"
+	for _ in 1 2 3; do
+		sync -f "$DISK_AT"
+		dd if=/dev/zero bs=64k 2>/dev/null >>"$DISK_AT/ballast" || true
+		dd if=/dev/zero bs=512 2>/dev/null >>"$DISK_AT/ballast2" || true
+	done
 	state_files >"$ENGINE_DIR/files"
 	full="no space left on device"
 	refused "$full" pull -q "$REGISTRY/whiteouts"
