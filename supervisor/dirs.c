@@ -109,16 +109,30 @@ static int lock_known(const struct options *o, uint32_t base, struct err *e)
 	return fd;
 }
 
-/* An engine that has died comes back to its block, and its containers may run on meanwhile: what it
- * has claimed is taken only when nothing else is left. */
+/* Whether the state directory that the claim names is there, and says the same. */
+static bool claim_holds(int claim, uint32_t base)
+{
+	char path[PATH_MAX];
+	ssize_t n = pread(claim, path, sizeof(path) - 1, 0);
+	_cleanup_fd_ int state = -1;
+	uint32_t recorded;
+
+	if (n <= 0)
+		return false;
+	path[n] = '\0';
+	state = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return state >= 0 && recorded_block(state, &recorded) == 0 && recorded == base;
+}
+
+/* An engine that has died, or was stopped, comes back to its block, and its containers may run on
+ * meanwhile: what it has claimed is taken only when nothing else is left. */
 static int lock_free(uint32_t base, bool claimed_too, struct err *e)
 {
 	_cleanup_fd_ int fd = lock_block(base, e);
-	struct stat st;
 
 	if (fd < 0)
 		return fd;
-	if (fstat(fd, &st) < 0 || (st.st_size > 0 && !claimed_too) ||
+	if ((!claimed_too && claim_holds(fd, base)) ||
 		successor_signal(base, UID_BLOCK, 0, NULL, NULL) > 0)
 		return -EWOULDBLOCK;
 	return take_fd(&fd);
@@ -287,10 +301,6 @@ static void remove_made(const struct options *o, const struct dirs *d)
 		rmdir(path);
 	if (d->lock >= 0)
 		rmdir(o->run_dir);
-	if (d->block >= 0 && snprintf(path, sizeof(path), BLOCK_LOCKS "/%08x", o->uid_base) > 0) {
-		unlink(path);
-		rmdir(BLOCK_LOCKS);
-	}
 }
 
 void dirs_close(const struct options *o, struct dirs *d)

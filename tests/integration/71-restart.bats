@@ -273,6 +273,34 @@ survive()
 	[ "$status" = 0 ]
 }
 
+@test "nor those of one that was stopped, as long as its state directory is there" {
+	run bash -c '
+		. "$0/../lib/engine.sh"
+		base() { cat "$1/uid-base"; }
+		engine_start || exit 1
+		first=$(base "$ENGINE_STATE") first_state=$ENGINE_STATE
+		kill -TERM $ENGINE_PID && wait $ENGINE_PID
+		one=$(declare -p ENGINE_DIR ENGINE_NAME ENGINE_RUN ENGINE_STATE ENGINE_LOG BULKHEAD_SOCKET)
+		engine_start || exit 1
+		second=$(base "$ENGINE_STATE")
+		other=$(declare -p ENGINE_DIR ENGINE_NAME ENGINE_RUN ENGINE_STATE ENGINE_LOG ENGINE_PID BULKHEAD_SOCKET)
+		eval "$one"
+		engine_launch || exit 1 # beside the other
+		[ "$(base "$ENGINE_STATE")" = "$first" ] && engine_stop || exit 1
+		eval "$other"
+		engine_stop || exit 1
+		echo "first=$first second=$second"
+		[ "$first" != "$second" ] || exit 1
+		# Its directory is gone: what it had is anybody'"'"'s.
+		engine_start || exit 1
+		third=$(base "$ENGINE_STATE")
+		engine_stop
+		echo "third=$third"
+		[ "$third" = "$first" ] || [ "$third" -lt "$first" ]' "$BATS_TEST_DIRNAME"
+	echo "$output"
+	[ "$status" = 0 ]
+}
+
 cgroup_gone()
 {
 	[ -z "$(find /sys/fs/cgroup -path "*/$ENGINE_NAME/$1" -type d)" ]
