@@ -182,7 +182,7 @@ paused_long()
 	ctl run -d --name serves --restart always -p 18765:80 --ip "$(bridge_ip 77)" "$bb" \
 		sh -c 'httpd -p 80 -h /var/www; sleep 0.5; exit 1'
 	wait_until 10 eval '[ "$(state serves RestartCount)" -ge 2 ]'
-	wait_until 5 eval '[ "$(busybox wget -T 5 -qO- http://127.0.0.1:18765/)" = "hello from a container" ]'
+	wait_until 5 eval '[ "$(curl -fs --max-time 5 http://127.0.0.1:18765/)" = "hello from a container" ]'
 	run -125 ctl run -d --name serves "$bb" true
 	ctl stop -t 0 serves
 	ctl run -d --name takes -p 18765:80 "$bb" sleep 1000
@@ -388,7 +388,7 @@ boots()
 			wait_until 10 is $c State.Status running || { echo "$c: $(state $c State.Status State.Error)"; false; }
 		done
 		wait_until 5 eval '[ "$(ctl exec runs cat /runs | wc -l)" = 2 ]'
-		wait_until 10 eval '[ "$(busybox wget -T 5 -qO- http://127.0.0.1:18766/)" = "hello from a container" ]'
+		wait_until 10 eval '[ "$(curl -fs --max-time 5 http://127.0.0.1:18766/)" = "hello from a container" ]'
 		is stopped2 State.Status exited
 		is plain State.Status exited
 		is made State.Status created
