@@ -165,6 +165,8 @@ static int print_event(const struct event *ev, const char *format, struct err *e
 		json_dumpf(j, stdout, JSON_COMPACT);
 		putchar('\n');
 	} else {
+		if (!ev->image) /* of an image, too, docker's struct has it, empty */
+			render_text(j, "from", "");
 		r = format_print(format, j, isatty(STDOUT_FILENO), stdout, e);
 		if (r == 0)
 			putchar('\n');

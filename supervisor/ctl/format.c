@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/util.h"
 #include "table.h"
@@ -125,12 +126,29 @@ static int bad_template(struct eval *v, const char *why)
 static bool is_data(const char *name, size_t n)
 {
 	static const char *const data[] = {"Labels", "Ports", "Networks", "PortBindings", "Volumes",
-		"ExposedPorts", "Sysctls", "Tmpfs"};
+		"ExposedPorts", "Sysctls", "Tmpfs", "Attributes"};
 
 	for (size_t i = 0; i < ARRAY_LEN(data); i++)
 		if (strlen(data[i]) == n && memcmp(data[i], name, n) == 0)
 			return true;
 	return false;
+}
+
+/* Go's name of a field, .TimeNano, whose JSON is written small, timeNano. */
+static json_t *get_field(json_t *in, const char *name, size_t n)
+{
+	json_t *exact = json_object_getn(in, name, n), *value;
+	const char *key;
+
+	if (exact || !isupper((unsigned char)*name))
+		return exact;
+	json_object_foreach(in, key, value)
+	{
+		if (islower((unsigned char)*key) && strlen(key) == n &&
+			strncasecmp(key, name, n) == 0)
+			return value;
+	}
+	return NULL;
 }
 
 /* .A.B from dot; *ret is borrowed, NULL for no value. */
@@ -146,14 +164,15 @@ static int read_path(struct eval *v, json_t *dot, json_t **ret)
 		const char *name = ++v->at;
 		size_t n = 0;
 		json_t *in = *ret;
+		bool data = is_data(parent, parent_n);
 
 		while (isalnum((unsigned char)name[n]) || name[n] == '_' || name[n] == '-')
 			n++;
 		if (n == 0)
 			break;
 		v->at += n;
-		*ret = json_is_object(in) ? json_object_getn(in, name, n) : NULL;
-		if (!*ret && !v->checking && !is_data(parent, parent_n))
+		*ret = data ? json_object_getn(in, name, n) : get_field(in, name, n);
+		if (!*ret && !v->checking && !data)
 			return err_set(v->e, EINVAL, "there is no field .%.*s", (int)n, name);
 		parent = name;
 		parent_n = n;

@@ -118,6 +118,23 @@ delete $id" ]
 		jq -e --arg id "$id" '.Type == "image" and .id == $id and (has("from") | not) and (.Actor.Attributes | has("image") | not)'
 }
 
+@test "a template has docker's names of fields, and what an event lacks does not end the list" {
+	start=$(date +%s.%N)
+	ctl pull -q "$zstd"
+	ctl run --name named "$bb" true
+	id=$(ctl inspect --format '{{.Id}}' named)
+	list() { ctl events --since "$start" --until 0s --format "$@"; }
+	[ "$(list 'Type={{.Type}} Status={{.Status}} ID={{.ID}} From={{.From}} {{.Scope}} {{.Actor.Attributes.exitCode}}')" = \
+		"Type=image Status=pull ID=$zstd:latest From= local <no value>
+Type=container Status=create ID=$id From=$bb local <no value>
+Type=container Status=start ID=$id From=$bb local <no value>
+Type=container Status=die ID=$id From=$bb local 0" ]
+	read -r seconds nano <<<"$(list '{{.Time}} {{.TimeNano}}' --filter event=die)"
+	[ "$seconds" = "$((nano / 1000000000))" ]
+	ctl rm named
+	ctl rmi "$zstd"
+}
+
 @test "filters: of one key any, of several all; bad ones are errors" {
 	start=$(date +%s.%N)
 	ctl create --name one -l x=1 "$bb" true

@@ -77,6 +77,34 @@ static void test_templates(void **state)
 	expect("a } {b", "a } {b");
 }
 
+/* docker's events: its fields are written small in JSON, its templates have Go's names. */
+static void test_go_names(void **state)
+{
+	json_t *j = json_pack("{s:s, s:i, s:{s:{s:s}}, s:s}", "id", "x", "timeNano", 5, "Actor",
+		"Attributes", "name", "web", "Action", "die");
+	static const struct {
+		const char *template, *want;
+	} rows[] = {{"{{.ID}} {{.TimeNano}} {{.id}}", "x 5 x"},
+		{"{{json .}}",
+			"{\"id\":\"x\",\"timeNano\":5,\"Actor\":{\"Attributes\":{\"name\":\"web\"}},\"Action\":\"die\"}"},
+		{"{{.Actor.Attributes.exitCode}}", "<no value>"},
+		{"{{.Actor.Attributes.Name}}", "<no value>"}, {"{{.action}}", NULL},
+		{"{{.ACTION}}", NULL}, {"{{.Time}}", NULL}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char text[512] = "";
+		struct err e = {0};
+		FILE *f = fmemopen(text, sizeof(text), "w");
+
+		assert_int_equal(format_print(rows[i].template, j, false, f, &e),
+			rows[i].want ? 0 : -EINVAL);
+		fclose(f);
+		assert_string_equal(text, rows[i].want ? rows[i].want : "");
+	}
+	json_decref(j);
+}
+
 static void test_refused(void **state)
 {
 	(void)state;
@@ -205,6 +233,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_templates),
+		cmocka_unit_test(test_go_names),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_broken_text),
 		cmocka_unit_test(test_visible),
