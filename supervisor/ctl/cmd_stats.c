@@ -42,6 +42,8 @@ struct watching {
 	struct ctl *c;
 	const struct stats_options *o;
 	const struct strv *named;
+	struct arena arena;
+	struct strv ids; /* of those named, once the first round has found them */
 	struct round rounds[2];
 	unsigned int at; /* of the last one */
 };
@@ -96,12 +98,27 @@ static int take_id(void *arg, const struct container_row *row)
 	return id && strv_append(ids->arena, &ids->list, id) == 0 ? 0 : -ENOMEM;
 }
 
+/* A name whose container is gone may be the beginning of another's id, or be given anew. */
+static int hold_ids(struct watching *w, struct err *e)
+{
+	const struct round *r = &w->rounds[w->at];
+	const struct stats_row *rows = r->list.v;
+
+	for (uint32_t i = 0; i < r->list.n; i++) {
+		char *id = arena_strdup(&w->arena, rows[i].id);
+
+		if (!id || strv_append(&w->arena, &w->ids, id) < 0)
+			return err_set(e, ENOMEM, "out of memory");
+	}
+	return 0;
+}
+
 /* Of all of them, one that is gone by now is no error; of those that were named it is. */
 static int read_round(struct watching *w, struct err *e)
 {
 	struct round *r = &w->rounds[w->at = !w->at];
 	struct ids ids = {.arena = &r->arena};
-	const struct strv *refs = w->named;
+	const struct strv *refs = w->ids.n ? &w->ids : w->named;
 	int k = 0;
 
 	arena_free(&r->arena);
@@ -114,7 +131,11 @@ static int read_round(struct watching *w, struct err *e)
 		k = read_one(w, refs->v[i], e);
 		if (k == -ENOENT && w->named->n == 0)
 			k = 0;
+		else if (k == -ENOENT)
+			err_set(e, ENOENT, "no such container: %s", w->named->v[i]);
 	}
+	if (k == 0 && w->named->n && !w->ids.n)
+		k = hold_ids(w, e);
 	return k;
 }
 
@@ -159,6 +180,7 @@ static int cmd_stats(struct ctl *c, void *options, const struct strv *operands, 
 		if (w.o->no_stream)
 			break;
 	}
+	arena_free(&w.arena);
 	arena_free(&w.rounds[0].arena);
 	arena_free(&w.rounds[1].arena);
 	return r;

@@ -339,6 +339,21 @@ host_config()
 	ctl rm -f busy idle
 }
 
+@test "stats of a name stay with its container: another whose id begins so is none of it" {
+	id=$(ctl create --name other "$bb" true)
+	ctl run -d --name "${id:0:5}" "$bb" sleep 600
+	timeout 120 "$engine_bin/ctl" stats --format '{{.Name}}' "${id:0:5}" >"$ENGINE_DIR/stream" 2>&1 3>&- &
+	stream=$!
+	begun() { [ -s "$ENGINE_DIR/stream" ]; }
+	wait_until 60 begun
+	ctl rm -f "${id:0:5}"
+	wait $stream && return 1
+	cat "$ENGINE_DIR/stream"
+	[ "$(tail -n 1 "$ENGINE_DIR/stream")" = "ctl: stats: no such container: ${id:0:5}" ]
+	run ! grep -x other "$ENGINE_DIR/stream"
+	ctl rm other
+}
+
 # What cgroupd takes of the processor for one reading, by its own clock.
 @test "a reading of stats takes cgroupd less than a millisecond" {
 	ctl run -d --name one "$bb" sleep 600
