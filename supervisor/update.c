@@ -75,6 +75,12 @@ int update_merge(struct limits *to, const struct limits *more, struct io_rate *r
 	}
 	if (to->memory && to->memory_reservation > to->memory)
 		return err_set(e, EINVAL, "memory reservation is above the memory limit");
+	/* As cgroupd has it, which nobody asks while the container is stopped. */
+	if (to->memory_swap > 0 && !to->memory)
+		return err_set(e, EINVAL, "memory-swap needs a memory limit beside it");
+	if (to->memory_swap > 0 && (uint64_t)to->memory_swap < to->memory)
+		return err_set(e, EINVAL,
+			"memory-swap is the total of memory and swap: it can't be below the memory limit");
 	return merge_rates(to, more, room, e);
 }
 

@@ -258,6 +258,9 @@ host_config()
 	# Of what doesn't run, the record alone.
 	ctl stop -t 0 up
 	ctl update -m 32m --memory-swap 32m --restart on-failure:3 up
+	run ctl update --memory-swap 16m --restart no up
+	[ "$status" = 1 ]
+	[[ "$output" == *"can't be below the memory limit" ]]
 	[ "$(host_config up Memory)" = $((32 << 20)) ]
 	[ "$(host_config up RestartPolicy)" = '{"Name":"on-failure","MaximumRetryCount":3}' ]
 	ctl start up

@@ -54,6 +54,7 @@ static void swap_goes_with_memory(void **state)
 	const struct limits raised = {.memory = MIB(128)};
 	const struct limits both = {.memory = MIB(128), .memory_swap = (int64_t)MIB(128)};
 	const struct limits reserve = {.memory_reservation = MIB(129)};
+	const struct limits total = {.memory_swap = (int64_t)MIB(32)};
 	struct err e = {0};
 
 	(void)state;
@@ -66,6 +67,11 @@ static void swap_goes_with_memory(void **state)
 	to = (struct limits){.memory = MIB(64)};
 	assert_int_equal(update_merge(&to, &raised, room, &e), 0);
 	assert_int_equal(to.memory_swap, 0);
+	assert_int_equal(update_merge(&to, &total, room, &e), -EINVAL);
+	assert_non_null(strstr(e.text, "can't be below the memory limit"));
+	to = (struct limits){0};
+	assert_int_equal(update_merge(&to, &total, room, &e), -EINVAL);
+	assert_non_null(strstr(e.text, "needs a memory limit"));
 }
 
 static void rates(void **state)
