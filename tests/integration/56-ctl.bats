@@ -142,6 +142,10 @@ teardown()
 	[ "$stderr" = "ctl: exec full: writing to stdout: no space left on device" ]
 	run -125 bash -c "'$engine_bin/ctl' run --rm '$bb' sh -c 'echo x >&2; exec sleep 60' 2>/dev/full"
 	run -1 bash -c "'$engine_bin/ctl' ps >/dev/full"
+	for said in "stats" "events --since 1h --until 0s"; do
+		run -1 bash -c "exec timeout 60 '$engine_bin/ctl' $said >/dev/full"
+		[ "$output" = "ctl: writing to stdout: No space left on device" ]
+	done
 }
 
 @test "a megabyte of variables and the longest word arrive" {
