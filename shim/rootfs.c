@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -81,6 +82,10 @@ int phase_rootfs(struct child *c, struct order *o, struct err *e)
 
 	if (o->msg.rootfs >= 0) {
 		r = mnt_put(o->msg.rootfs, c->work, "root");
+		/* A clone of the host's is a peer of it where that is shared, as systemd makes all:
+		 * what is mounted below would appear there, and pivot_root(2) would refuse it. */
+		if (r == 0)
+			r = mnt_change(o->msg.rootfs, 0, 0, MS_PRIVATE, true);
 		if (r < 0)
 			return err_errno(e, r, "attaching the tree");
 	} else if (o->msg.layers.n == 0 || o->msg.writable < 0) {

@@ -13,6 +13,7 @@ setup_file()
 
 teardown()
 {
+	umount -Rl "$ENGINE_DIR/shared-tree" 2>/dev/null || true
 	engine_unchanged
 }
 
@@ -40,7 +41,8 @@ setup()
 }
 
 @test "exit codes 0 to 255 come back" {
-	for code in $(seq 0 255); do
+	# Every tenth of them where a machine is emulated.
+	for code in $(seq 0 "${TEST_PATIENCE:-1}" 255) 255; do
 		got=0
 		ctl run --rm "$bb" sh -c "exit $code" || got=$?
 		[ "$got" = "$code" ]
@@ -239,6 +241,35 @@ setup()
 	run ctl run --rm --rootfs "$ENGINE_DIR/rootfs" /bin/busybox echo from-a-directory
 	[ "$status" = 0 ]
 	[ "${lines[-1]}" = from-a-directory ]
+}
+
+@test "where mounts are shared, as systemd shares all, a container's stay inside, and the host's come in to rslave alone" {
+	tree=$ENGINE_DIR/shared-tree
+	mkdir -p "$tree"/{bin,m,late}
+	mount --bind "$tree" "$tree"
+	mount --make-shared "$tree"
+	cp /bin/busybox "$tree/bin/"
+	for applet in sh mount touch test sleep; do
+		ln -s busybox "$tree/bin/$applet"
+	done
+	over='mount -t tmpfs none /m && mount -t tmpfs none /s/m && touch /m/done && exec sleep 600'
+	for how in rprivate rslave; do
+		for root in "$bb" "--rootfs $tree"; do
+			# shellcheck disable=SC2086
+			id=$(ctl run -d --privileged --tmpfs /m -v "$tree:/s:$how" $root sh -c "$over")
+			wait_until 20 ctl exec "$id" test -e /m/done
+			grep " $tree" /proc/self/mountinfo
+			[ "$(grep -c " $tree" /proc/self/mountinfo)" = 1 ]
+			mount -t tmpfs none "$tree/late"
+			touch "$tree/late/x"
+			[ "$how" = rprivate ] || ctl exec "$id" test -e /s/late/x
+			[ "$how" = rslave ] || ctl exec "$id" test ! -e /s/late/x
+			ctl exec "$id" test ! -e /late/x
+			umount "$tree/late"
+			ctl rm -f "$id"
+			[ "$(grep -c " $tree" /proc/self/mountinfo)" = 1 ]
+		done
+	done
 }
 
 # no_zombie CONTAINER: none is seen in it now
