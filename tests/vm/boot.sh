@@ -3,13 +3,14 @@
 #
 # Boots the machine with a tree in it and runs a script there, as root, in /src:
 #
-#	boot.sh [--init plain|systemd] [--tree FILE] [--disk FILE] [--limit SECONDS]
+#	boot.sh [--init plain|systemd] [--tree FILE] [--disk FILE] [--limit SECONDS] [--end off|cut]
 #		SCRIPT [FILE...]
 #
 # SCRIPT and the FILEs lie in /run/vm. What the script prints is printed, and its exit status is
 # ours; 125 when the machine ended or was ended before. FILE of --tree comes from tree.sh; without
 # it, it is made from this tree. Both system and tree are as new at each boot; what is on --disk,
-# /dev/vdd, stays. VM_BASE names a directory that base.sh has made, to be used as it is.
+# /dev/vdd, stays; --end cut takes the power away once SCRIPT has ended. VM_BASE names a directory
+# that base.sh has made, to be used as it is.
 set -euo pipefail
 vm=$(cd "$(dirname "$0")" && pwd)
 
@@ -18,6 +19,7 @@ init=plain
 tree=
 disk=
 limit=600
+end=off
 work=
 
 die()
@@ -45,13 +47,13 @@ initramfs()
 	(cd "$root" && find . | busybox cpio -o -H newc 2>/dev/null | gzip -1) >"$work/initrd"
 }
 
-# qemu_run SECONDS FLAGS...: the console goes to $work/console.
+# qemu_run SECONDS FLAGS...: in place of this shell, which passes signals on; the console goes to $work/console.
 qemu_run()
 {
 	local seconds=$1
 
 	shift
-	timeout -k 5 "$seconds" nice -n "${VM_NICE:-15}" qemu-system-x86_64 -nodefaults -no-user-config \
+	exec timeout -k 5 "$seconds" nice -n "${VM_NICE:-15}" qemu-system-x86_64 -nodefaults -no-user-config \
 		-display none -no-reboot -kernel "$base/vmlinuz" -initrd "$work/initrd" \
 		-serial "file:$work/console" "$@" </dev/null
 }
@@ -73,8 +75,8 @@ accel()
 	if [ "$(sed -n 1p "$known" 2>/dev/null)" != "$boot_id" ]; then
 		local found="tcg,thread=multi"
 
-		if [ -w /dev/kvm ] && qemu_run 15 -accel kvm -cpu host -m 256 \
-				-append "$kernel_line vm.probe" 2>/dev/null &&
+		if [ -w /dev/kvm ] && (qemu_run 15 -accel kvm -cpu host -m 256 \
+				-append "$kernel_line vm.probe") 2>/dev/null &&
 				grep -q 'vm: hello' "$work/console"; then
 			found=kvm
 		fi
@@ -91,6 +93,7 @@ parse()
 		--tree) tree=$2 ;;
 		--disk) disk=$2 ;;
 		--limit) limit=$2 ;;
+		--end) end=$2 ;;
 		-*) die "unknown flag $1" ;;
 		*) break ;;
 		esac
@@ -98,6 +101,7 @@ parse()
 	done
 	[ $# -gt 0 ] || die "usage: boot.sh [flags] SCRIPT [FILE...]"
 	case $init in plain|systemd) ;; *) die "there is no init \"$init\"" ;; esac
+	case $end in off|cut) ;; *) die "there is no end \"$end\"" ;; esac
 	files=("$@")
 }
 
@@ -120,7 +124,10 @@ boot()
 	qemu=$!
 	while IFS= read -r line; do
 		case $line in
-		'vm: exit '*) rc=${line#vm: exit } ;;
+		'vm: exit '*)
+			rc=${line#vm: exit }
+			[ "$end" = off ] || kill "$qemu"
+			;;
 		*) printf '%s\n' "$line" ;;
 		esac
 	done <"$work/results"
