@@ -362,6 +362,7 @@ host_config()
 
 # What cgroupd takes of the processor for one reading, by its own clock.
 @test "a reading of stats takes cgroupd less than a millisecond" {
+	[ "${TEST_PATIENCE:-1}" = 1 ] || skip "an emulated processor's time says nothing"
 	ctl run -d --name one "$bb" sleep 600
 	pid=$(pgrep -P "$ENGINE_PID" -x cgroupd)
 	before=$(awk '{ print $14 + $15 }' "/proc/$pid/stat")
@@ -371,7 +372,7 @@ host_config()
 	wait
 	after=$(awk '{ print $14 + $15 }' "/proc/$pid/stat")
 	echo "400 readings took $((after - before)) ticks of $(getconf CLK_TCK) a second"
-	[ $(((after - before) * 1000 / $(getconf CLK_TCK))) -lt $((400 * ${TEST_PATIENCE:-1})) ]
+	[ $(((after - before) * 1000 / $(getconf CLK_TCK))) -lt 400 ]
 	ctl rm -f one
 }
 
