@@ -41,8 +41,9 @@ setup()
 }
 
 @test "exit codes 0 to 255 come back" {
-	# Every tenth of them where a machine is emulated.
-	for code in $(seq 0 "${TEST_PATIENCE:-1}" 255) 255; do
+	# Some of them where a machine is emulated.
+	step=$((TEST_PATIENCE > 1 ? 51 : 1))
+	for code in $(seq 0 $step 255); do
 		got=0
 		ctl run --rm "$bb" sh -c "exit $code" || got=$?
 		[ "$got" = "$code" ]
