@@ -223,7 +223,7 @@ check:
 
 # On Debian 12's kernel with cgroup v2, under QEMU, with a plain init and with systemd: VM_TESTS=all, or names as
 # in tests/integration.
-VM_TESTS ?= 10-cgroupd 50-run
+VM_TESTS ?= 10-cgroupd 50-run 59-events
 check-vm:
 	tests/deps.sh build check vm
 	+$(MAKE) all unit hostile
