@@ -225,7 +225,7 @@ def strays(play, result):
                 start = time.monotonic()
                 play.alive()
                 worst = max(worst, time.monotonic() - start)
-        ok = play.alive() and rss(play.pid) - memory < GROWTH and n_fds(play.pid) <= fds
+        ok = play.alive() and rss(play.pid) - memory < GROWTH and soon(lambda: n_fds(play.pid) <= fds)
         result(ok, f"rogue {kind}: {FLOOD} frames of no use",
                f"{rss(play.pid) - memory >> 10} kB more, slowest answer to others {worst * 1000:.0f} ms")
     wire.send(play.now["cgroupd"].sock, wire.message("done", 3))

@@ -92,7 +92,7 @@ def refusals(stage, actor, launcher, result):
             break
     close(fds)
     stage_next = begin(stage)
-    result(n_fds(launcher) <= before[1] + 1 and rss(launcher) - before[0] < GROWTH,
+    result(soon(lambda: n_fds(launcher) <= before[1] + 1) and rss(launcher) - before[0] < GROWTH,
            f"launcher: {FLOOD} words of no use, and descriptors it has no use for",
            f"{before[1]} before, {n_fds(launcher)} after")
     return stage_next

@@ -40,7 +40,8 @@ for l in sorted(json.load(sys.stdin), key=lambda l: l["ifname"]):
     for a in l["addr_info"]:
         if a["scope"] != "link":
             print(l["ifname"], a["local"], a["prefixlen"])'
-	in_ns "$HOST" ip route
+	# Whether a link carries anything is told later than the link.
+	in_ns "$HOST" ip route | sed 's/ linkdown//'
 	in_ns "$HOST" bridge fdb show | grep -E 'static' | sort
 	in_ns "$HOST" sh -c 'cd /proc/sys/net; grep . ipv4/ip_forward ipv6/conf/all/forwarding ipv[46]/conf/tnet0/forwarding ipv4/conf/tnet0/route_localnet ipv6/conf/tnet0/accept_*'
 	rules
