@@ -41,12 +41,12 @@ int num_parse_u32(const char *s, uint32_t min, uint32_t max, uint32_t *ret)
 	return r;
 }
 
-/* digits[.digits] as a whole number of 1/unit; unit is a power of ten, at most 10^6. */
+/* digits[.digits] or .digits as a whole number of 1/unit; unit is a power of ten, at most 10^6. */
 static int parse_fraction(const char *s, size_t n, uint32_t unit, uint64_t *ret)
 {
 	uint64_t v = 0, scale = 0;
 
-	if (n == 0 || !isdigit((unsigned char)s[0]) || s[n - 1] == '.')
+	if (n == 0 || s[n - 1] == '.')
 		return -EINVAL;
 	for (size_t i = 0; i < n; i++) {
 		if (s[i] == '.' && scale == 0) {

@@ -168,12 +168,12 @@ static void test_bad_mounts(void **state)
 static void test_single_limits(void **state)
 {
 	(void)state;
-	TAKES(check_memory, "6m", "512M", "1.5g", "1gb", "6291456", "6295552");
+	TAKES(check_memory, "6m", "512M", "1.5g", ".5g", "1gb", "6291456", "6295552");
 	REFUSES(check_memory, "", "5m", "6291455", "-1", "1q", "1e9", "99999999999g", "0");
 	TAKES(check_memory_swap, "-1", "0", "1g");
 	REFUSES(check_memory_swap, "-2", "x");
-	TAKES(check_cpus, "0.05", "2.5", "1", "0.01", "0", "1.50");
-	REFUSES(check_cpus, "0.001", "0.015", "", "-1", "1,5", ".5", "1.", "abc", "819300");
+	TAKES(check_cpus, "0.05", "2.5", "1", "0.01", "0", "1.50", ".5");
+	REFUSES(check_cpus, "0.001", "0.015", "", "-1", "1,5", ".", "..5", ".5.", "1.", "abc", "819300");
 	TAKES(check_cpu_quota, "-1", "1000", "50000");
 	REFUSES(check_cpu_quota, "0", "999", "-2", "x");
 	TAKES(check_cpu_period, "1000", "1000000");
