@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 #
 # The tests on Debian 12's own kernel and cgroup v2: run.sh [TEST...] boots the machine once for each of VM_INITS
-# and runs the tests there that are named as in tests/integration, or unit, or all. Prints one line a test, the
-# output of what failed, and ends with the sum. 1 when something failed or when nothing ran.
+# and runs the tests there that are named as in tests/integration, or unit, or all; `reboot` is the script beside this
+# one. Prints one line a test, the output of what failed, and ends with the sum. 1 when something failed or when
+# nothing ran.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 
@@ -17,7 +18,7 @@ skipped=0
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# files TEST...: as tests/run.sh takes them.
+# files TEST...: as tests/run.sh takes them; of those with a machine of their own none.
 files()
 {
 	local name
@@ -26,6 +27,7 @@ files()
 		case $name in
 		all) printf '%s\n' tests/integration/*.bats ;;
 		unit) echo unit ;;
+		reboot) ;;
 		*)
 			[ -e "tests/integration/$name.bats" ] ||
 				{ echo "vm: there is no test \"$name\"" >&2; return 1; }
@@ -62,13 +64,14 @@ main()
 {
 	local init tests
 
-	[ $# -gt 0 ] || set -- all
+	[ $# -gt 0 ] || set -- all reboot
 	tests=$(files "$@") && tests/vm/tree.sh "$work/tree" || exit 1
 	printf 'export TEST_PATIENCE=%q BATS_LIMIT=%q UNIT_LIMIT=1200\nexec tests/run.sh %s\n' "$patience" "$limit" \
 		"${tests//$'\n'/ }" >"$work/run"
-	for init in $inits; do
+	[ -z "$tests" ] || for init in $inits; do
 		results "vm-$init" tests/vm/boot.sh --init "$init" --tree "$work/tree" --limit "$limit" "$work/run"
 	done
+	[[ " $* " != *" reboot "* ]] || results vm-reboot tests/vm/reboot.sh "$work/tree"
 	echo "$passed passed, $failed failed, $skipped skipped"
 	[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
 }
