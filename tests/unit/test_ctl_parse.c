@@ -173,7 +173,8 @@ static void test_single_limits(void **state)
 	TAKES(check_memory_swap, "-1", "0", "1g");
 	REFUSES(check_memory_swap, "-2", "x");
 	TAKES(check_cpus, "0.05", "2.5", "1", "0.01", "0", "1.50", ".5");
-	REFUSES(check_cpus, "0.001", "0.015", "", "-1", "1,5", ".", "..5", ".5.", "1.", "abc", "819300");
+	REFUSES(check_cpus, "0.001", "0.015", "", "-1", "1,5", ".", "..5", ".5.", "1.", "abc",
+		"819300");
 	TAKES(check_cpu_quota, "-1", "1000", "50000");
 	REFUSES(check_cpu_quota, "0", "999", "-2", "x");
 	TAKES(check_cpu_period, "1000", "1000000");
