@@ -12,6 +12,7 @@
 #include "base/err.h"
 
 #define NS_COUNT 8
+#define NS_NET	 3	/* its place among them */
 #define NS_IDS	 65536U /* uids and gids of a container */
 
 struct ns_first {
@@ -27,11 +28,8 @@ int ns_create(uint32_t uid_base, bool host_net, struct ns_first *ret, struct err
 /* The caller's namespaces, through its procfs; -1 where one could not be opened. 0 or -errno. */
 int ns_open_own(int proc, int fds[NS_COUNT]);
 
-/* Of those, the one of this type (CLONE_NEWNET, say). */
-int ns_of_type(const int fds[NS_COUNT], int type);
-
-/* Enters all of them but the time namespace, the user namespace first. The pid namespace is that of
- * children to come. */
+/* Enters all of them but the time namespace, and the network if the caller is in that one, the user
+ * namespace first. The pid namespace is that of children to come. */
 int ns_join(const int fds[NS_COUNT], struct err *e);
 
 /* Refused while memory is shared with another process; setns(2). */

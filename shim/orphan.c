@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -95,8 +94,8 @@ int orphan_take_over(struct shim *s, struct err *e)
 			     */
 		log_error("%s", lost.text);
 	r = io_open(&s->io, h->outputs, h->n_outputs, h->tty, false, e);
-	s->first.netns = fcntl(ns_of_type(h->join.ns, CLONE_NEWNET), F_DUPFD_CLOEXEC, 3);
 	s->first.rtnl = take_fd(&h->rtnl);
+	s->first.netns = s->first.rtnl < 0 ? -1 : fcntl(h->join.ns[NS_NET], F_DUPFD_CLOEXEC, 3);
 	/* The new keeper has its own. */
 	for (int i = 0; i < NS_COUNT; i++)
 		fd_close(&h->join.ns[i]);

@@ -219,6 +219,11 @@ for i in range(120):
 	run ctl run --rm --network none "$bb" sh -c 'ip -o link | wc -l; ip -o link show lo | grep -o LOWER_UP'
 	[ "${lines[0]}" = 1 ]
 	[ "${lines[1]}" = LOWER_UP ]
+	id=$(ctl run -d --network host "$bb" sleep 600)
+	[ "$(ctl exec "$id" ip -o link | grep -o "${ENGINE_NAME}0")" = "${ENGINE_NAME}0" ]
+	ctl top "$id" | grep -q 'sleep 600'
+	ctl cp "$id:/etc/hostname" "$BATS_TEST_TMPDIR/copied"
+	ctl rm -f "$id"
 	run ctl run --rm --network host "$bb" ip -o link
 	[ "$status" = 0 ]
 	[[ "$output" == *"${ENGINE_NAME}h"* ]]
