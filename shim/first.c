@@ -31,6 +31,13 @@ void first_kill(struct shim *s)
 	s->first.pid = 0;
 }
 
+/* Both hold the network namespace, which is to go when its processes have. */
+void first_let_network_go(struct shim *s)
+{
+	fd_close(&s->first.rtnl);
+	fd_close(&s->first.netns);
+}
+
 static void say_ready(struct shim *s, int rtnl)
 {
 	struct shim_ready m = {.pid = (uint32_t)s->first.pid,
@@ -41,13 +48,9 @@ static void say_ready(struct shim *s, int rtnl)
 
 	s->first.rtnl = rtnl;
 	channel_send(&s->channel, MSG_shim_ready, 0, &m);
-}
-
-/* Both hold the network namespace, which is to go when its processes have. */
-void first_let_network_go(struct shim *s)
-{
-	fd_close(&s->first.rtnl);
-	fd_close(&s->first.netns);
+	/* The host's is nothing to keep. With --debug it is the user's to name in later lines. */
+	if (s->host_net && !s->channel.text)
+		first_let_network_go(s);
 }
 
 void on_shim_network(struct shim *s, uint32_t id, void *msg, struct frame *f)

@@ -27,9 +27,8 @@ struct hold {
 	int rtnl; /* of the container's network, for who takes the shim's place */
 };
 void hold_init(struct hold *h);
-/* Closes what joins, the filter and rtnl; the rest is the caller's. Does not wait for namespaces to
- * end.
- */
+/* Closes what joins, the filter and rtnl; the rest is the caller's. Does not wait for namespaces
+ * to end. */
 void hold_let_go(struct hold *h);
 
 struct keeper {

@@ -186,6 +186,7 @@ int main(int argc, char **argv)
 	title_init(argc, argv);
 	hold_init(&s.held);
 	parse(argc, argv, &o);
+	s.host_net = o.host_net;
 	log_open("shim", o.level);
 	r = become_starter(&o, &e);
 	if (r == 0)

@@ -54,6 +54,7 @@ struct shim {
 	struct hold held; /* full: by the shim whose place this one takes */
 	bool tty, has_in;
 	bool visit; /* the first process is none of the container's: process.h */
+	bool host_net;
 
 	struct outlog log;
 	struct io io;

@@ -268,6 +268,8 @@ static void on_networked(void *arg, void *msg, struct frame *f, const struct err
 		say(c, why.text);
 		return;
 	}
+	fd_close(&c->shim->netns);
+	fd_close(&c->shim->rtnl);
 	c->shim->netns = frame_take_fd(f, m->netns);
 	c->shim->rtnl = frame_take_fd(f, m->rtnl);
 	relink(c);

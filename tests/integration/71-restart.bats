@@ -156,6 +156,27 @@ family()
 	ctl rm -f "$id"
 }
 
+# ways_of CONTAINER: network namespaces that its shim has a descriptor of
+ways_of()
+{
+	local shim
+
+	shim=$(shim_of "$1")
+	find /proc/"$shim"/fd -lname 'net:*' -printf '%l\n'
+}
+
+@test "a shim keeps a way into its container's own network, into the host's none" {
+	id=$(ctl run -d "$bb" sleep 300)
+	[ "$(ways_of "$id" | sort -u)" = "$(readlink "/proc/$(workload_of "$id")/ns/net")" ]
+	host=$(ctl run -d --network host "$bb" sleep 300)
+	[ "$(workload_of "$host")" -gt 0 ]
+	[ -z "$(ways_of "$host")" ]
+	kill -KILL "$(shim_of "$host")"
+	wait_until 10 ctl exec "$host" true
+	[ -z "$(ways_of "$host")" ]
+	ctl rm -f "$id" "$host"
+}
+
 @test "removed while its shim is dead and nobody has taken the place yet: it is killed all the same" {
 	id=$(ctl run -d "$bb" sleep 300)
 	shim=$(shim_of "$id")
