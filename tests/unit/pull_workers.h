@@ -21,11 +21,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "digest_text.h"
 #include "image_file.h"
 #include "imaged/pull.h"
 #include "proto/base/fd.h"
 
-#define TEXT_MAX    128
 #define ANSWERS_MAX 8
 #define BLOBS_MAX   16
 #define UNPACKERS   2
@@ -76,16 +76,6 @@ struct world {
 	char stack[8];	     /* last for these layers */
 	bool bad_digest;
 };
-
-static inline const char *digest(char c, char buf[TEXT_MAX])
-{
-	char hex[65];
-
-	memset(hex, c, 64);
-	hex[64] = '\0';
-	snprintf(buf, TEXT_MAX, "sha256:%s", hex);
-	return buf;
-}
 
 /* ---- the fetch worker ---- */
 

@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "digest_text.h"
 #include "image_file.h"
 #include "imaged/images.h"
 #include "imaged/reference.h"
@@ -26,23 +27,12 @@
 #include "imaged/usage.h"
 #include "proto/base/fd.h"
 
-#define TEXT_MAX 128
-
 struct place {
 	char path[64];
 	int dir;
 	struct store *store;
+	char name[STORE_TMP_NAME]; /* of a layer on its way, for tests that stop there */
 };
-
-static inline const char *digest(char c, char buf[TEXT_MAX])
-{
-	char hex[65];
-
-	memset(hex, c, 64);
-	hex[64] = '\0';
-	snprintf(buf, TEXT_MAX, "sha256:%s", hex);
-	return buf;
-}
 
 static inline int setup(void **state)
 {

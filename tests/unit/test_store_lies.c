@@ -3,67 +3,19 @@
  * What a worker that lies may not do to the store: an image that it can still write to, of another
  * length or another kind than it says; an id that means something else from now on.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
-
-#include <cmocka.h>
-
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-#include "image_file.h"
 #include "imaged/erofs_judge.h"
 #include "imaged/layer.h"
-#include "imaged/store.h"
 #include "proto/frame.h"
+#include "store_place.h"
 
 #define D(c)  "sha256:" c c c c c c c c c c c c c c c c
 #define ONE   D("1111")
 #define TWO   D("2222")
 #define IMAGE D("aaaa")
-#define REF_X "docker.io/library/x:latest"
-#define REF_Y "127.0.0.1:5000/y:2"
-
-struct place {
-	char path[64];
-	int dir;
-	struct store *store;
-	char name[STORE_TMP_NAME];
-};
-
-static int setup(void **state)
-{
-	struct place *p = calloc(1, sizeof(*p));
-	struct err e;
-
-	assert_non_null(p);
-	strcpy(p->path, "/tmp/bulkhead-lies-XXXXXX");
-	assert_non_null(mkdtemp(p->path));
-	p->dir = open(p->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_int_equal(store_open(p->dir, "this boot", &p->store, &e), 0);
-	*state = p;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct place *p = *state;
-	char cmd[128];
-
-	store_free(p->store);
-	fd_close(&p->dir);
-	snprintf(cmd, sizeof(cmd), "rm -rf %s", p->path);
-	assert_int_equal(system(cmd), 0);
-	free(p);
-	return 0;
-}
 
 /* A file as a worker gets it, and fills it. */
 static int begin(struct place *p, const struct erofs_super_block *sb)
