@@ -109,31 +109,38 @@ static int lock_known(const struct options *o, uint32_t base, struct err *e)
 	return fd;
 }
 
-/* Whether the state directory that the claim names is there, and says the same. */
-static bool claim_holds(int claim, uint32_t base)
+/* How well a block is claimed, whose lock nobody has. */
+enum claim {
+	CLAIM_NONE,
+	CLAIM_VOID, /* the state directory is gone, unless its disk is; or it says another block */
+	CLAIM_GOOD,
+	CLAIM_COUNT,
+};
+
+static enum claim judge_claim(int claim, uint32_t base)
 {
 	char path[PATH_MAX];
 	ssize_t n = pread(claim, path, sizeof(path) - 1, 0);
 	_cleanup_fd_ int state = -1;
 	uint32_t recorded;
 
-	if (n <= 0)
-		return false;
-	path[n] = '\0';
+	if (n == 0)
+		return CLAIM_NONE;
+	path[MAX(n, 0)] = '\0';
 	state = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return state >= 0 && recorded_block(state, &recorded) == 0 && recorded == base;
+	return state >= 0 && recorded_block(state, &recorded) == 0 && recorded == base ? CLAIM_GOOD
+										       : CLAIM_VOID;
 }
 
 /* An engine that has died, or was stopped, comes back to its block, and its containers may run on
  * meanwhile: what it has claimed is taken only when nothing else is left. */
-static int lock_free(uint32_t base, bool claimed_too, struct err *e)
+static int lock_free(uint32_t base, enum claim worst, struct err *e)
 {
 	_cleanup_fd_ int fd = lock_block(base, e);
 
 	if (fd < 0)
 		return fd;
-	if ((!claimed_too && claim_holds(fd, base)) ||
-		successor_signal(base, UID_BLOCK, 0, NULL, NULL) > 0)
+	if (judge_claim(fd, base) > worst || successor_signal(base, UID_BLOCK, 0, NULL, NULL) > 0)
 		return -EWOULDBLOCK;
 	return take_fd(&fd);
 }
@@ -142,9 +149,9 @@ static int lock_any(uint32_t *ret_base, struct err *e)
 {
 	int fd = -EWOULDBLOCK;
 
-	for (uint32_t i = 0; i < 2 * BLOCK_COUNT && fd == -EWOULDBLOCK; i++) {
+	for (uint32_t i = 0; i < CLAIM_COUNT * BLOCK_COUNT && fd == -EWOULDBLOCK; i++) {
 		*ret_base = BLOCK_FIRST + i % BLOCK_COUNT * UID_BLOCK;
-		fd = lock_free(*ret_base, i >= BLOCK_COUNT, e);
+		fd = lock_free(*ret_base, (enum claim)(i / BLOCK_COUNT), e);
 	}
 	if (fd == -EWOULDBLOCK)
 		return err_set(e, EBUSY, "all blocks of uids are in use by other engines");
