@@ -299,6 +299,8 @@ static inline const struct create *ctr_create(const struct ctr *c)
 /* state.c: the mirror on disk. A record is in place when state_save() returns, and on the disk
  * later: c->settling until then. */
 int state_save(struct ctr *c, struct err *e);
+/* Where nobody is to be told: what can't be written is tried again later. */
+void state_save_or_log(struct ctr *c);
 /* Those that could not be written, on a full disk perhaps. */
 void state_save_again(struct engine *g);
 int state_make_dir(struct ctr *c, struct err *e);

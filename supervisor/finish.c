@@ -111,14 +111,6 @@ static const struct step finish_steps[] = {
 	{0},
 };
 
-static void save(struct ctr *c)
-{
-	struct err e = {0};
-
-	if (state_save(c, &e) < 0)
-		log_error("%s", e.text);
-}
-
 void ctr_end_execs(struct ctr *c)
 {
 	health_lost(c);
@@ -154,7 +146,7 @@ static void on_finished(struct job *j, const struct err *e)
 	if (!c->remove_after) {
 		fd_close(&c->writable);
 		again = restart_plan(c, c->finished_at - MIN(c->started_at, c->finished_at));
-		save(c);
+		state_save_or_log(c);
 		/* Not before: until it is on record the shim alone knows how the workload ended. */
 		shim_end(c->shim);
 	}
@@ -311,7 +303,7 @@ static void on_removed(struct job *j, const struct err *e)
 		memcpy(c->error, e->text, sizeof(c->error));
 		c->status = CTR_EXITED;
 		c->remove_after = ctr_create(c)->autoremove;
-		save(c);
+		state_save_or_log(c);
 		shim_end(c->shim);
 		wait_fail(c, WAIT_REMOVED, 0, e);
 		wait_ended(c);

@@ -59,14 +59,6 @@ static void stop(struct ctr *c)
 
 /* ---- results ---- */
 
-static void save(struct ctr *c)
-{
-	struct err e = {0};
-
-	if (state_save(c, &e) < 0)
-		log_error("%s", e.text);
-}
-
 static void remember(struct check *k, int64_t code, char *output)
 {
 	struct health_state *s = &k->state;
@@ -90,7 +82,7 @@ static bool start_again(struct ctr *c)
 		return false;
 	}
 	c->restart.again = true;
-	save(c);
+	state_save_or_log(c);
 	return true;
 }
 
@@ -131,7 +123,7 @@ static void conclude(struct ctr *c, int64_t code, char *output)
 	if (strcmp(k->state.status, before) != 0)
 		event_tell(c, "health_status", "health_status=%s", k->state.status);
 	if (!was_healthy || code != 0)
-		save(c);
+		state_save_or_log(c);
 	if (code != 0 && !k->acted && strcmp(k->state.status, "unhealthy") == 0)
 		act(c);
 }

@@ -196,14 +196,13 @@ struct relink {
 /* For the log, and for `inspect`; NULL: all is well. */
 static void say(struct ctr *c, const char *what)
 {
-	struct err e = {0};
 	bool news = strcmp(c->error, what ? what : "") != 0;
 
 	snprintf(c->error, sizeof(c->error), "%s", what ? what : "");
 	if (news && what)
 		log_error("container %.12s: %s", c->id, what);
-	if (news && state_save(c, &e) < 0)
-		log_error("%s", e.text);
+	if (news)
+		state_save_or_log(c);
 }
 
 static void on_relinked(void *arg, void *msg, struct frame *f, const struct err *e)

@@ -34,15 +34,12 @@ static struct wish *wish_new(struct ctr *c, struct relay *r, bool frozen)
 
 void pause_settle(struct ctr *c, bool frozen)
 {
-	struct err e = {0};
-
 	if (!c || c->status != CTR_RUNNING || c->paused == frozen)
 		return;
 	c->paused = frozen;
 	event_tell(c, frozen ? "pause" : "unpause", NULL);
 	health_paused(c);
-	if (state_save(c, &e) < 0)
-		log_error("%s", e.text);
+	state_save_or_log(c);
 }
 
 static void ask(struct ctr *c, bool frozen, struct relay *r);

@@ -65,14 +65,6 @@ static void disarm(struct ctr *c)
 	c->restart.timer = NULL;
 }
 
-static void save(struct ctr *c)
-{
-	struct err e = {0};
-
-	if (state_save(c, &e) < 0)
-		log_error("%s", e.text);
-}
-
 /* An engine that ends leaves the plan in the record, for the next one. */
 static void on_due(void *arg)
 {
@@ -149,11 +141,11 @@ void restart_stop(struct ctr *c)
 	if (c->status == CTR_RESTARTING) {
 		disarm(c);
 		c->status = CTR_EXITED;
-		save(c);
+		state_save_or_log(c);
 		follow_end(c);
 		wait_ended(c);
 	} else if (!known) {
-		save(c);
+		state_save_or_log(c);
 	}
 }
 
@@ -195,11 +187,11 @@ void restart_settle(struct ctr *c)
 		arm(c, pause_left(c));
 	} else if (c->status == CTR_RESTARTING) {
 		c->status = CTR_EXITED;
-		save(c);
+		state_save_or_log(c);
 	} else if (c->engine->anew && c->status == CTR_EXITED && belongs(c)) {
 		restart_reset(c);
 		if (is_possible(c))
 			arm(c, 0);
-		save(c);
+		state_save_or_log(c);
 	}
 }

@@ -367,7 +367,7 @@ static void on_end(struct job *j, const struct err *e)
 	struct engine *g = j->engine;
 	struct start *s = j->data;
 	struct ctr *c = j->ctr;
-	struct err saved = {0}, told;
+	struct err told;
 
 	c->restart.automatic = false;
 	if (e) {
@@ -379,8 +379,7 @@ static void on_end(struct job *j, const struct err *e)
 		health_begin(c, true);
 	}
 	/* Before it is told: a successor knows what we have said. */
-	if (state_save(c, &saved) < 0)
-		log_error("%s", saved.text);
+	state_save_or_log(c);
 	if (!e)
 		event_tell(c, "start", NULL);
 	tell(s->relay, c, e ? &told : NULL);

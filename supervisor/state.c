@@ -138,6 +138,14 @@ int state_save(struct ctr *c, struct err *e)
 	return settle(c, file, dir, e);
 }
 
+void state_save_or_log(struct ctr *c)
+{
+	struct err e = {0};
+
+	if (state_save(c, &e) < 0)
+		log_error("%s", e.text);
+}
+
 void state_save_again(struct engine *g)
 {
 	for (struct ctr *c = g->ctrs; c; c = c->next) {

@@ -53,14 +53,6 @@ struct visit {
 	uint32_t number;
 };
 
-static void save(struct ctr *c)
-{
-	struct err e = {0};
-
-	if (state_save(c, &e) < 0)
-		log_error("%s", e.text);
-}
-
 /* Any will do: it has no network, and gains no privileges. */
 static void on_shim(void *ref, struct shim *s, const struct err *e)
 {
@@ -71,7 +63,7 @@ static void on_shim(void *ref, struct shim *s, const struct err *e)
 		s->ctr = c;
 		c->slot = s->slot;
 		/* Its files belong to that range from now on, whatever comes between. */
-		save(c);
+		state_save_or_log(c);
 	}
 	job_step_done(ref, e);
 }
