@@ -290,11 +290,15 @@ static void on_try_again(void *arg)
 
 void shims_on_failed(struct engine *g, const struct launch_frame *f)
 {
-	struct shim *s = shim_find(g, f->slot, SHIM_SPAWNING);
+	struct shim *s = shim_find(g, f->slot, SHIM_SPAWNING), *ending;
 	struct err e;
 
-	if (!s)
+	if (!s) {
+		ending = shim_find(g, f->slot, SHIM_ENDING);
+		if (ending && ending->pid == 0) /* not wanted any more, and never there */
+			shim_over(ending);
 		return;
+	}
 	/* A predecessor of ours has ended the slot's last one, and it has not gone yet. */
 	if (f->status == EAGAIN && s->tries++ < SPAWN_TRIES) {
 		s->again = loop_timer(g->loop, SPAWN_PAUSE_MS, on_try_again, s);
@@ -411,6 +415,6 @@ void shim_end(struct shim *s)
 		s->chan = NULL;
 		helpers_forget(s->engine, SHIM, s->slot, s->pid);
 	}
-	if (s->gone)
+	if (s->gone || s->again) /* not there any more, or not yet */
 		shim_over(s);
 }
