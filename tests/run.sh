@@ -304,10 +304,14 @@ fuzz_found()
 	done
 }
 
+# What it says of it, and not what it says on its way there.
 fuzz_failed()
 {
-	result fail "fuzz $1"
-	tail -n 60 "$2/log"
+	local why
+
+	why=$(grep -aE '^breach:|: runtime error:|^SUMMARY|Assertion' "$2/log" | head -n 1)
+	result fail "fuzz $1${why:+: $why}"
+	grep -avE '^#[0-9]+' "$2/log" | tail -n 60
 	fuzz_found "$1" "$2"/crash-* "$2"/leak-* "$2"/timeout-* "$2"/oom-*
 }
 
