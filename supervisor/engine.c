@@ -41,6 +41,8 @@ static void settle(struct engine *g)
 		next = c->next;
 		if (c->shim && c->status == CTR_RUNNING)
 			health_begin(c, false);
+		if (c->shim && c->status == CTR_RUNNING && c->removal_asked && !c->job)
+			stop_begin(c, 0);
 		if (c->job || (c->shim && c->status == CTR_RUNNING))
 			continue;
 		if (c->status == CTR_RUNNING) {

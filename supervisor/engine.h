@@ -116,6 +116,7 @@ struct ctr {
 	bool heirless;		    /* nobody does: only how it ended is still to come */
 	int orphan_status;	    /* waitpid's, once the launcher has reaped it; else -1 */
 	bool remove_after;	    /* remove when it has ended */
+	bool removal_asked;	    /* by somebody, not by --rm alone */
 	bool kill_due;		    /* it is to be killed, and still runs */
 	bool stop_wanted; /* asked while it was being started: stop it as soon as it runs */
 	bool attaching;	  /* netd was asked to, and has not answered */
@@ -336,6 +337,8 @@ void start_begin(struct ctr *c, const struct container_start *how, struct relay 
 void start_hurry(struct ctr *c);
 void finish_begin(struct ctr *c);
 void remove_begin(struct ctr *c);
+/* Whoever asked for it asks again when he likes. */
+void removal_failed(struct ctr *c);
 void ctr_exited(struct ctr *c, const struct shim_exited *how);
 void ctr_lost(struct ctr *c, const char *why);
 /* They died with the workload's pid namespace, or with the shim. */

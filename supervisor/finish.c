@@ -127,7 +127,8 @@ static void ended(struct ctr *c)
 {
 	follow_end(c);
 	wait_ended(c);
-	if (c->remove_after)
+	/* Before the engine serves the helpers may not be there; settle() does it then. */
+	if (c->remove_after && c->engine->serving)
 		remove_begin(c);
 }
 
@@ -284,6 +285,13 @@ static const struct step remove_steps[] = {
 	{0},
 };
 
+void removal_failed(struct ctr *c)
+{
+	c->removal_asked = false;
+	c->remove_after = ctr_create(c)->autoremove;
+	state_save_or_log(c);
+}
+
 static void on_removed(struct job *j, const struct err *e)
 {
 	struct engine *g = j->engine;
@@ -302,8 +310,7 @@ static void on_removed(struct job *j, const struct err *e)
 		log_error("removing container %.12s: %s", c->id, e->text);
 		memcpy(c->error, e->text, sizeof(c->error));
 		c->status = CTR_EXITED;
-		c->remove_after = ctr_create(c)->autoremove;
-		state_save_or_log(c);
+		removal_failed(c);
 		shim_end(c->shim);
 		wait_fail(c, WAIT_REMOVED, 0, e);
 		wait_ended(c);
@@ -345,7 +352,8 @@ void finish_begin(struct ctr *c)
 	c->paused = c->kill_due = false;
 	health_end(c);
 	c->status = CTR_FINISHING;
-	if (c->remove_after && c->shim && (c->writable >= 0 || !c->rootfs_made)) {
+	if (c->remove_after && c->engine->serving && c->shim &&
+		(c->writable >= 0 || !c->rootfs_made)) {
 		ctr_end_execs(c);
 		job_begin(c->engine, c, finish_and_remove_steps, true, NULL, on_removed);
 		return;

@@ -132,9 +132,9 @@ void restart_reset(struct ctr *c)
 	c->restart.stopped = c->restart.again = c->restart.automatic = false;
 }
 
-void restart_stop(struct ctr *c)
+bool restart_stop(struct ctr *c)
 {
-	bool known = c->restart.stopped;
+	bool known = c->restart.stopped && c->status != CTR_RESTARTING;
 
 	c->restart.stopped = true;
 	c->restart.again = false;
@@ -147,6 +147,7 @@ void restart_stop(struct ctr *c)
 	} else if (!known) {
 		state_save_or_log(c);
 	}
+	return !known;
 }
 
 /* docker takes every signal for an end. One that a workload takes as a word (SIGHUP to read its

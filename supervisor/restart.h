@@ -48,8 +48,9 @@ bool restart_wanted(const struct create *o, uint32_t count, uint32_t exit_code);
 bool restart_plan(struct ctr *c, uint64_t up_ns);
 /* Somebody starts it: counts and pauses begin anew. */
 void restart_reset(struct ctr *c);
-/* Somebody ends it. A start that was planned is not made, and the container has ended. */
-void restart_stop(struct ctr *c);
+/* Somebody ends it. A start that was planned is not made, and the container has ended. Whether its
+ * record had to be saved. */
+bool restart_stop(struct ctr *c);
 /* A signal by which people end containers, rather than tell them something. */
 bool restart_is_end(const struct ctr *c, uint32_t signal);
 /* It ran, and ended with the whole engine: what follows is no restart of the policy's. */

@@ -241,13 +241,15 @@ static void on_remove(void *self, struct chan *ch, uint32_t id, void *msg, struc
 			c->name);
 		return;
 	}
-	restart_stop(c);
+	c->removal_asked = true;
+	c->remove_after = !c->visit || c->remove_after;
+	if (!restart_stop(c))
+		state_save_or_log(c);
 	wait_add(c, ch, id, WAIT_REMOVED, 0, true);
 	if (c->visit) {
 		visit_remove_after(c);
 		return;
 	}
-	c->remove_after = true;
 	if (c->status == CTR_STARTING)
 		stop_once_started(c, 0);
 	if (c->status == CTR_RUNNING)

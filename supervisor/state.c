@@ -3,13 +3,15 @@
  * The mirror on disk: STATE/containers/<id>/state holds the record (struct container as msgpack),
  * replaced (keep.h) at every change of status; log/ beside it belongs to the shim. Written by
  * nobody else, but disks fail. What a container that isn't to be removed at its end has in its
- * record is waited for, off the loop; of the others nothing is to be left anyway.
+ * record is waited for, off the loop; of the others nothing is to be left anyway. A removal begins
+ * with another name, so that none is ever half there.
  */
 #include "engine.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -25,6 +27,7 @@
 #define RECORD_MAX (4U << 20)
 #define STATE_FILE "state"
 #define LOG_DIR	   "log"
+#define GONE	   ".gone" /* <id>.gone: what is left of one that has been removed */
 
 void state_record(const struct ctr *c, struct container *ret)
 {
@@ -54,6 +57,7 @@ void state_record(const struct ctr *c, struct container *ret)
 		.restart_pause = c->restart.pause_ms,
 		.stopped = c->restart.stopped,
 		.restart_again = c->restart.again,
+		.removal_asked = c->removal_asked,
 		.health = c->health.obj,
 		.health_state = c->check ? &c->check->state : NULL};
 }
@@ -98,7 +102,7 @@ static int settle(struct ctr *c, int file, int dir, struct err *e)
 	struct settling *s;
 	int r;
 
-	if (!c->engine->saver || ctr_create(c)->autoremove)
+	if (!c->engine->saver || c->remove_after)
 		return 0;
 	c->settle_again = c->settling;
 	if (c->settling)
@@ -221,26 +225,41 @@ uint64_t state_bytes(const struct ctr *c)
 	return bytes_in(c->engine->state, c->id) + bytes_in(c->engine->state, log);
 }
 
-static int remove_dirs(int state, const char *id)
+static int remove_dirs(int state, const char *name)
 {
-	char log[ID_LEN + 8];
+	char log[NAME_MAX + 1];
 	int r;
 
-	snprintf(log, sizeof(log), "%.64s/" LOG_DIR, id);
+	snprintf(log, sizeof(log), "%.70s/" LOG_DIR, name);
 	r = remove_files(state, log);
-	return r < 0 ? r : remove_files(state, id);
+	return r < 0 ? r : remove_files(state, name);
 }
 
 int state_remove(struct ctr *c, struct err *e)
 {
-	int r = remove_dirs(c->engine->state, c->id);
+	int state = c->engine->state, r;
+	char gone[ID_LEN + sizeof(GONE)];
 
-	return r < 0 ? err_errno(e, r, "removing the record") : 0;
+	snprintf(gone, sizeof(gone), "%s" GONE, c->id);
+	if (renameat(state, c->id, state, gone) < 0)
+		return errno == ENOENT ? 0 : err_errno(e, errno, "removing the record");
+	r = remove_dirs(state, gone);
+	if (r == 0)
+		return 0;
+	/* It is not to be lost from sight; where that fails as well the next start removes it. */
+	if (renameat(state, gone, state, c->id) < 0)
+		log_warn("container %.12s: what is left of it: %s", c->id, strerror(errno));
+	return err_errno(e, r, "removing the record");
+}
+
+static bool begins_with_id(const char *name)
+{
+	return strspn(name, "0123456789abcdef") == ID_LEN;
 }
 
 bool state_is_id(const char *name)
 {
-	return strlen(name) == ID_LEN && strspn(name, "0123456789abcdef") == ID_LEN;
+	return begins_with_id(name) && name[ID_LEN] == '\0';
 }
 
 bool state_has_dir(const struct engine *g, const char *id)
@@ -347,7 +366,8 @@ static int restore(struct ctr *c, const struct container *rec, struct err *e)
 	health_restore(c, rec->health_state);
 	if (c->slot)
 		slot_use(c->engine, c->slot, true);
-	c->remove_after = ctr_create(c)->autoremove;
+	c->removal_asked = rec->removal_asked;
+	c->remove_after = c->removal_asked || ctr_create(c)->autoremove;
 	return r;
 }
 
@@ -408,6 +428,15 @@ static int load_one(struct engine *g, const char *id, struct err *e)
 	return r;
 }
 
+/* Of a removal that was cut off in its last step. */
+static void remove_rest(struct engine *g, const char *name)
+{
+	int r = remove_dirs(g->state, name);
+
+	if (r < 0)
+		log_error("container %.12s: removing its directory: %s", name, strerror(-r));
+}
+
 /* The table is newest first, a directory in no order. */
 static void sort_newest_first(struct engine *g)
 {
@@ -436,7 +465,9 @@ int state_load(struct engine *g, struct err *e)
 	while ((de = readdir(d))) {
 		struct err why = {0};
 
-		if (state_is_id(de->d_name) && load_one(g, de->d_name, &why) < 0 && why.code)
+		if (begins_with_id(de->d_name) && strcmp(de->d_name + ID_LEN, GONE) == 0)
+			remove_rest(g, de->d_name);
+		else if (state_is_id(de->d_name) && load_one(g, de->d_name, &why) < 0 && why.code)
 			log_error("container %.12s is left alone: %s", de->d_name, why.text);
 	}
 	closedir(d);

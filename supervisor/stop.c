@@ -80,7 +80,7 @@ static void on_counted(void *arg, void *msg, struct frame *f, const struct err *
 		return;
 	why_alive(c, msg, e, &why);
 	log_error("%s", why.text);
-	c->remove_after = ctr_create(c)->autoremove;
+	removal_failed(c);
 	stop_over(c);
 	wait_fail(c, WAIT_STOP, 0, &why);
 	wait_fail(c, WAIT_REMOVED, 0, &why);

@@ -118,19 +118,57 @@ family()
 	wait_until 5 eval "! ctl inspect $id"
 }
 
-@test "the supervisor dies when it is about to record an end: the exit code is told all the same" {
-	id=$(ctl run -d "$bb" sh -c 'trap "exit 7" TERM; while :; do sleep 0.05; done')
+# dies_at CALL CMD...: the supervisor is killed as it enters a system call (strace's name and qualifiers), which CMD leads to
+dies_at()
+{
+	local supervisor tracer
+
 	supervisor=$(ps -o pid=,args= --ppid "$ENGINE_PID" | awk '/ --serve / { print $1 }')
-	strace -qq -o /dev/null -e trace=renameat,renameat2 -e inject=renameat,renameat2:signal=KILL -p "$supervisor" 3>&- &
+	strace -qq -o /dev/null -e trace="${1%%:*}" -e inject="${1%%:*}:signal=KILL${1#"${1%%:*}"}" -p "$supervisor" 3>&- &
 	tracer=$!
 	wait_until 10 grep -q "^TracerPid:.$tracer" "/proc/$supervisor/status"
-	kill -TERM "$(workload_of "$id")"
+	"${@:2}" || true
 	wait $tracer || true
-	[ ! -e "/proc/$supervisor" ]
+	wait_until 5 eval "[ ! -e /proc/$supervisor ]"
 	wait_until 10 ctl ps
+}
+
+@test "the supervisor dies when it is about to record an end: the exit code is told all the same" {
+	id=$(ctl run -d "$bb" sh -c 'trap "exit 7" TERM; while :; do sleep 0.05; done')
+	dies_at renameat,renameat2 kill -TERM "$(workload_of "$id")"
 	[ "$(ctl wait "$id")" = 7 ]
 	[ "$(ctl inspect --format '{{.State.Status}} {{.State.ExitCode}} {{.State.Error}}' "$id")" = "exited 7 " ]
 	ctl rm "$id"
+}
+
+@test "the supervisor dies in the middle of a removal: it is done by the next one, and never half of it" {
+	for at in renameat:when=1 renameat:when=2 unlinkat:when=1 unlinkat:when=2 unlinkat:when=3 unlinkat:when=4; do
+		id=$(ctl run -d "$bb" echo hello)
+		[ "$(ctl wait "$id")" = 0 ]
+		dies_at "$at" ctl rm "$id"
+		sleep 1
+		if [[ $at == renameat* ]] && ctl inspect "$id"; then # before it was noted
+			ctl start "$id" && [ "$(ctl wait "$id")" = 0 ]
+			ctl rm "$id"
+		fi
+		wait_until 10 eval "! ctl inspect $id"
+		[ -z "$(find "$ENGINE_STATE/containers" "$ENGINE_STATE/rootfs" -maxdepth 1 -name "$id*")" ]
+	done
+}
+
+@test "the supervisor dies once it has noted that a container is to go, running or not: the next one removes it" {
+	id=$(ctl run -d "$bb" sleep 300)
+	state=$ENGINE_STATE/containers/$id/state
+	wait_until 10 eval "[ ! -e '$state.old' ]"
+	cp "$state" "$BATS_TEST_TMPDIR/before"
+	shim=$(shim_of "$id")
+	kill -STOP "$shim"
+	ctl rm -f "$id" 3>&- &
+	wait_until 10 eval "! cmp -s '$state' '$BATS_TEST_TMPDIR/before'"
+	kill -KILL "$(ps -o pid=,args= --ppid "$ENGINE_PID" | awk '/ --serve / { print $1 }')"
+	kill -CONT "$shim"
+	wait_until 10 eval "ctl ps && ! ctl inspect $id" || { tail -n 30 "$ENGINE_LOG"; ctl ps -a; false; }
+	[ -z "$(find "$ENGINE_STATE/containers" "$ENGINE_STATE/rootfs" -maxdepth 1 -name "$id*")" ]
 }
 
 @test "who made its network is gone, supervisor or shim: a link that somebody deletes is made again" {
