@@ -179,7 +179,8 @@ known()
 	for pid in $(cat "/proc/$MANAGER"/task/*/children); do
 		[ "$(readlink "/proc/$pid/exe")" = "$ROOT$PREFIX/bin/supervisor" ]
 		for child in $(cat "/proc/$pid"/task/*/children); do
-			[[ $(readlink "/proc/$child/exe") =~ ^("$ROOT$PREFIX/"(bin|libexec/bulkhead)/|/memfd:shim) ]]
+			exe=$(readlink "/proc/$child/exe") || continue # it has ended
+			[[ $exe =~ ^("$ROOT$PREFIX/"(bin|libexec/bulkhead)/|/memfd:shim) ]]
 		done
 	done
 }
