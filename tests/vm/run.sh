@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 #
 # The tests on Debian 12's own kernel and cgroup v2: run.sh [TEST...] boots the machine once for each of VM_INITS
-# and runs the tests there that are named as in tests/integration, or unit, or all; `reboot` is the script beside this
-# one. Prints one line a test, the output of what failed, and ends with the sum. 1 when something failed or when
-# nothing ran.
+# and runs the tests there that are named as in tests/integration, or unit, or all; plain:TEST is for that init alone,
+# and `reboot` the script beside this one. Prints one line a test, the output of what failed, and ends with the sum.
+# 1 when something failed or when nothing ran.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 
@@ -18,13 +18,16 @@ skipped=0
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# files TEST...: as tests/run.sh takes them; of those with a machine of their own none.
+# files INIT TEST...: as tests/run.sh takes them; of those with a machine of their own, or for another init, none
 files()
 {
-	local name
+	local init=$1 name
 
+	shift
 	for name; do
+		name=${name#"$init:"}
 		case $name in
+		plain:*|systemd:*) ;;
 		all) printf '%s\n' tests/integration/*.bats ;;
 		unit) echo unit ;;
 		reboot) ;;
@@ -65,10 +68,15 @@ main()
 	local init tests
 
 	[ $# -gt 0 ] || set -- all reboot
-	tests=$(files "$@") && tests/vm/tree.sh "$work/tree" || exit 1
-	printf 'export TEST_PATIENCE=%q BATS_LIMIT=%q UNIT_LIMIT=1200\nexec tests/run.sh %s\n' "$patience" "$limit" \
-		"${tests//$'\n'/ }" >"$work/run"
-	[ -z "$tests" ] || for init in $inits; do
+	for init in $inits; do
+		files "$init" "$@" >"$work/$init" || exit 1
+	done
+	tests/vm/tree.sh "$work/tree" || exit 1
+	for init in $inits; do
+		mapfile -t tests <"$work/$init"
+		[ ${#tests[@]} -gt 0 ] || continue
+		printf 'export TEST_PATIENCE=%q BATS_LIMIT=%q UNIT_LIMIT=1200\nexec tests/run.sh %s\n' "$patience" "$limit" \
+			"${tests[*]}" >"$work/run"
 		results "vm-$init" tests/vm/boot.sh --init "$init" --tree "$work/tree" --limit "$limit" "$work/run"
 	done
 	[[ " $* " != *" reboot "* ]] || results vm-reboot tests/vm/reboot.sh "$work/tree"
