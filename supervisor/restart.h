@@ -26,6 +26,7 @@ struct restart {
 	bool stopped;	   /* by somebody: only he starts it again, or an engine that starts */
 	bool again;	   /* it was ended to be started anew, whatever its policy says */
 	bool automatic;	   /* the start that is under way */
+	bool by_hand;	   /* the next start is the second half of a `restart` */
 	struct watch *timer;
 	struct {
 		struct chan *client; /* NULL: nobody */

@@ -204,6 +204,7 @@ static void on_stop(void *self, struct chan *ch, uint32_t id, void *msg, struct 
 	(void)f;
 	if (!c || (m->again && !may_start(c, ch, id)))
 		return;
+	c->restart.by_hand = m->again;
 	if (c->status != CTR_CREATED && c->status != CTR_EXITED)
 		restart_stop(c);
 	if (c->status == CTR_CREATED || c->status == CTR_EXITED) {

@@ -382,6 +382,9 @@ static void on_end(struct job *j, const struct err *e)
 	state_save_or_log(c);
 	if (!e)
 		event_tell(c, "start", NULL);
+	if (!e && c->restart.by_hand)
+		event_tell(c, "restart", NULL);
+	c->restart.by_hand = false;
 	tell(s->relay, c, e ? &told : NULL);
 	start_close(s);
 	free(s);

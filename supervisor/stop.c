@@ -5,6 +5,7 @@
 #include "engine.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <string.h>
 #include <strings.h>
@@ -122,7 +123,7 @@ static void on_passed(void *arg, void *msg, struct frame *f, const struct err *e
 	free(q);
 }
 
-static void send_signal(struct ctr *c, uint32_t signo)
+static void pass_signal(struct ctr *c, uint32_t signo)
 {
 	const struct shim_signal m = {.signal = signo};
 
@@ -131,6 +132,13 @@ static void send_signal(struct ctr *c, uint32_t signo)
 		chan_request(c->shim->chan, MSG_shim_signal, &m, 0, on_passed,
 			asked_new(c, signo == SIGKILL));
 	pause_thaw(c);
+}
+
+static void send_signal(struct ctr *c, uint32_t signo)
+{
+	if (c->status == CTR_RUNNING) /* and not a visit */
+		event_tell(c, "kill", "signal=%" PRIu32, signo);
+	pass_signal(c, signo);
 }
 
 static void send_kill(struct ctr *c)
@@ -192,7 +200,7 @@ void stop_begin(struct ctr *c, int64_t timeout_s)
 void stop_adopted(struct ctr *c)
 {
 	if (c->kill_due)
-		send_signal(c, SIGKILL);
+		pass_signal(c, SIGKILL);
 }
 
 void stop_once_started(struct ctr *c, int64_t timeout_s)

@@ -66,12 +66,16 @@ actions()
 	ctl stop -t 0 stopped
 	ended() { [[ "$(actions stopped)" == *" exec_die "* ]]; }
 	wait_until 60 ended
-	[ "$(actions stopped)" = "create start exec_start exec_die pause unpause update die stop " ]
+	[ "$(actions stopped)" = "create start exec_start exec_die pause unpause update kill die stop " ]
 	[ "$(ctl events --since "$start" --until 0s --filter event=exec_die --format '{{.Actor.Attributes.exitCode}}')" = 3 ]
-	ctl start stopped
+	ctl restart -t 0 stopped
+	[[ "$(actions stopped)" == *" stop start restart " ]]
+	ctl restart -t 1 stopped
+	[[ "$(actions stopped)" == *" restart kill kill die stop start restart " ]]
 	ctl kill -s USR1 stopped
-	[ "$(ctl events --since "$start" --until 0s --filter event=kill --format '{{.Actor.Attributes.signal}}')" = 10 ]
+	[ "$(ctl events --since "$start" --until 0s --filter event=kill --format '{{.Actor.Attributes.signal}}' | tr '\n' ' ')" = "9 15 9 10 " ]
 	ctl rm -f stopped
+	[[ "$(actions stopped)" == *" restart kill kill die stop destroy " ]]
 	ctl run --rm --name brief "$bb" true
 	gone() { [[ "$(actions brief)" == *destroy* ]]; }
 	wait_until 60 gone
