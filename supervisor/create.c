@@ -194,6 +194,7 @@ static int fill(struct ctr *c, struct request *q, const struct image *img, struc
 		r = add_exposed(o, img->config, &a, e);
 	if (r == 0)
 		r = resolve_spec(o, img ? img->config : NULL, c->id, &a, &spec, e);
+	update_forget_lifted(o);
 	if (r == 0)
 		r = doc_copy(&c->create, &schema_create, o, e);
 	if (r == 0 && img && img->config)

@@ -406,6 +406,8 @@ void events_free(struct engine *g);
  */
 #define UPDATE_RATES_MAX 16 /* the bound of limits.io */
 int update_merge(struct limits *to, const struct limits *more, struct io_rate *room, struct err *e);
+/* Of a record: a rate of -1 is none. A later start's disk may be gone. */
+void update_forget_lifted(struct create *o);
 
 /* turns.c: a request about a container whose files somebody has is handled again by fn, with all
  * that came with it, when he has let go. False: it has waited long enough, or too many do. */

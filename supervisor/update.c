@@ -120,8 +120,28 @@ static int prepare(struct ctr *c, const struct container_update *m, struct err *
 	return r < 0 ? r : doc_copy(&c->updated, &schema_create, &o, e);
 }
 
+void update_forget_lifted(struct create *o)
+{
+	struct limits *l = o->limits;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; l && i < l->io.n; i++) {
+		struct io_rate d = l->io.v[i];
+
+		d.read_bps = MAX(d.read_bps, 0);
+		d.write_bps = MAX(d.write_bps, 0);
+		d.read_iops = MAX(d.read_iops, 0);
+		d.write_iops = MAX(d.write_iops, 0);
+		if (d.read_bps || d.write_bps || d.read_iops || d.write_iops)
+			l->io.v[n++] = d;
+	}
+	if (l)
+		l->io.n = n;
+}
+
 static int settle(struct ctr *c, struct err *e)
 {
+	update_forget_lifted(c->updated.obj);
 	event_tell(c, "update", NULL);
 	doc_free(&c->create);
 	c->create = c->updated;

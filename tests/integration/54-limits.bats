@@ -232,6 +232,22 @@ host_config()
 	ctl rm -f "$id"
 }
 
+@test "a rate that was lifted asks no later start for its disk" {
+	node=$BATS_TEST_TMPDIR/gone
+	mknod "$node" b 4095 77
+	run ctl run --rm --device-read-bps "$node:1m" "$bb" true
+	[ "$status" = 125 ]
+	[[ "$output" == *"4095:77"* ]]
+	ctl run --rm --device-read-bps "$node:0" "$bb" true
+	ctl create --name lifted --device-read-bps "$node:1m" --device-write-iops "$node:5" "$bb" true
+	ctl update --device-read-bps "$node:-1" lifted
+	run ctl start -a lifted
+	[ "$status" = 125 ]
+	ctl update --device-write-iops "$node:0" lifted
+	ctl start -a lifted
+	ctl rm lifted
+}
+
 @test "update holds at once, stays over a restart, and what fails changes nothing" {
 	id=$(ctl run -d --name up -m 64m --memory-swap 64m --pids-limit 7 --cpus 0.5 "$bb" sleep 600)
 	run ctl update -m 128m up

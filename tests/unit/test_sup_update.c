@@ -98,12 +98,35 @@ static void rates(void **state)
 	assert_int_equal(update_merge(&to, &two, room, &e), -E2BIG);
 }
 
+/* A rate that ended is no word about a disk that may be gone; what else is said of one stays. */
+static void lifted(void **state)
+{
+	struct io_rate v[] = {{.major = 8, .read_bps = -1, .write_iops = -1},
+		{.major = 9, .read_bps = -1, .write_bps = 5, .read_iops = -1},
+		{.major = 10, .write_iops = 6}, {.major = 11, .write_bps = -1}};
+	struct limits l = {.pids = -1, .io = {v, 4}};
+	struct create none = {0}, o = {.limits = &l};
+
+	(void)state;
+	update_forget_lifted(&none);
+	update_forget_lifted(&o);
+	assert_int_equal(l.pids, -1);
+	assert_int_equal(l.io.n, 2);
+	assert_int_equal(v[0].major, 9);
+	assert_int_equal(v[0].read_bps, 0);
+	assert_int_equal(v[0].write_bps, 5);
+	assert_int_equal(v[0].read_iops, 0);
+	assert_int_equal(v[1].major, 10);
+	assert_int_equal(v[1].write_iops, 6);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(absent_stays),
 		cmocka_unit_test(swap_goes_with_memory),
 		cmocka_unit_test(rates),
+		cmocka_unit_test(lifted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
