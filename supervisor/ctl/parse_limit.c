@@ -18,7 +18,8 @@
 #define CPU_PERIOD 100000U    /* of --cpus: the kernel's default */
 #define CPU_STEP   10000U     /* 0.01 in millionths */
 
-/* What the kernel holds; cgroupd, which has more to say of each, checks again. */
+/* What the kernel holds; cgroupd, which has more to say of each, checks again. As in docker, 0 is
+ * not set. */
 static const struct range cpu_period = {" microseconds", 1000, 1000000, 1};
 static const struct range cpu_quota = {" microseconds", 1000, (1ULL << 44) - 1, 1};
 static const struct range cpu_shares = {"", 2, 262144, 1};
@@ -78,7 +79,9 @@ static int check_pages(const char *s, uint64_t min, struct err *e)
 	uint64_t v;
 
 	snprintf(asked, sizeof(asked), "\"%.32s\"", s);
-	return parse_bytes(s, 0, &v, e) < 0 ? -EINVAL : range_check(&r, asked, v, e);
+	if (parse_bytes(s, 0, &v, e) < 0)
+		return -EINVAL;
+	return v ? range_check(&r, asked, v, e) : 0;
 }
 
 int check_memory(const char *s, struct err *e)
@@ -121,7 +124,7 @@ int check_cpus(const char *s, struct err *e)
 	return parse_cpus(s, &v, e);
 }
 
-/* A number, or -1 where that is none of a limit; `no` says what it should have been. */
+/* A number, 0, or -1 where that is none of a limit; `no` says what it should have been. */
 static int check_held(
 	const char *s, bool unlimited, const struct range *r, const char *no, struct err *e)
 {
@@ -136,7 +139,7 @@ static int check_held(
 	else if (k < 0)
 		return err_set(e, EINVAL, "\"%.32s\" is no %s", s, no);
 	snprintf(asked, sizeof(asked), "\"%.32s\"", s);
-	return range_check(r, asked, v, e);
+	return v ? range_check(r, asked, v, e) : 0;
 }
 
 int check_cpu_period(const char *s, struct err *e)
@@ -283,7 +286,7 @@ int check_ulimit(const char *s, struct err *e)
 
 static int memory_limits(const struct limit_words *w, struct limits *ret, struct err *e)
 {
-	uint64_t total;
+	uint64_t total = 0;
 
 	if (w->memory)
 		(void)num_parse_size(w->memory, &ret->memory);
@@ -291,15 +294,14 @@ static int memory_limits(const struct limit_words *w, struct limits *ret, struct
 		(void)num_parse_size(w->memory_reservation, &ret->memory_reservation);
 	if (ret->memory && ret->memory_reservation > ret->memory)
 		return err_set(e, EINVAL, "--memory-reservation is above --memory");
-	if (!w->memory_swap || strcmp(w->memory_swap, "0") == 0)
-		return 0;
-	if (!w->memory && !w->update)
-		return err_set(e, EINVAL, "--memory-swap needs --memory");
-	if (strcmp(w->memory_swap, "-1") == 0) {
+	if (w->memory_swap && strcmp(w->memory_swap, "-1") == 0)
 		ret->memory_swap = -1;
+	else if (w->memory_swap)
+		(void)num_parse_size(w->memory_swap, &total);
+	if (total == 0)
 		return 0;
-	}
-	(void)num_parse_size(w->memory_swap, &total);
+	if (!ret->memory && !w->update)
+		return err_set(e, EINVAL, "--memory-swap needs --memory");
 	if (total < ret->memory)
 		return err_set(e, EINVAL,
 			"--memory-swap is memory and swap together: not less than --memory");
@@ -311,22 +313,22 @@ static int cpu_limits(const struct limit_words *w, struct limits *ret, struct er
 {
 	uint64_t hundredths = 0;
 
-	if (w->cpus && (w->cpu_period || w->cpu_quota))
-		return err_set(e, EINVAL,
-			"--cpus already is a quota: not with --cpu-period or --cpu-quota");
 	if (w->cpus && parse_cpus(w->cpus, &hundredths, e) < 0)
 		return -EINVAL;
 	if (w->host_cpus && hundredths > 100ULL * w->host_cpus)
 		return err_set(e, EINVAL, "--cpus %.32s: this host has %u, the nearest is %u",
 			w->cpus, w->host_cpus, w->host_cpus);
-	if (hundredths) {
-		ret->cpu_period = CPU_PERIOD;
-		ret->cpu_quota = (int64_t)(hundredths * (CPU_PERIOD / 100));
-	}
 	if (w->cpu_period)
 		(void)num_parse_u64(w->cpu_period, 0, INT64_MAX, &ret->cpu_period);
 	if (w->cpu_quota)
 		(void)parse_i64(w->cpu_quota, -1, INT64_MAX, &ret->cpu_quota);
+	if (hundredths && (ret->cpu_period || ret->cpu_quota))
+		return err_set(e, EINVAL,
+			"--cpus already is a quota: not with --cpu-period or --cpu-quota");
+	if (hundredths) {
+		ret->cpu_period = CPU_PERIOD;
+		ret->cpu_quota = (int64_t)(hundredths * (CPU_PERIOD / 100));
+	}
 	if (w->cpu_shares)
 		(void)num_parse_u64(w->cpu_shares, 0, INT64_MAX, &ret->cpu_shares);
 	ret->cpuset_cpus = w->cpuset_cpus;

@@ -291,6 +291,21 @@ host_config()
 	ctl rm -f up
 }
 
+@test "a limit of 0 is none, as docker has it" {
+	id=$(ctl run -d --name zero -m 0 --memory-reservation 0 --memory-swap 0 --cpu-shares 0 --cpus 0 --cpu-quota 0 \
+		--cpu-period 0 --pids-limit 0 --blkio-weight 0 "$bb" sleep 600)
+	limit=$(first_file "$id" memory memory.limit_in_bytes memory.max)
+	[ "$limit" = max ] || [ "$limit" -gt $((1 << 60)) ]
+	[[ "$(first_file "$id" cpu cpu.cfs_quota_us cpu.max)" =~ ^(-1|max 100000)$ ]]
+	[[ "$(first_file "$id" cpu cpu.shares cpu.weight)" =~ ^(1024|100)$ ]]
+	[ "$(cgroup_file "$id" pids pids.max)" = max ]
+	ctl inspect zero | jq -e '.[0].HostConfig | [.Memory, .MemorySwap, .MemoryReservation, .CpuShares, .CpuQuota, .BlkioWeight] | unique == [0]'
+	ctl rm -f zero
+	run ctl create -m 0 --memory-swap 64m "$bb" true
+	[ "$status" = 125 ]
+	[[ "$output" == *"--memory-swap needs --memory" ]]
+}
+
 @test "a limit that can't be set fails the run and leaves nothing" {
 	for flags in "--cpuset-cpus 4000" "-m 1k" "--memory-swap 64m" "-m 64m --memory-swap 32m" "--cpus 0.001" \
 			"--cpus 1 --cpu-quota 5000" "--pids-limit x" "--cpu-period 1" "-m 10000001"; do

@@ -168,25 +168,25 @@ static void test_bad_mounts(void **state)
 static void test_single_limits(void **state)
 {
 	(void)state;
-	TAKES(check_memory, "6m", "512M", "1.5g", ".5g", "1gb", "6291456", "6295552");
-	REFUSES(check_memory, "", "5m", "6291455", "-1", "1q", "1e9", "99999999999g", "0");
+	TAKES(check_memory, "6m", "512M", "1.5g", ".5g", "1gb", "6291456", "6295552", "0", "0m");
+	REFUSES(check_memory, "", "5m", "6291455", "-1", "1q", "1e9", "99999999999g");
 	TAKES(check_memory_swap, "-1", "0", "1g");
 	REFUSES(check_memory_swap, "-2", "x");
 	TAKES(check_cpus, "0.05", "2.5", "1", "0.01", "0", "1.50", ".5");
 	REFUSES(check_cpus, "0.001", "0.015", "", "-1", "1,5", ".", "..5", ".5.", "1.", "abc",
 		"819300");
-	TAKES(check_cpu_quota, "-1", "1000", "50000");
-	REFUSES(check_cpu_quota, "0", "999", "-2", "x");
-	TAKES(check_cpu_period, "1000", "1000000");
-	REFUSES(check_cpu_period, "999", "1000001", "0");
-	TAKES(check_cpu_shares, "2", "262144");
-	REFUSES(check_cpu_shares, "1", "262145", "0");
+	TAKES(check_cpu_quota, "-1", "0", "1000", "50000");
+	REFUSES(check_cpu_quota, "999", "-2", "x");
+	TAKES(check_cpu_period, "0", "1000", "1000000");
+	REFUSES(check_cpu_period, "999", "1000001", "-1");
+	TAKES(check_cpu_shares, "0", "2", "262144");
+	REFUSES(check_cpu_shares, "1", "262145", "-1");
 	TAKES(check_cpuset, "0", "0-2,5", "1,3");
 	REFUSES(check_cpuset, "", "0-", "2-1", ",1", "1,", "a", "0--1", "1-2-3", "65536");
 	TAKES(check_swappiness, "0", "100");
 	REFUSES(check_swappiness, "", "-1", "101", "x");
-	TAKES(check_blkio_weight, "10", "1000");
-	REFUSES(check_blkio_weight, "", "9", "1001", "0", "-1");
+	TAKES(check_blkio_weight, "0", "10", "1000");
+	REFUSES(check_blkio_weight, "", "9", "1001", "-1");
 	TAKES(check_device_bps, "/dev/sda:1m", "/dev/a:b:5", "/dev/sda:-1", "/dev/sda:0");
 	REFUSES(check_device_bps, "", "/dev/sda", "/dev/sda:", "sda:1m", "/dev/sda:-2",
 		"/dev/sda:x");
@@ -212,7 +212,7 @@ static void test_nearest(void **state)
 		const char *s, *nearest;
 	} rows[] = {
 		{check_memory, "5m", "6291456 bytes"},
-		{check_memory, "0", "6291456 bytes"},
+		{check_memory, "1", "6291456 bytes"},
 		{check_memory, "10000001", "9998336 bytes"},
 		{check_memory, "1.1g", "1181114368 bytes"},
 		{check_memory_swap, "4097", "4096 bytes"},
@@ -280,6 +280,43 @@ static void test_limits(void **state)
 	w = (struct limit_words){.read_bps = {(const char *[]){"/dev/null:1m"}, 1}};
 	assert_int_equal(parse_limits(&w, &a, &l, &any, &e), -EINVAL);
 	assert_string_equal(e.text, "--device-read-bps: /dev/null is no disk");
+	arena_free(&a);
+}
+
+/* docker's "not set", which goes with whatever else is said. */
+static void test_limits_of_0(void **state)
+{
+	struct limit_words w = {.memory = "0",
+		.memory_swap = "0b",
+		.memory_reservation = "0",
+		.cpus = "0",
+		.cpu_shares = "0",
+		.cpu_period = "0",
+		.cpu_quota = "0",
+		.blkio_weight = "0"};
+	const struct limits none = {0};
+	struct arena a = {0};
+	struct limits l;
+	bool any;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(parse_limits(&w, &a, &l, &any, &e), 0);
+	assert_memory_equal(&l, &none, sizeof(l));
+	assert_false(any);
+	w = (struct limit_words){.cpus = "0", .cpu_period = "50000", .cpu_quota = "0"};
+	assert_int_equal(parse_limits(&w, &a, &l, &any, &e), 0);
+	assert_int_equal(l.cpu_period, 50000);
+	w = (struct limit_words){.cpus = "1.5", .cpu_period = "0", .cpu_quota = "0"};
+	assert_int_equal(parse_limits(&w, &a, &l, &any, &e), 0);
+	assert_int_equal(l.cpu_quota, 150000);
+	w = (struct limit_words){.memory = "0", .memory_swap = "-1", .memory_reservation = "64m"};
+	assert_int_equal(parse_limits(&w, &a, &l, &any, &e), 0);
+	assert_int_equal(l.memory_swap, -1);
+	assert_int_equal(l.memory_reservation, 64 << 20);
+	w = (struct limit_words){.memory = "0", .memory_swap = "64m"};
+	assert_int_equal(parse_limits(&w, &a, &l, &any, &e), -EINVAL);
+	assert_string_equal(e.text, "--memory-swap needs --memory");
 	arena_free(&a);
 }
 
@@ -410,6 +447,7 @@ int main(void)
 		cmocka_unit_test(test_bad_mounts),
 		cmocka_unit_test(test_single_limits),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_limits_of_0),
 		cmocka_unit_test(test_nearest),
 		cmocka_unit_test(test_network),
 		cmocka_unit_test(test_restart),
