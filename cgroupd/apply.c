@@ -25,6 +25,7 @@ struct change {
 struct changes {
 	const char *id;
 	const struct limits *limits;
+	bool anew; /* what `limits` doesn't have is taken away */
 	struct change v[CHANGES_MAX];
 	unsigned int n;
 };
@@ -83,13 +84,25 @@ static int add(struct changes *all, const struct branch *b, const struct limit_r
 	return c->want && c->was ? 0 : err_set(e, ENOMEM, "out of memory");
 }
 
+/* The text to write; false when the file is to stay as it is. */
+static bool wanted(const struct changes *all, const struct branch *b, const struct limit_row *row,
+	char text[LIMIT_TEXT_MAX])
+{
+	if (row->format(all->limits, text))
+		return true;
+	if (!all->anew || !row->none || !has_file(b, all->id, row))
+		return false;
+	strcpy(text, row->none);
+	return true;
+}
+
 static int collect(struct changes *all, const struct tree *t, const struct branch *b, struct err *e)
 {
 	for (const struct limit_row *row = limit_rows(b->version); row->file; row++) {
 		bool either = row->how & ROW_OR_NEXT;
 		char text[LIMIT_TEXT_MAX];
 
-		if (tree_find(t, row->controller) != b || !row->format(all->limits, text) ||
+		if (tree_find(t, row->controller) != b || !wanted(all, b, row, text) ||
 			(either && !has_file(b, all->id, row)))
 			continue;
 		if (add(all, b, row, text, e) < 0)
@@ -232,7 +245,7 @@ int apply_limits(const struct tree *t, const char *id, const struct limits *l,
 int apply_update(const struct tree *t, const char *id, const struct limits *asked, struct err *e)
 {
 	struct limits want;
-	struct changes all = {.id = id, .limits = &want};
+	struct changes all = {.id = id, .limits = &want, .anew = true};
 	struct limits_owned r;
 	struct limit_host host;
 	int k;

@@ -11,5 +11,6 @@
 int apply_limits(const struct tree *t, const char *id, const struct limits *l,
 	struct limits_owned *r, struct err *e);
 
-/* The same of a group in use, of limits as they were asked for; what fails puts everything back. */
+/* Of a group in use, limits as they were asked for; those that are absent end, but for cpusets,
+ * swappiness and rates, which stay. What fails puts everything back. */
 int apply_update(const struct tree *t, const char *id, const struct limits *asked, struct err *e);

@@ -46,6 +46,7 @@ struct limit_row {
 		ROW_INHERITED = 8,  /* v1: without being asked for it is its parent's */
 	} how;
 	const char *lacking; /* what to say where the kernel has no such file, or NULL */
+	const char *none;    /* the text that takes the limit away, or NULL where none does */
 };
 
 /* The rows of version 1 or 2, in the order to write and to read; ends with a row whose file is

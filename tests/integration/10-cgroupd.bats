@@ -369,6 +369,12 @@ ticks()
 	ask "cgroup_limit container=c1 limits.memory=67108865"
 	expect failed code=22
 	[[ "$reply" == *"memory limit of 67108865 bytes: the kernel can't hold that, the nearest it can is 67108864 bytes"* ]]
+	# All is all: what isn't said ends.
+	ask "cgroup_limit container=c1 limits.pids=60"
+	expect cgroup_state in_force.pids=60
+	[[ "$reply" != *in_force.memory* && "$reply" != *in_force.cpu* ]]
+	[[ "$(kernel c1 cpu.cfs_quota_us cpu.max)" =~ ^(-1|max 100000)$ ]]
+	[[ "$(kernel c1 memory.limit_in_bytes memory.max)" =~ ^(max|9[0-9]{18})$ ]]
 	ask "cgroup_limit container=c2 limits.memory=67108864"
 	expect failed code=2
 	ask "cgroup_limit container=../x limits.memory=67108864"

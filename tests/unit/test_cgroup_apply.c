@@ -129,6 +129,54 @@ static void update_undone(void **state)
 	assert_int_equal(group_remove(&tree, "undone", &e), 0);
 }
 
+/* What an update says nothing of ends; and is back when the update fails. */
+static void update_lifts(void **state)
+{
+	struct io_rate none = {.major = 4095, .minor = 77, .read_bps = 4096};
+	const struct limits all = {.memory = MIB(64),
+		.memory_swap = (int64_t)MIB(64),
+		.memory_reservation = MIB(32),
+		.cpu_quota = 5000,
+		.cpu_period = 50000,
+		.cpu_shares = 512,
+		.cpuset_cpus = "0",
+		.pids = 7};
+	const struct limits nothing = {0}, failing = {.io = {&none, 1}};
+	struct limits_owned r;
+	struct err e = {0};
+
+	(void)state;
+	need(CTL_IO);
+	need(CTL_MEMORY);
+	need(CTL_CPU);
+	need(CTL_CPUSET);
+	need(CTL_PIDS);
+	if (!tree.swap_accounting) {
+		print_message("skipped: this kernel doesn't account swap\n");
+		skip();
+	}
+	assert_int_equal(make("lifted", &all, &r, &e), 0);
+	assert_int_equal(apply_update(&tree, "lifted", &failing, &e), -ENODEV);
+	assert_int_equal(group_read_limits(&tree, "lifted", &r, &e), 0);
+	assert_int_equal(r.limits.memory, MIB(64));
+	assert_int_equal(r.limits.memory_swap, MIB(64));
+	assert_int_equal(r.limits.memory_reservation, MIB(32));
+	assert_int_equal(r.limits.cpu_quota, 5000);
+	assert_int_equal(r.limits.cpu_period, 50000);
+	assert_int_equal(r.limits.cpu_shares, 512);
+	assert_int_equal(apply_update(&tree, "lifted", &nothing, &e), 0);
+	assert_int_equal(group_read_limits(&tree, "lifted", &r, &e), 0);
+	assert_int_equal(r.limits.memory, 0);
+	assert_int_equal(r.limits.memory_swap, 0);
+	assert_int_equal(r.limits.memory_reservation, 0);
+	assert_int_equal(r.limits.cpu_quota, 0);
+	assert_int_equal(r.limits.cpu_period, 0);
+	assert_int_equal(r.limits.cpu_shares, 0);
+	assert_int_equal(r.limits.pids, LIMIT_PIDS_DEFAULT);
+	assert_string_equal(r.limits.cpuset_cpus, "0");
+	assert_int_equal(group_remove(&tree, "lifted", &e), 0);
+}
+
 /* There where the version or the kernel has it; else the sentence says why not. */
 static void weight_and_swappiness(void **state)
 {
@@ -171,6 +219,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(io_limits),
 		cmocka_unit_test(update_undone),
+		cmocka_unit_test(update_lifts),
 		cmocka_unit_test(weight_and_swappiness),
 	};
 

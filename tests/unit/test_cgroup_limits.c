@@ -183,6 +183,42 @@ static void readings(void **state)
 	assert_int_equal(r.io[0].read_iops, 9);
 }
 
+/* What takes a limit away, and how the kernel shows that: then nobody has asked for anything. */
+static void nothing_left(void **state)
+{
+	static const struct {
+		int version;
+		const char *file, *none, *shown;
+	} v[] = {
+		{1, "memory.limit_in_bytes", "-1", "9223372036854771712"},
+		{1, "memory.memsw.limit_in_bytes", "-1", "9223372036854771712"},
+		{1, "memory.soft_limit_in_bytes", "-1", "9223372036854771712"},
+		{1, "cpu.cfs_period_us", "100000", "100000"},
+		{1, "cpu.cfs_quota_us", "-1", "-1"},
+		{1, "cpu.shares", "1024", "1024"},
+		{1, "blkio.bfq.weight", "100", "100"},
+		{2, "memory.max", "max", "max"},
+		{2, "memory.swap.max", "max", "max"},
+		{2, "memory.low", "0", "0"},
+		{2, "cpu.max", "max 100000", "max 100000"},
+		{2, "cpu.weight", "100", "100"},
+		{2, "io.weight", "100", "default 100"},
+		{2, "io.bfq.weight", "100", "100"},
+	};
+	const struct limits nothing = {0};
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_LEN(v); i++) {
+		struct limits_owned r = {0};
+
+		assert_string_equal(find_row(v[i].version, v[i].file)->none, v[i].none);
+		assert_int_equal(take(v[i].version, v[i].file, v[i].shown, &r), 0);
+		limits_tidy(&r, NULL, &full);
+		r.limits.io.v = NULL;
+		assert_memory_equal(&r.limits, &nothing, sizeof(nothing));
+	}
+}
+
 static void bad_readings(void **state)
 {
 	static const struct {
@@ -371,6 +407,7 @@ int main(void)
 		cmocka_unit_test(rates),
 		cmocka_unit_test(most_rates),
 		cmocka_unit_test(readings),
+		cmocka_unit_test(nothing_left),
 		cmocka_unit_test(bad_readings),
 		cmocka_unit_test(lists),
 		cmocka_unit_test(defaults),
