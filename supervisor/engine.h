@@ -406,6 +406,8 @@ void events_free(struct engine *g);
  */
 #define UPDATE_RATES_MAX 16 /* the bound of limits.io */
 int update_merge(struct limits *to, const struct limits *more, struct io_rate *room, struct err *e);
+/* Before that: takes those limits away. */
+int update_lift(struct limits *to, const struct strv *names, struct err *e);
 /* Of a record: a rate of -1 is none. A later start's disk may be gone. */
 void update_forget_lifted(struct create *o);
 

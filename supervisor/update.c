@@ -53,6 +53,38 @@ static int merge_rates(
 	return 0;
 }
 
+int update_lift(struct limits *to, const struct strv *names, struct err *e)
+{
+	static const struct {
+		const char *name;
+		size_t field; /* of 8 bytes; 0 is not set */
+	} rows[] = {
+		{"memory", offsetof(struct limits, memory)},
+		{"memory", offsetof(struct limits, memory_swap)}, /* no total without it */
+		{"memory_swap", offsetof(struct limits, memory_swap)},
+		{"memory_reservation", offsetof(struct limits, memory_reservation)},
+		{"cpu_quota", offsetof(struct limits, cpu_quota)},
+		{"cpu_period", offsetof(struct limits, cpu_period)},
+		{"cpu_shares", offsetof(struct limits, cpu_shares)},
+		{"blkio_weight", offsetof(struct limits, blkio_weight)},
+	};
+
+	for (uint32_t i = 0; i < names->n; i++) {
+		bool known = false;
+
+		for (unsigned int k = 0; k < ARRAY_LEN(rows); k++) {
+			if (strcmp(rows[k].name, names->v[i]) != 0)
+				continue;
+			memset((char *)to + rows[k].field, 0, sizeof(uint64_t));
+			known = true;
+		}
+		if (!known)
+			return err_set(
+				e, EINVAL, "no limit called \"%.64s\" can be lifted", names->v[i]);
+	}
+	return 0;
+}
+
 int update_merge(struct limits *to, const struct limits *more, struct io_rate *room, struct err *e)
 {
 	if (more->memory && !more->memory_swap && to->memory_swap > 0 &&
@@ -105,8 +137,10 @@ static int prepare(struct ctr *c, const struct container_update *m, struct err *
 	struct create o = *ctr_create(c);
 	struct limits l = o.limits ? *o.limits : (struct limits){0};
 	struct io_rate room[UPDATE_RATES_MAX];
-	int r = m->limits ? update_merge(&l, m->limits, room, e) : 0;
+	int r = m->limits ? update_lift(&l, &m->lifted, e) : 0;
 
+	if (r == 0 && m->limits)
+		r = update_merge(&l, m->limits, room, e);
 	if (m->limits)
 		o.limits = &l;
 	if (m->restart) {

@@ -72,12 +72,16 @@ static int parse_bytes(const char *s, uint64_t min, uint64_t *ret, struct err *e
 	return 0;
 }
 
+/* -1 is no limit, also where docker has it for memory and swap together alone: its users ask for
+ * it, who have no other way to take a memory limit away. */
 static int check_pages(const char *s, uint64_t min, struct err *e)
 {
 	const struct range r = range_pages(min);
 	char asked[64];
 	uint64_t v;
 
+	if (strcmp(s, "-1") == 0)
+		return 0;
 	snprintf(asked, sizeof(asked), "\"%.32s\"", s);
 	if (parse_bytes(s, 0, &v, e) < 0)
 		return -EINVAL;
@@ -91,7 +95,7 @@ int check_memory(const char *s, struct err *e)
 
 int check_memory_swap(const char *s, struct err *e)
 {
-	return strcmp(s, "-1") == 0 ? 0 : check_pages(s, 0, e);
+	return check_pages(s, 0, e);
 }
 
 int check_shm_size(const char *s, struct err *e)

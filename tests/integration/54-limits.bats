@@ -306,6 +306,38 @@ host_config()
 	[[ "$output" == *"--memory-swap needs --memory" ]]
 }
 
+@test "update takes limits away again, at once and for good" {
+	id=$(ctl run -d --name free -m 64m --memory-swap 96m --memory-reservation 32m --cpus 0.5 --cpu-shares 512 \
+		--pids-limit 7 "$bb" sleep 600)
+	ctl update --memory-swap -1 free
+	[ "$(host_config free MemorySwap)" = -1 ]
+	[[ "$(first_file "$id" memory memory.memsw.limit_in_bytes memory.swap.max)" =~ ^(max|9[0-9]{18})$ ]]
+	[ "$(first_file "$id" memory memory.limit_in_bytes memory.max)" = $((64 << 20)) ]
+	ctl update --memory-swap 96m free
+	# Not without the memory limit that it is the total with.
+	run ctl update -m -1 --memory-swap 128m free
+	[ "$status" = 1 ]
+	[[ "$output" == *"memory-swap needs a memory limit beside it" ]]
+	[ "$(host_config free Memory)" = $((64 << 20)) ]
+	ctl update -m -1 --cpus 0 --cpu-shares 0 --pids-limit -1 free
+	for again in 1 2; do
+		[[ "$(first_file "$id" memory memory.limit_in_bytes memory.max)" =~ ^(max|9[0-9]{18})$ ]]
+		[[ "$(first_file "$id" memory memory.memsw.limit_in_bytes memory.swap.max)" =~ ^(max|9[0-9]{18})$ ]]
+		[ "$(first_file "$id" memory memory.soft_limit_in_bytes memory.low)" = $((32 << 20)) ]
+		[[ "$(first_file "$id" cpu cpu.cfs_quota_us cpu.max)" =~ ^(-1|max 100000)$ ]]
+		[[ "$(first_file "$id" cpu cpu.shares cpu.weight)" =~ ^(1024|100)$ ]]
+		[ "$(cgroup_file "$id" pids pids.max)" = max ]
+		ctl inspect free | jq -e '.[0].HostConfig | [.Memory, .MemorySwap, .NanoCpus, .CpuShares, .PidsLimit] == [0, 0, 0, 0, -1]'
+		[ "$again" = 2 ] || ctl restart -t 0 free
+	done
+	ctl update --memory-reservation 0 free
+	[[ "$(first_file "$id" memory memory.soft_limit_in_bytes memory.low)" =~ ^(0|9[0-9]{18})$ ]]
+	ctl update -m 32m free
+	[ "$(first_file "$id" memory memory.limit_in_bytes memory.max)" = $((32 << 20)) ]
+	[ "$(host_config free MemorySwap)" = $((64 << 20)) ]
+	ctl rm -f free
+}
+
 @test "a limit that can't be set fails the run and leaves nothing" {
 	for flags in "--cpuset-cpus 4000" "-m 1k" "--memory-swap 64m" "-m 64m --memory-swap 32m" "--cpus 0.001" \
 			"--cpus 1 --cpu-quota 5000" "--pids-limit x" "--cpu-period 1" "-m 10000001"; do

@@ -376,6 +376,7 @@ refused()
 	[[ "$output" == *"your quota is 256m of memory, 96m in use: 164m more would exceed it"* ]]
 	as $alice update -m 160m c1
 	[ "$(as $alice info | awk '/^Quota.memory/ { print $2 $4 }')" = 256m256m ]
+	refused "say with --memory" as $alice update -m 0 c1
 	as $alice update -m 32m c1
 	run as $bob update -m 16m c2
 	[ "$status" = 1 ]

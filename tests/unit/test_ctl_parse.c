@@ -168,8 +168,9 @@ static void test_bad_mounts(void **state)
 static void test_single_limits(void **state)
 {
 	(void)state;
-	TAKES(check_memory, "6m", "512M", "1.5g", ".5g", "1gb", "6291456", "6295552", "0", "0m");
-	REFUSES(check_memory, "", "5m", "6291455", "-1", "1q", "1e9", "99999999999g");
+	TAKES(check_memory, "-1", "6m", "512M", "1.5g", ".5g", "1gb", "6291456", "6295552", "0",
+		"0m");
+	REFUSES(check_memory, "", "5m", "6291455", "-2", "1q", "1e9", "99999999999g");
 	TAKES(check_memory_swap, "-1", "0", "1g");
 	REFUSES(check_memory_swap, "-2", "x");
 	TAKES(check_cpus, "0.05", "2.5", "1", "0.01", "0", "1.50", ".5");

@@ -98,6 +98,38 @@ static void rates(void **state)
 	assert_int_equal(update_merge(&to, &two, room, &e), -E2BIG);
 }
 
+static void limits_end(void **state)
+{
+	static const char *const all[] = {"memory_reservation", "cpu_quota", "cpu_period",
+		"cpu_shares", "blkio_weight", "memory_swap"};
+	static const char *const memory[] = {"memory"}, *const wrong[] = {"swappiness"};
+	const struct strv names = {(const char **)(uintptr_t)all, ARRAY_LEN(all)};
+	struct limits to = {.memory = MIB(64),
+		.memory_swap = (int64_t)MIB(128),
+		.memory_reservation = MIB(32),
+		.cpu_quota = 5000,
+		.cpu_period = 10000,
+		.cpu_shares = 512,
+		.cpuset_cpus = "0",
+		.pids = 7,
+		.blkio_weight = 500};
+	const struct limits left = {.memory = MIB(64), .cpuset_cpus = "0", .pids = 7};
+	struct err e = {0};
+
+	(void)state;
+	assert_int_equal(update_lift(&to, &names, &e), 0);
+	assert_memory_equal(&to, &left, sizeof(left));
+	/* Memory's takes with it the total, which says nothing alone. */
+	to.memory_swap = (int64_t)MIB(128);
+	assert_int_equal(
+		update_lift(&to, &(struct strv){(const char **)(uintptr_t)memory, 1}, &e), 0);
+	assert_int_equal(to.memory, 0);
+	assert_int_equal(to.memory_swap, 0);
+	assert_int_equal(
+		update_lift(&to, &(struct strv){(const char **)(uintptr_t)wrong, 1}, &e), -EINVAL);
+	assert_string_equal(e.text, "no limit called \"swappiness\" can be lifted");
+}
+
 /* A rate that ended is no word about a disk that may be gone; what else is said of one stays. */
 static void lifted(void **state)
 {
@@ -125,6 +157,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(absent_stays),
 		cmocka_unit_test(swap_goes_with_memory),
+		cmocka_unit_test(limits_end),
 		cmocka_unit_test(rates),
 		cmocka_unit_test(lifted),
 	};
