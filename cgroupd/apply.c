@@ -254,3 +254,25 @@ int apply_update(const struct tree *t, const char *id, const struct limits *aske
 	k = limits_complete(asked, &host, &want, e);
 	return k < 0 ? k : apply(t, &all, true, &r, e);
 }
+
+int apply_check(struct tree *t, const struct limits *asked, struct err *e)
+{
+	char text[LIMIT_TEXT_MAX];
+	struct limits want;
+	struct limit_host host;
+	int r = tree_prepare(t, e);
+
+	if (r < 0)
+		return r;
+	group_host(t, &host);
+	r = limits_complete(asked, &host, &want, e);
+	for (unsigned int i = 0; i < t->n && r == 0; i++) {
+		const struct branch *b = &t->b[i];
+
+		for (const struct limit_row *row = limit_rows(b->version); row->file && r == 0;
+			row++)
+			if (tree_find(t, row->controller) == b && row->format(&want, text))
+				r = check_offer(b, row, text, e);
+	}
+	return r;
+}

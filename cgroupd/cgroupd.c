@@ -87,6 +87,19 @@ static void on_cgroup_limit(void *self, struct chan *c, uint32_t id, void *msg, 
 		on_cgroup_read(self, c, id, &read, f);
 }
 
+static void on_cgroup_check(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
+{
+	const struct cgroup_check *m = msg;
+	struct cgroupd *d = self;
+	struct err e = {0};
+
+	(void)f;
+	if (apply_check(&d->tree, m->limits, &e) < 0)
+		chan_fail(c, id, &e);
+	else
+		chan_done(c, id);
+}
+
 /* 0 when the group is gone, -EBUSY to be asked again. The numbers are read before the directories
  * go: of a group that was half removed, what is left is read and the rest stays as it was. */
 static int removal_try(struct pending *p, struct err *e)
@@ -269,6 +282,7 @@ struct chan_setup cgroupd_setup(struct cgroupd *d)
 		{MSG_cgroup_create, on_cgroup_create},
 		{MSG_cgroup_read, on_cgroup_read},
 		{MSG_cgroup_limit, on_cgroup_limit},
+		{MSG_cgroup_check, on_cgroup_check},
 		{MSG_cgroup_usage, on_cgroup_usage},
 		{MSG_cgroup_remove, on_cgroup_remove},
 		{MSG_cgroup_list, on_cgroup_list},

@@ -14,6 +14,7 @@
 
 #define OPTIONS_MAX (2U << 20)
 #define IMAGED_MS   30000
+#define CGROUPD_MS  10000
 
 /* A user's creations that wait for the image: each holds its options and descriptors. */
 #define WAITING_MAX 32
@@ -284,6 +285,55 @@ static void on_image(void *arg, void *msg, struct frame *f, const struct err *e)
 	relay_fail(r, e);
 }
 
+static void find_image(struct relay *r)
+{
+	const struct request *q = r->data;
+	const struct create *o = q->options.obj;
+	const struct image_inspect ask = {.ref = o->image};
+
+	if (ask.ref)
+		helper_request(
+			r->engine, H_IMAGED, MSG_image_inspect, &ask, IMAGED_MS, on_image, r);
+	else
+		finish(r, NULL);
+}
+
+static void on_cpusets(void *arg, void *msg, struct frame *f, const struct err *e)
+{
+	struct relay *r = arg;
+	struct err why;
+
+	(void)msg;
+	(void)f;
+	if (!e) {
+		find_image(r);
+		return;
+	}
+	why = *e;
+	err_prefix(&why, "limits"); /* as the step of a start says it */
+	request_free(r->data);
+	relay_fail(r, &why);
+}
+
+/* Which processors and nodes there are cgroupd alone knows. It is asked by those who want some of
+ * them, nobody else waits for it. */
+static void check_cpusets(struct relay *r)
+{
+	const struct request *q = r->data;
+	const struct limits *l = ((const struct create *)q->options.obj)->limits;
+	struct limits sets = {0};
+	const struct cgroup_check ask = {.limits = &sets};
+
+	if (l && (l->cpuset_cpus || l->cpuset_mems)) {
+		sets.cpuset_cpus = l->cpuset_cpus;
+		sets.cpuset_mems = l->cpuset_mems;
+		helper_request(
+			r->engine, H_CGROUPD, MSG_cgroup_check, &ask, CGROUPD_MS, on_cpusets, r);
+	} else {
+		find_image(r);
+	}
+}
+
 static struct request *request_new(struct engine *g, struct chan *ch, struct err *e)
 {
 	struct request *q = calloc(1, sizeof(*q));
@@ -335,7 +385,6 @@ static struct request *take_request(struct engine *g, const struct container_cre
 
 void on_container_create(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
 {
-	struct image_inspect ask = {0};
 	struct err e = {0};
 	struct request *q = take_request(self, msg, ch, f, &e);
 	struct relay *r;
@@ -350,9 +399,5 @@ void on_container_create(void *self, struct chan *ch, uint32_t id, void *msg, st
 	}
 	r = relay_new(self, ch, id);
 	r->data = q;
-	ask.ref = ((const struct create *)q->options.obj)->image;
-	if (ask.ref)
-		helper_request(self, H_IMAGED, MSG_image_inspect, &ask, IMAGED_MS, on_image, r);
-	else
-		finish(r, NULL);
+	check_cpusets(r);
 }

@@ -218,6 +218,21 @@ swap_accounting()
 	done
 }
 
+@test "whether there are such limits is told as a creation would, and makes nothing" {
+	local limit told
+
+	for limit in cpuset_cpus=8191 cpuset_mems=1023 memory=4096; do
+		ask "cgroup_check limits.$limit"
+		expect failed code=22
+		told=$reply
+		ask "cgroup_create container=c1 limits.$limit"
+		[ "$reply" = "$told" ]
+	done
+	ask "cgroup_check limits.cpuset_cpus=0 limits.cpuset_mems=0 limits.memory=33554432"
+	expect "done"
+	[ -z "$(group_dirs c1)" ]
+}
+
 @test "a process beyond the memory limit is killed, reported and counted; one below is not" {
 	ask "cgroup_create container=c1 limits.memory=33554432 limits.memory_swap=33554432"
 	swap_accounting c1 || skip "this kernel doesn't account swap"

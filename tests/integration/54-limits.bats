@@ -338,6 +338,23 @@ host_config()
 	ctl rm -f free
 }
 
+@test "processors and nodes that there are not are refused by create, not by start" {
+	for flags in "--cpuset-cpus 4000" "--cpuset-mems 900"; do
+		# shellcheck disable=SC2086
+		run ctl create --name nowhere $flags "$bb" true
+		echo "$flags: $output"
+		[ "$status" = 125 ]
+		[ "${#lines[@]}" = 1 ]
+		words=${flags#--}
+		[[ "$output" == "ctl: create nowhere: limits: ${words/-/ }: this host has 0"* ]]
+	done
+	run ctl inspect nowhere
+	[ "$status" = 1 ]
+	ctl create --name somewhere --cpuset-cpus 0 --cpuset-mems 0 "$bb" true
+	ctl start -a somewhere
+	ctl rm somewhere
+}
+
 @test "a limit that can't be set fails the run and leaves nothing" {
 	for flags in "--cpuset-cpus 4000" "-m 1k" "--memory-swap 64m" "-m 64m --memory-swap 32m" "--cpus 0.001" \
 			"--cpus 1 --cpu-quota 5000" "--pids-limit x" "--cpu-period 1" "-m 10000001"; do
