@@ -315,23 +315,17 @@ static void on_cpusets(void *arg, void *msg, struct frame *f, const struct err *
 	relay_fail(r, &why);
 }
 
-/* Which processors and nodes there are cgroupd alone knows. It is asked by those who want some of
- * them, nobody else waits for it. */
-static void check_cpusets(struct relay *r)
+bool cpusets_check(struct engine *g, const struct limits *l, reply_fn fn, void *arg)
 {
-	const struct request *q = r->data;
-	const struct limits *l = ((const struct create *)q->options.obj)->limits;
 	struct limits sets = {0};
 	const struct cgroup_check ask = {.limits = &sets};
 
-	if (l && (l->cpuset_cpus || l->cpuset_mems)) {
-		sets.cpuset_cpus = l->cpuset_cpus;
-		sets.cpuset_mems = l->cpuset_mems;
-		helper_request(
-			r->engine, H_CGROUPD, MSG_cgroup_check, &ask, CGROUPD_MS, on_cpusets, r);
-	} else {
-		find_image(r);
-	}
+	if (!l || (!l->cpuset_cpus && !l->cpuset_mems))
+		return false;
+	sets.cpuset_cpus = l->cpuset_cpus;
+	sets.cpuset_mems = l->cpuset_mems;
+	helper_request(g, H_CGROUPD, MSG_cgroup_check, &ask, CGROUPD_MS, fn, arg);
+	return true;
 }
 
 static struct request *request_new(struct engine *g, struct chan *ch, struct err *e)
@@ -399,5 +393,6 @@ void on_container_create(void *self, struct chan *ch, uint32_t id, void *msg, st
 	}
 	r = relay_new(self, ch, id);
 	r->data = q;
-	check_cpusets(r);
+	if (!cpusets_check(self, ((const struct create *)q->options.obj)->limits, on_cpusets, r))
+		find_image(r);
 }

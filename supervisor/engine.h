@@ -402,6 +402,10 @@ void event_tell(const struct ctr *c, const char *action, const char *fmt, ...) _
 void event_tell_image(struct engine *g, const char *action, const char *id, const char *ref);
 void events_free(struct engine *g);
 
+/* create.c: cgroupd alone knows which processors and nodes there are. Asks it when `l` wants some;
+ * false: it wants none, nobody is asked. */
+bool cpusets_check(struct engine *g, const struct limits *l, reply_fn fn, void *arg);
+
 /* update.c: adds to `to` what `more` says; room, of UPDATE_RATES_MAX, is where its rates lie then.
  */
 #define UPDATE_RATES_MAX 16 /* the bound of limits.io */

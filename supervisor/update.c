@@ -183,10 +183,44 @@ static int settle(struct ctr *c, struct err *e)
 	return state_save(c, e);
 }
 
+static void answer(struct update *u, const struct err *e)
+{
+	const struct done done = {0};
+
+	if (e->code)
+		relay_fail(u->relay, e);
+	else
+		relay_reply(u->relay, MSG_done, &done);
+	free(u);
+}
+
+/* Of what didn't run when it was asked for: the record alone. */
+static void on_known(void *arg, void *msg, struct frame *f, const struct err *e)
+{
+	struct update *u = arg;
+	struct ctr *c = ctr_by_id(u->relay->engine, u->id);
+	struct err why = e ? *e : (struct err){0};
+
+	(void)msg;
+	(void)f;
+	if (!c || c->status == CTR_REMOVING) {
+		err_set(&why, ENOENT, "no such container: %.12s", u->id);
+	} else if (e) {
+		doc_free(&c->updated);
+	} else if (c->status == CTR_STARTING || c->status == CTR_RUNNING ||
+		   c->status == CTR_FINISHING) {
+		err_set(&why, EAGAIN, "container %s was started meanwhile: try again", c->name);
+		doc_free(&c->updated);
+	} else {
+		doc_free(&c->in_force); /* its last run's */
+		settle(c, &why);
+	}
+	answer(u, &why);
+}
+
 static void on_set(void *arg, void *msg, struct frame *f, const struct err *e)
 {
 	const struct cgroup_state *m = msg;
-	const struct done done = {0};
 	struct update *u = arg;
 	struct ctr *c = ctr_by_id(u->relay->engine, u->id);
 	struct err why = e ? *e : (struct err){0};
@@ -198,14 +232,10 @@ static void on_set(void *arg, void *msg, struct frame *f, const struct err *e)
 		doc_free(&c->updated);
 	else if (settle(c, &why) == 0 && m->in_force && c->status == CTR_RUNNING)
 		doc_copy(&c->in_force, &schema_limits, m->in_force, NULL);
-	if (why.code)
-		relay_fail(u->relay, &why);
-	else
-		relay_reply(u->relay, MSG_done, &done);
-	free(u);
+	answer(u, &why);
 }
 
-static void ask(struct ctr *c, struct relay *r)
+static void set_limits(struct ctr *c, const struct limits *asked, struct relay *r)
 {
 	const struct create *o = c->updated.obj;
 	const struct cgroup_limit m = {.container = c->id, .limits = o->limits};
@@ -217,7 +247,10 @@ static void ask(struct ctr *c, struct relay *r)
 	}
 	u->relay = r;
 	memcpy(u->id, c->id, sizeof(u->id));
-	helper_request(c->engine, H_CGROUPD, MSG_cgroup_limit, &m, UPDATE_MS, on_set, u);
+	if (c->status == CTR_RUNNING)
+		helper_request(c->engine, H_CGROUPD, MSG_cgroup_limit, &m, UPDATE_MS, on_set, u);
+	else if (!cpusets_check(c->engine, asked, on_known, u))
+		on_known(u, NULL, NULL, NULL);
 }
 
 void on_container_update(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
@@ -240,12 +273,10 @@ void on_container_update(void *self, struct chan *ch, uint32_t id, void *msg, st
 		r = err_set(&e, ENOENT, "container %s is being removed", c->name);
 	if (r == 0)
 		r = prepare(c, m, &e);
-	if (r == 0 && m->limits && c->status == CTR_RUNNING) {
-		ask(c, relay_new(self, ch, id));
+	if (r == 0 && m->limits) {
+		set_limits(c, m->limits, relay_new(self, ch, id));
 		return;
 	}
-	if (r == 0 && m->limits)
-		doc_free(&c->in_force); /* its last run's */
 	if (r == 0)
 		r = settle(c, &e);
 	if (r < 0)

@@ -338,7 +338,7 @@ host_config()
 	ctl rm -f free
 }
 
-@test "processors and nodes that there are not are refused by create, not by start" {
+@test "processors and nodes that there are not are refused by create and update, not by start" {
 	for flags in "--cpuset-cpus 4000" "--cpuset-mems 900"; do
 		# shellcheck disable=SC2086
 		run ctl create --name nowhere $flags "$bb" true
@@ -351,6 +351,13 @@ host_config()
 	run ctl inspect nowhere
 	[ "$status" = 1 ]
 	ctl create --name somewhere --cpuset-cpus 0 --cpuset-mems 0 "$bb" true
+	run ctl update --cpuset-cpus 4000 somewhere
+	[ "$status" = 1 ]
+	[ "${#lines[@]}" = 1 ]
+	[[ "$output" == *": cpuset cpus 4000: this host has 0"* ]]
+	ctl update --cpuset-mems 0 --pids-limit 9 somewhere
+	[ "$(host_config somewhere PidsLimit)" = 9 ]
+	[ "$(host_config somewhere CpusetCpus)" = '"0"' ]
 	ctl start -a somewhere
 	ctl rm somewhere
 }
