@@ -203,7 +203,7 @@ class Chaos(Driven, Blows, More):
         if c.rm and not row:
             del self.containers[c.name]
             return True
-        if c.running and f"({LOST})" in row and not c.policy:
+        if c.running and f"({LOST})" in row and not c.policy and not c.rm:
             c.has_ended(LOST)
         return not c.running
 
