@@ -24,7 +24,7 @@ fuzz_keep=${FUZZ_KEEP:-}
 test_jobs=${TEST_JOBS:-2}
 test_again=${TEST_AGAIN:-3}
 # These take longest: begun last, they would be waited for.
-long_files='63-rogue 58-copy 77-disk 65-escape 72-policy 74-health 76-pull-resume 30-fetch'
+long_files='63-rogue 77-disk 65-escape 58-copy-hostile 58-copy-stopped 72-policy 74-health 76-pull-resume 30-fetch'
 passed=0
 failed=0
 skipped=0
