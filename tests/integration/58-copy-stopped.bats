@@ -253,14 +253,21 @@ drained()
 	grep -qE "no such container: c|being stopped or removed" late
 }
 
+# waiters: how many wait for a container's files: of each the supervisor has an end of two pipes, of its own it has both
+waiters()
+{
+	echo $(($(find "/proc/$(pgrep -P "$ENGINE_PID" -f -- --serve)/fd" -lname 'pipe:*' -printf '%l\n' | sort | uniq -u | wc -l) / 2))
+}
+
 @test "32 may wait for a container, no more; all are served" {
 	ctl create --name c "$bb" true
 	stopped_stuck c
+	wait_until 10 eval '[ "$(waiters)" = 0 ]'
 	for i in $(seq 32); do
 		ctl cp c:/etc/passwd - >"$dir/out.$i" 3>&- {reader}<&- &
 		waiting[i]=$!
 	done
-	sleep 2
+	wait_until 10 eval '[ "$(waiters)" = 32 ]'
 	began=$(uptime_s)
 	refused "its files are being copied; try again" ctl cp c:/etc/passwd -
 	[ $(($(uptime_s) - began)) -le 7 ] # not as long as those that wait
