@@ -84,8 +84,9 @@ def main():
     path, case = sys.argv[1:3]
     code = int(sys.argv[3]) if len(sys.argv) > 3 else 0
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    listener.bind(path)
+    listener.bind(path + ".new")
     listener.listen(1)
+    os.rename(path + ".new", path)  # whoever sees it can connect
     client, _ = listener.accept()
     try:
         serve(client, build(case, os.environ.get("OUTSIDE", "/outside")), code)
