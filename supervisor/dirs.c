@@ -45,12 +45,19 @@ static int make_dir(const char *path, mode_t mode, struct err *e)
 	return chmod(path, mode) < 0 ? err_errno(e, errno, "%s", path) : 0;
 }
 
+static int open_file(const char *path, struct err *e)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	return fd < 0 ? err_errno(e, errno, "%s", path) : fd;
+}
+
 static int lock_file(const char *path, struct err *e)
 {
-	_cleanup_fd_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	_cleanup_fd_ int fd = open_file(path, e);
 
 	if (fd < 0)
-		return err_errno(e, errno, "%s", path);
+		return fd;
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return -EWOULDBLOCK;
 	return take_fd(&fd);
@@ -254,6 +261,16 @@ static int open_shims(const struct options *o, struct dirs *d, struct err *e)
 	return d->shims < 0 ? err_errno(e, errno, "%s", path) : 0;
 }
 
+static int open_network(const struct options *o, struct dirs *d, struct err *e)
+{
+	char path[PATH_MAX];
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/network", o->run_dir) >= sizeof(path))
+		return err_set(e, ENAMETOOLONG, "--run-dir: too long");
+	d->network = open_file(path, e);
+	return d->network < 0 ? d->network : 0;
+}
+
 static int open_all(struct options *o, struct dirs *d, struct err *e)
 {
 	char path[PATH_MAX];
@@ -269,6 +286,8 @@ static int open_all(struct options *o, struct dirs *d, struct err *e)
 	if (d->lock < 0)
 		return d->lock;
 	r = open_shims(o, d, e);
+	if (r == 0)
+		r = open_network(o, d, e);
 	if (r == 0)
 		r = open_state(o, d, e);
 	if (r == 0)
@@ -287,6 +306,7 @@ int dirs_open(struct options *o, struct dirs *ret, struct err *e)
 	int r;
 
 	ret->lock = ret->block = ret->listen = ret->state = ret->images = ret->shims = -1;
+	ret->network = -1;
 	r = open_all(o, ret, e);
 	if (r < 0)
 		dirs_close(o, ret);
@@ -295,8 +315,8 @@ int dirs_open(struct options *o, struct dirs *ret, struct err *e)
 
 static void remove_made(const struct options *o, const struct dirs *d)
 {
-	static const char *const files[] = {"lock", "ctl.sock"};
-	const unsigned int n = d->handed < 0 ? ARRAY_LEN(files) : 1;
+	static const char *const files[] = {"lock", "network", "ctl.sock"};
+	const unsigned int n = ARRAY_LEN(files) - (d->handed >= 0);
 	char path[PATH_MAX];
 
 	/* Without the lock these belong to another engine. */
@@ -318,6 +338,7 @@ void dirs_close(const struct options *o, struct dirs *d)
 	fd_close(&d->state);
 	fd_close(&d->images);
 	fd_close(&d->shims);
+	fd_close(&d->network);
 	fd_close(&d->block);
 	fd_close(&d->lock);
 }

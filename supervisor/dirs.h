@@ -17,6 +17,7 @@ struct dirs {
 	int state;   /* STATE/containers: the supervisor's own */
 	int images;  /* STATE: imaged's */
 	int shims;   /* RUN/shims: sockets of shims, see successor.h */
+	int network; /* RUN/network: the supervisor process's, see network.c */
 	bool left;   /* containers go on: what they need to be found again stays */
 };
 

@@ -32,21 +32,28 @@ int doc_copy(struct doc *d, const struct schema *s, const void *src, struct err 
 	return 0;
 }
 
-int doc_read(struct doc *d, const struct schema *s, int memfd, size_t max, struct err *e)
+int doc_decode(struct doc *d, const struct schema *s, uint8_t *buf, size_t n, struct err *e)
 {
-	size_t n;
 	int r = room_for(d, s, e);
 
-	if (r == 0) {
-		r = fd_memfd_read(memfd, max, &d->buf, &n);
-		if (r < 0)
-			err_errno(e, r, "reading %s", s->name);
-	}
+	d->buf = buf;
 	if (r == 0)
-		r = codec_decode(s, d->buf, n, NULL, 0, &d->arena, d->obj, e);
+		r = codec_decode(s, buf, n, NULL, 0, &d->arena, d->obj, e);
 	if (r < 0)
 		doc_free(d);
 	return r;
+}
+
+int doc_read(struct doc *d, const struct schema *s, int memfd, size_t max, struct err *e)
+{
+	uint8_t *buf;
+	size_t n;
+	int r = fd_memfd_read(memfd, max, &buf, &n);
+
+	if (r == 0)
+		return doc_decode(d, s, buf, n, e);
+	doc_free(d);
+	return err_errno(e, r, "reading %s", s->name);
 }
 
 void doc_free(struct doc *d)

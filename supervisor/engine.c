@@ -187,6 +187,7 @@ int engine_run(const struct options *o, const struct policy *policy)
 		.launcher = LAUNCH_FD_CHANNEL,
 		.listen = LAUNCH_FD_LISTEN,
 		.state = LAUNCH_FD_STATE,
+		.network_file = LAUNCH_FD_NETWORK,
 		.started_at = time_now_ns()};
 	const struct sandbox_place places[] = {{"state", g.state}, {0}};
 	struct err e = {0};

@@ -36,6 +36,8 @@ struct doc {
 int doc_copy(struct doc *d, const struct schema *s, const void *src, struct err *e);
 /* Takes over a sealed memfd's content (at most max bytes). */
 int doc_read(struct doc *d, const struct schema *s, int memfd, size_t max, struct err *e);
+/* Takes over the buffer, which has a spare byte behind. */
+int doc_decode(struct doc *d, const struct schema *s, uint8_t *buf, size_t n, struct err *e);
 void doc_free(struct doc *d);
 
 /* A client that waits for something to happen to a container. */
@@ -180,6 +182,7 @@ struct engine {
 	uint64_t fill_pause_ms;
 	uint8_t slots[(SLOT_MAX + 8) / 8]; /* bit set: in use */
 	struct doc network;		   /* net_ready of the default network */
+	int network_file; /* the same, for who comes after this process; -1: nobody */
 	struct relay *relays;
 	struct event_log *event_log; /* events.c: NULL until something has happened */
 	struct session *sessions;

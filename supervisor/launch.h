@@ -56,7 +56,8 @@ enum {
 	LAUNCH_FD_LISTEN = 4,  /* the listening socket for ctl */
 	LAUNCH_FD_STATE = 5,   /* its state directory */
 	LAUNCH_FD_POLICY = 6,  /* what the configuration file says of users (policy.h) */
-	LAUNCH_FD_LAST = LAUNCH_FD_POLICY,
+	LAUNCH_FD_NETWORK = 7, /* what it has to remember of the host's network (network.c) */
+	LAUNCH_FD_LAST = LAUNCH_FD_NETWORK,
 };
 
 /* Sends a frame with at most one descriptor (-1: none); blocks. 0 or -errno. */

@@ -57,7 +57,7 @@ void child_drop(struct launcher *l, struct child *gone)
 	}
 }
 
-/* Between fork and exec: descriptors 0 to 2, the channel as 3, for the supervisor 4 to 6, for a
+/* Between fork and exec: descriptors 0 to 2, the channel as 3, for the supervisor 4 to 7, for a
  * shim its socket as 4. */
 _noreturn_ static void become(
 	struct launcher *l, int channel, int listener, const struct launch_frame *what)
@@ -76,7 +76,8 @@ _noreturn_ static void become(
 		_exit(127);
 	if (what->role == SUPERVISOR && (dup2(l->d->listen, LAUNCH_FD_LISTEN) < 0 ||
 						dup2(l->d->state, LAUNCH_FD_STATE) < 0 ||
-						dup2(l->d->policy, LAUNCH_FD_POLICY) < 0))
+						dup2(l->d->policy, LAUNCH_FD_POLICY) < 0 ||
+						dup2(l->d->network, LAUNCH_FD_NETWORK) < 0))
 		_exit(127);
 	if (what->role == SHIM && dup2(listener, LAUNCH_FD_LISTEN) < 0)
 		_exit(127);

@@ -29,7 +29,7 @@ static int serve(const struct options *o)
 	return engine_run(o, &policy);
 }
 
-/* Descriptors 3 to 6 are what the launcher puts into its children: nothing of its own may lie
+/* Descriptors 3 to 7 are what the launcher puts into its children: nothing of its own may lie
  * there. */
 static void keep_low_fds(void)
 {

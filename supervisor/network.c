@@ -6,7 +6,9 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "engine.h"
@@ -16,7 +18,48 @@
 #define ATTACH_MS   30000
 #define EVERY_MS    30000 /* the list is told again */
 #define SOON_MS	    1000
+#define RECORD_MAX  (1U << 20)
 #define MEMBERS_MAX (8U << 20) /* bytes; netd's bound */
+
+/* What the host's network was like before the engine changed it outlives this process, and the
+ * engine, as the changes do: RUN/network has it. A reboot undoes the ones and empties the other. */
+static int put_on_record(const struct engine *g, struct err *e)
+{
+	_cleanup_free_ uint8_t *buf = NULL;
+	size_t n;
+	int r;
+
+	if (g->network_file < 0)
+		return 0;
+	r = codec_encode(&schema_net_ready, g->network.obj, RECORD_MAX, NULL, &buf, &n, e);
+	if (r < 0)
+		return r;
+	r = lseek(g->network_file, 0, SEEK_SET) < 0 ? -errno
+						    : fd_write_all(g->network_file, buf, n);
+	if (r == 0 && ftruncate(g->network_file, (off_t)n) < 0)
+		r = -errno;
+	return r < 0 ? err_errno(e, r, "putting it on record") : 0;
+}
+
+/* Nothing, for the first engine. */
+static int recall(const struct engine *g, struct doc *ret, struct err *e)
+{
+	char *text = NULL;
+	size_t n;
+	int r;
+
+	if (g->network_file < 0)
+		return 0;
+	r = lseek(g->network_file, 0, SEEK_SET) < 0
+		    ? -errno
+		    : fd_read_file(g->network_file, RECORD_MAX, &text, &n);
+	if (r < 0)
+		return err_errno(e, r, "what is on record");
+	if (n > 0)
+		return doc_decode(ret, &schema_net_ready, (uint8_t *)text, n, e);
+	free(text);
+	return 0;
+}
 
 static void on_net_ready(void *arg, void *msg, struct frame *f, const struct err *e)
 {
@@ -29,6 +72,8 @@ static void on_net_ready(void *arg, void *msg, struct frame *f, const struct err
 		err_prefix(&why, "network");
 	} else if (doc_copy(&g->network, &schema_net_ready, msg, &why) == 0) {
 		g->network_up = true;
+		if (put_on_record(g, &why) < 0)
+			log_warn("network: %s", why.text);
 		engine_serve_if_ready(g);
 		return;
 	}
@@ -70,23 +115,30 @@ static const struct endpoint *any_endpoint(const struct engine *g)
 static void set_up(struct engine *g)
 {
 	char net4[INET6_ADDRSTRLEN + 4], net6[INET6_ADDRSTRLEN + 4];
-	const struct net_ready *known = g->network.obj;
+	struct doc record = {0};
+	const struct net_ready *known = g->network.obj, *before;
 	const struct endpoint *ep = any_endpoint(g);
 	struct net_setup m = {.network = "bridge",
 		.subnet4 = g->o->subnet4,
 		.subnet6 = g->o->subnet6,
 		.port_ip = g->o->publish_ip};
+	struct err e = {0};
 
+	if (!known && recall(g, &record, &e) < 0)
+		log_warn("network: %s", e.text);
+	before = known ? known : record.obj;
+	if (before)
+		m.sysctls = before->sysctls;
 	if (known) {
 		m.subnet4 = known->subnet4;
 		m.subnet6 = known->subnet6;
-		m.sysctls = known->sysctls;
 	} else if (ep && ep->gateway4) {
 		m.subnet4 = subnet_of(ep->gateway4, ep->prefix4, net4);
 		m.subnet6 = subnet_of(ep->gateway6, ep->prefix6, net6);
 	}
 	g->network_up = false;
 	helper_request(g, H_NETD, MSG_net_setup, &m, SETUP_MS, on_net_ready, g);
+	doc_free(&record);
 }
 
 static void on_synced(void *arg, void *msg, struct frame *f, const struct err *e)

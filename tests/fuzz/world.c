@@ -209,6 +209,7 @@ static void begin_engine(struct world *w)
 		.launcher = pair[1],
 		.listen = listener,
 		.state = state,
+		.network_file = -1,
 		.filters = filters,
 		.loop = loop_new()};
 	if (!g->loop || state_load(g, &e) < 0 || helpers_open(g, &e) < 0)

@@ -269,6 +269,7 @@ cases_make()
 		stat $ENGINE_RUN
 		stat $ENGINE_RUN/ctl.sock
 		stat $ENGINE_RUN/lock
+		stat $ENGINE_RUN/network
 		stat $ENGINE_RUN/shims
 		stat $ENGINE_STATE
 	END

@@ -364,6 +364,25 @@ survive()
 	[ "$status" = 0 ]
 }
 
+@test "what the host's network was like before the first engine it is after the last, whatever ended those between" {
+	run unshare -n bash -c '
+		. "$0/../lib/engine.sh"
+		settings() { sysctl -a --pattern "^net\.ipv[46]\." 2>/dev/null; }
+		sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0 net.ipv6.conf.default.accept_ra=1
+		ip link set lo up
+		before=$(settings)
+		engine_start || exit 1
+		[ "$(sysctl -n net.ipv4.ip_forward net.ipv6.conf.all.forwarding | xargs)" = "1 1" ] || exit 1
+		kill -USR1 $ENGINE_PID && wait $ENGINE_PID
+		engine_launch || exit 1
+		its=$(leaks_descendants $ENGINE_PID)
+		kill -KILL $ENGINE_PID; wait $ENGINE_PID
+		wait_until 10 engine_gone $its && engine_launch && engine_stop || exit 1
+		diff <(echo "$before") <(settings)' "$BATS_TEST_DIRNAME"
+	echo "$output"
+	[ "$status" = 0 ]
+}
+
 cgroup_gone()
 {
 	[ -z "$(find /sys/fs/cgroup -path "*/$ENGINE_NAME/$1" -type d)" ]
