@@ -221,8 +221,8 @@ check:
 	+$(MAKE) all unit fuzz-build hostile
 	tests/run.sh
 
-# On Debian 12's kernel with cgroup v2, under QEMU, with a plain init and with systemd: VM_TESTS="all reboot", or
-# names as in tests/integration.
+# On Debian 12's kernel with cgroup v2, under QEMU, with a plain init and with systemd: VM_TESTS="all reboot
+# installed", or names as in tests/integration.
 VM_TESTS ?= 10-cgroupd 50-run 59-events
 check-vm:
 	tests/deps.sh build check vm

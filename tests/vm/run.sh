@@ -3,8 +3,8 @@
 #
 # The tests on Debian 12's own kernel and cgroup v2: run.sh [TEST...] boots the machine once for each of VM_INITS
 # and runs the tests there that are named as in tests/integration, or unit, or all; plain:TEST is for that init alone,
-# and `reboot` the script beside this one. Prints one line a test, the output of what failed, and ends with the sum.
-# 1 when something failed or when nothing ran.
+# `reboot` and `installed` are the scripts beside this one. Prints one line a test, the output of what failed, and ends
+# with the sum. 1 when something failed or when nothing ran.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 
@@ -30,7 +30,7 @@ files()
 		plain:*|systemd:*) ;;
 		all) printf '%s\n' tests/integration/*.bats ;;
 		unit) echo unit ;;
-		reboot) ;;
+		reboot|installed) ;;
 		*)
 			[ -e "tests/integration/$name.bats" ] ||
 				{ echo "vm: there is no test \"$name\"" >&2; return 1; }
@@ -65,9 +65,9 @@ results()
 
 main()
 {
-	local init tests
+	local init own tests
 
-	[ $# -gt 0 ] || set -- all reboot
+	[ $# -gt 0 ] || set -- all reboot installed
 	for init in $inits; do
 		files "$init" "$@" >"$work/$init" || exit 1
 	done
@@ -79,7 +79,9 @@ main()
 			"${tests[*]}" >"$work/run"
 		results "vm-$init" tests/vm/boot.sh --init "$init" --tree "$work/tree" --limit "$limit" "$work/run"
 	done
-	[[ " $* " != *" reboot "* ]] || results vm-reboot tests/vm/reboot.sh "$work/tree"
+	for own in reboot installed; do
+		[[ " $* " != *" $own "* ]] || results "vm-$own" "tests/vm/$own.sh" "$work/tree"
+	done
 	echo "$passed passed, $failed failed, $skipped skipped"
 	[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
 }
