@@ -85,9 +85,9 @@ int copy_give(void *ctx, int fd, uid_t uid, gid_t gid)
 	int32_t answer;
 
 	r = frame_send_raw(sock, (const uint8_t *)&g, sizeof(g), &fd, 1);
-	if (r == 0)
-		r = frame_recv_raw(sock, &answer, sizeof(answer), &none);
 	if (r < 0)
+		return r == -EPIPE ? -ECHILD : r;
+	if (frame_recv_raw(sock, &answer, sizeof(answer), &none) < 0)
 		return -ECHILD;
 	fd_close(&none);
 	return answer;

@@ -12,7 +12,8 @@
 
 static const struct priv_rlimit limits[] = {
 	{RLIMIT_AS, 1ULL << 30, "what a stream may make it remember: names of directories"},
-	{RLIMIT_NOFILE, 64, "files are open one at a time"},
+	{RLIMIT_NOFILE, 65536,
+		"of its own few; but all that the caller's processes have on their way to each other count as one sends (unix(7), ETOOMANYREFS)"},
 	{RLIMIT_CORE, 0, "no dump of it among the caller's files"},
 	{-1, 0, NULL},
 };

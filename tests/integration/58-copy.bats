@@ -127,6 +127,24 @@ t/a/f 5:6 640 3 t/g 5:6 640 3 t/none 5:6 0 1 t/shut 7:8 500 2 t/shut/in 5:6 644 
 	rm -rf t
 }
 
+@test "cp -a by one whose other processes have many descriptors on their way" {
+	python3 -c '
+import socket, sys, time
+ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+for _ in range(2):
+    socket.send_fds(ours, [b"x"], [0] * 100)
+print("sent", flush=True)
+time.sleep(600)' >"$BATS_TEST_TMPDIR/sent" 3>&- &
+	sender=$!
+	wait_until 60 grep -q sent "$BATS_TEST_TMPDIR/sent"
+	ctl run -d --name c "$debian" bash -c 'mkdir /given && echo x >/given/f && chown 5:6 /given/f && exec sleep 1000'
+	wait_until 60 eval '[ "$(ctl exec c stat -c %u /given/f)" = 5 ]'
+	run ctl cp -a c:/given "$BATS_TEST_TMPDIR/"
+	kill "$sender"
+	[ "$status" = 0 ]
+	[ "$(stat -c %u:%g "$BATS_TEST_TMPDIR/given/f")" = 5:6 ]
+}
+
 @test "cp: file capabilities go in, not out" {
 	ctl run -d --name c "$debian" sleep 1000
 	cp /bin/true prog
