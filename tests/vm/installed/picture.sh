@@ -11,9 +11,9 @@ picture_files()
 {
 	find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /src -o -path /run -o -path /var/log \
 		-o -path /var/cache/man -o -path /var/lib/dpkg/triggers \) -prune -o \
-		! -name '*-old' ! -name '*-' -printf '%p %y %m %u:%g %l\n'
+		! -name '*-old' ! -name '*-' -printf '%p %y %m %U:%G %l\n'
 	find /run -xdev \( -path /run/vm -o -path /run/udev -o -path /run/log -o -path /run/systemd -o \
-		-path /run/credentials \) -prune -o -printf '%p %y %m %u:%g %l\n'
+		-path /run/credentials \) -prune -o -printf '%p %y %m %U:%G %l\n'
 	find /run/systemd/system /run/systemd/transient /dev/shm /dev/mqueue 2>/dev/null
 	find /etc -xdev -type f ! -name '*-' -exec sha256sum {} +
 }
