@@ -8,6 +8,15 @@
 #include "cgroup_host.h"
 #include "cgroupd/apply.h"
 
+static void need_swap(void)
+{
+	need(CTL_MEMORY);
+	if (!tree.swap_accounting) {
+		print_message("skipped: this kernel doesn't account swap\n");
+		skip();
+	}
+}
+
 static void get_raw(const struct branch *b, const char *id, const char *file, char ret[CONTROL_MAX])
 {
 	char path[GROUP_PATH_MAX];
@@ -105,13 +114,9 @@ static void update_undone(void **state)
 
 	(void)state;
 	need(CTL_IO);
-	need(CTL_MEMORY);
 	need(CTL_CPU);
 	need(CTL_PIDS);
-	if (!tree.swap_accounting) {
-		print_message("skipped: this kernel doesn't account swap\n");
-		skip();
-	}
+	need_swap();
 	assert_int_equal(make("undone", &first, &r, &e), 0);
 	for (unsigned int i = 0; i < 4; i++) {
 		const struct branch *b = tree_find(&tree, of[i]);
@@ -147,14 +152,10 @@ static void update_lifts(void **state)
 
 	(void)state;
 	need(CTL_IO);
-	need(CTL_MEMORY);
 	need(CTL_CPU);
 	need(CTL_CPUSET);
 	need(CTL_PIDS);
-	if (!tree.swap_accounting) {
-		print_message("skipped: this kernel doesn't account swap\n");
-		skip();
-	}
+	need_swap();
 	assert_int_equal(make("lifted", &all, &r, &e), 0);
 	assert_int_equal(apply_update(&tree, "lifted", &failing, &e), -ENODEV);
 	assert_int_equal(group_read_limits(&tree, "lifted", &r, &e), 0);
