@@ -108,8 +108,7 @@ struct ctr {
 	struct waiter *waiters;
 	struct exec *execs;
 	uint32_t next_exec;
-	uint32_t visit;	    /* number of the visit that has its files while it doesn't run; or 0 */
-	bool removal_waits; /* for the end of that */
+	uint32_t visit; /* number of the visit that has its files while it doesn't run; or 0 */
 	struct watch *stop_timer;
 	bool stopping;		    /* its end was asked for, and is still to come */
 	bool was_stopping;	    /* it has come then */
@@ -397,7 +396,7 @@ bool visit_ended(struct ctr *c, uint32_t exit_code);
 /* The shim is gone, and with it a visit, if there was one. */
 void visit_lost(struct ctr *c);
 /* rm -f: ends the visit under way; the container is removed then. */
-void visit_remove_after(struct ctr *c);
+void visit_cut_short(struct ctr *c);
 
 /* events.c: tells who follows them, and remembers for who asks later; with one attribute,
  * key=value, or fmt NULL. */

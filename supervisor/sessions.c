@@ -242,13 +242,12 @@ static void on_remove(void *self, struct chan *ch, uint32_t id, void *msg, struc
 			c->name);
 		return;
 	}
-	c->removal_asked = true;
-	c->remove_after = !c->visit || c->remove_after;
+	c->removal_asked = c->remove_after = true;
 	if (!restart_stop(c))
 		state_save_or_log(c);
 	wait_add(c, ch, id, WAIT_REMOVED, 0, true);
 	if (c->visit) {
-		visit_remove_after(c);
+		visit_cut_short(c);
 		return;
 	}
 	if (c->status == CTR_STARTING)

@@ -122,7 +122,7 @@ static void on_job_end(struct job *j, const struct err *e)
 	fd_close(&u->writable);
 	shim_end(c->shim);
 	c->measuring = false;
-	if (c->remove_after)
+	if (c->removal_asked)
 		remove_begin(c); /* somebody has asked for it meanwhile */
 	usage_next(u);
 	engine_end_if_idle(g);

@@ -142,12 +142,10 @@ static void let_go(struct ctr *c)
 	struct engine *g = c->engine;
 
 	c->visit = 0;
-	if (c->removal_waits) {
-		c->removal_waits = false;
+	if (c->removal_asked)
 		remove_begin(c);
-	} else {
+	else
 		restart_resume(c);
-	}
 	shims_fill(g);
 	engine_end_if_idle(g);
 }
@@ -169,7 +167,7 @@ static void on_begun(struct job *j, const struct err *e)
 	free(v);
 	if (e)
 		let_go(c);
-	else if (c->removal_waits || c->engine->ending)
+	else if (c->removal_asked || c->engine->ending)
 		stop_begin(c, 0);
 }
 
@@ -264,9 +262,8 @@ void visit_lost(struct ctr *c)
 	visit_ended(c, 128 + SIGKILL);
 }
 
-void visit_remove_after(struct ctr *c)
+void visit_cut_short(struct ctr *c)
 {
-	c->removal_waits = true;
 	if (!c->job)
 		stop_begin(c, 0);
 }
