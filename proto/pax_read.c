@@ -15,6 +15,10 @@
 #include "pax_header.h"
 #include "pax_records.h"
 
+/* The kernel's dev_t, linux/kdev_t.h. */
+#define DEVICE_MAJOR_MAX 0xfffU
+#define DEVICE_MINOR_MAX 0xfffffU
+
 struct pax_reader *pax_reader_new(int fd)
 {
 	struct pax_reader *r = malloc(sizeof(*r));
@@ -157,6 +161,7 @@ static void plain_names(struct pax_reader *r, const struct pax_header *h)
 static int plain_numbers(struct pax_reader *r, const struct pax_header *h, struct err *e)
 {
 	uint64_t mode, uid, gid, size, mtime, dev[2];
+	char type = h->type ? h->type : PAX_FILE;
 
 	if (!pax_octal(h->mode, sizeof(h->mode), &mode) ||
 		!pax_octal(h->uid, sizeof(h->uid), &uid) ||
@@ -166,12 +171,16 @@ static int plain_numbers(struct pax_reader *r, const struct pax_header *h, struc
 		!pax_octal(h->major, sizeof(h->major), &dev[0]) ||
 		!pax_octal(h->minor, sizeof(h->minor), &dev[1]))
 		return damaged("a number in a header", e);
-	r->entry.type = h->type ? h->type : PAX_FILE;
+	r->entry.type = type;
 	r->entry.mode = (mode_t)mode & 07777;
 	r->entry.uid = (uid_t)uid; /* at most 21 bits */
 	r->entry.gid = (gid_t)gid;
 	r->entry.mtime = (struct timespec){(time_t)mtime, 0};
-	r->entry.device = makedev((unsigned int)dev[0], (unsigned int)dev[1]);
+	if (type == PAX_CHAR || type == PAX_BLOCK_DEVICE) {
+		if (dev[0] > DEVICE_MAJOR_MAX || dev[1] > DEVICE_MINOR_MAX)
+			return damaged("a device's number", e);
+		r->entry.device = makedev((unsigned int)dev[0], (unsigned int)dev[1]);
+	}
 	r->entry.size = r->left = size;
 	return 0;
 }
@@ -265,6 +274,8 @@ static int read_entry(struct pax_reader *r, const struct pax_header *h, struct e
 	if (!pax_apply_records(r))
 		return damaged("what stands before an entry", e);
 	plain_names(r, h);
+	if (!r->name[0])
+		return damaged("an entry without a name", e);
 	if (!r->sparse)
 		r->entry.size = r->left;
 	if (r->entry.type != PAX_FILE)

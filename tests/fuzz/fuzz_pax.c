@@ -31,8 +31,14 @@ static uint64_t digest(uint64_t h, const struct pax_entry *x)
 	h = sum(h, x->link, strlen(x->link) + 1);
 	h = sum(h, &x->mtime, sizeof(x->mtime));
 	h = sum(h, &x->size, sizeof(x->size));
-	for (uint32_t i = 0; i < x->n_xattrs; i++)
+	h = sum(h, &x->uid, sizeof(x->uid));
+	h = sum(h, &x->gid, sizeof(x->gid));
+	h = sum(h, &x->device, sizeof(x->device));
+	h = sum(h, &x->type, sizeof(x->type));
+	for (uint32_t i = 0; i < x->n_xattrs; i++) {
+		h = sum(h, x->xattrs[i].name, strlen(x->xattrs[i].name) + 1);
 		h = sum(h, x->xattrs[i].value, x->xattrs[i].n);
+	}
 	return sum(h, &x->mode, sizeof(x->mode));
 }
 

@@ -43,6 +43,8 @@ STREAMS = {
     "setuid": [top(), entry("t/file", data=b"x", mode=0o6755)],
     "device": [top(), entry("t/null", tarfile.CHRTYPE, devmajor=1, devminor=3), entry("t/file", data=b"good\n")],
     "existing": [top(), entry("t/mine/file", data=BAD)],
+    "noname": [top(), entry("", data=BAD)],
+    "nodevice": [top(), entry("t/far", tarfile.CHRTYPE, devmajor=0o7777777, devminor=3)],
     "garbage": None,
     "nothing": [],
 }

@@ -32,7 +32,8 @@ as_engine()
 	as_engine good ctl cp c:/t dest/t
 	[ "$(cat dest/t/file)" = good ]
 	rm -rf dest/t
-	for case in dotdot absolute link abslink toplink hard hardlink abshard elsewhere existing garbage nothing; do
+	for case in dotdot absolute link abslink toplink hard hardlink abshard elsewhere existing noname nodevice garbage \
+		nothing; do
 		for to in dest/new dest; do
 			run as_engine $case ctl cp c:/t "$to"
 			echo "$case to $to: $output"
