@@ -12,6 +12,7 @@
 # to itself, and that run counts. What has passed only so is told at the end, in lines that begin with "again": each is
 # a race to be found, in the test or in the engine. What has failed is repeated at the end, too.
 set -u
+shopt -s extglob
 cd "$(dirname "$0")/.." || exit 1
 
 build=${BUILD:-build}
@@ -31,6 +32,7 @@ skipped=0
 failures=()   # what failed, as it is told
 second=()     # the bats files that failed
 told_again=() # what failed, and then did not
+declare -A reasons=() # what bats said of it
 # As in builds whose undefined behaviour ends the process anyway.
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-halt_on_error=1:print_stacktrace=1}
 work=$(mktemp -d)
@@ -45,10 +47,22 @@ result()
 	esac
 }
 
+# reason NAME LINE: of what bats says of a test that failed, where and what it was
+reason()
+{
+	local line=${2#\#}
+
+	line=${line##*( )}
+	case $line in
+	'(in test file '*|'in test file '*) reasons[$1]=" (line ${line##*line }" ;;
+	\`*\'\ failed*) reasons[$1]+=" $line" ;;
+	esac
+}
+
 # tap_results LABEL OUTPUT: reads TAP, one result a line, and counts what never reported.
 tap_results()
 {
-	local label=$1 output=$2 line name more planned=0 seen=0 why=
+	local label=$1 output=$2 line name more planned=0 seen=0 why= failing=
 
 	while IFS= read -r line; do
 		case $line in
@@ -65,12 +79,16 @@ tap_results()
 				why=
 			elif [[ $line == 'not ok '* ]]; then
 				result fail "$label: $name"
+				failing="$label: $name"
 			else
 				result ok "$label: $name"
 			fi
 			;;
 		'skipped: '*) why=${line#skipped: } ;;
-		'#'*) [ "$planned" = 0 ] || echo "        $line" ;;
+		'#'*)
+			[ "$planned" = 0 ] || echo "        $line"
+			[ -z "$failing" ] || reason "$failing" "$line"
+			;;
 		esac
 	done <"$output"
 	while [ "$seen" -lt "$planned" ]; do
@@ -181,7 +199,7 @@ bats_again()
 		bats_side_by_side 1 "tests/$label"
 		for name in "${first[@]}"; do
 			[[ $name == "$label: "* ]] || continue
-			printf '%s\n' "${failures[@]}" | grep -qxF "$name" || told_again+=("$name")
+			printf '%s\n' "${failures[@]}" | grep -qxF "$name" || told_again+=("$name${reasons[$name]:-}")
 		done
 	done
 }

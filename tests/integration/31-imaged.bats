@@ -60,9 +60,10 @@ leftovers()
 # imaged LINE...: one debug run; each line is sent when the one before has been answered
 imaged()
 {
-	local line
+	local line pid
 
 	coproc timeout 300 "$BIN" --debug --state-dir "$STATE" 2>>"$BATS_TEST_TMPDIR/log" 3>&-
+	pid=$! # COPROC_PID goes with the process
 	for line in "$@"; do
 		echo "$line" >&"${COPROC[1]}"
 		while read -r -u "${COPROC[0]}"; do
@@ -71,7 +72,7 @@ imaged()
 		done
 	done
 	eval "exec ${COPROC[1]}>&-"
-	wait "$COPROC_PID"
+	wait "$pid"
 }
 
 blobs_asked()

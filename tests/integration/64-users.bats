@@ -409,14 +409,17 @@ others_are_served()
 
 ten_thousand_connections()
 {
+	local pid
+
 	coproc held { hostile connections "$BULKHEAD_SOCKET" 10000; }
+	pid=$!
 	read -r -t 110 said <&"${held[0]}" || return 1
 	echo "$said"
 	[[ "$said" == "stayed=64 refused=9936 said=your quota is 64 connections, 64 in use"* ]] || return 1
 	others_are_served || return 1
 	refused "your quota is 64 connections" as $alice ps || return 1
 	eval "exec ${held[1]}>&-"
-	wait "$held_PID"
+	wait "$pid"
 	wait_until 10 as $alice ps
 }
 
