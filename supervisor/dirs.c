@@ -10,7 +10,6 @@
 #include <grp.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -52,13 +51,19 @@ static int open_file(const char *path, struct err *e)
 	return fd < 0 ? err_errno(e, errno, "%s", path) : fd;
 }
 
+/* A lock of the process, fcntl_locking(2), that ends with it: one of the descriptor would be held
+ * on by a child that has not come to its exec yet. Nobody here opens the file again: closing it
+ * would end the lock. */
 static int lock_file(const char *path, struct err *e)
 {
 	_cleanup_fd_ int fd = open_file(path, e);
+	const struct flock all = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	struct stat st;
 
 	if (fd < 0)
 		return fd;
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+	/* Whoever had it may have removed it as the last thing it did. */
+	if (fcntl(fd, F_SETLK, &all) < 0 || fstat(fd, &st) < 0 || st.st_nlink == 0)
 		return -EWOULDBLOCK;
 	return take_fd(&fd);
 }

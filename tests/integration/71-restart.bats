@@ -314,6 +314,30 @@ survive()
 	survive
 }
 
+# A helper that has been forked and is kept from its exec, while the launcher that did so is killed.
+again_at_once()
+(
+	set -e
+	engine_start
+	trap 'engine_stop || exit 1' EXIT
+	launcher=$ENGINE_PID
+	strace -f -qq -o /dev/null -e trace=execveat -e inject=execveat:delay_enter=5000000 -p "$launcher" 3>&- &
+	tracer=$!
+	wait_until 10 grep -q "^TracerPid:.$tracer" "/proc/$launcher/status"
+	kill -KILL "$(pgrep -P "$launcher" netd)"
+	wait_until 10 pgrep -P "$launcher" -f -- "supervisor --name $ENGINE_NAME "
+	kill -KILL "$launcher"
+	wait "$launcher" || true
+	pgrep -f -- "supervisor --name $ENGINE_NAME " # it is there still, and has all that the launcher had
+	engine_launch
+	ctl version
+	wait "$tracer"
+)
+
+@test "the launcher killed while a child of it has not become a helper yet: the next one starts at once" {
+	again_at_once
+}
+
 @test "another engine does not take the uids of a dead one whose containers run" {
 	run bash -c '
 		. "$0/../lib/engine.sh"
