@@ -3,14 +3,15 @@
  * The configuration file, /etc/bulkhead/NAME.conf or --config FILE. A line is a key and its words;
  * what stands behind # is a comment.
  *
- *	group NAME|GID                  who may use the engine beside root (bulkhead)
- *	publish-ip ADDRESS              where ports are published unless -p says (127.0.0.1)
- *	image-gc HIGH LOW               images that nobody needs go when more than HIGH is taken,
- *until LOW is: 85% 75% of the disk, or 20g 15g of images (never) quota WHO WHAT AMOUNT           of
- *containers, memory, cpus, pids, binds, connections default WHO WHAT AMOUNT         what a
- *container gets that doesn't say: memory, cpus, pids default WHO isolated-layers yes|no      as if
- *it had asked for them, or not allow WHO RIGHT                 host-network, low-ports, publish,
- *remove-images
+ *	group NAME|GID          who may use the engine beside root (bulkhead)
+ *	publish-ip ADDRESS      where ports are published unless -p says (127.0.0.1)
+ *	image-gc HIGH LOW       images that nobody needs go above HIGH, until LOW: 85% 75% of the
+ *				disk, or 20g 15g of images (never)
+ *	quota WHO WHAT AMOUNT   of containers, memory, cpus, pids, binds, connections
+ *	default WHO WHAT AMOUNT what a container gets that doesn't say: memory, cpus, pids
+ *	default WHO isolated-layers yes|no
+ *				as if it had asked for them, or not
+ *	allow WHO RIGHT         host-network, low-ports, publish, remove-images
  *
  * WHO is a user's name, its uid, or * for all; a user's own line stands before that of all. What is
  * not known, said twice or malformed is refused, with the line's number.

@@ -86,6 +86,12 @@ static int launch(struct options *o)
 		return 1;
 	}
 	umask(022);
+	if (o->check) {
+		r = configure(o, &d, &e);
+		if (r < 0)
+			fprintf(stderr, "supervisor: %s\n", e.text);
+		return r < 0;
+	}
 	if (take_socket(o, &d, &e) < 0) {
 		log_error("%s", e.text);
 		return 1;

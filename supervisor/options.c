@@ -12,7 +12,7 @@
 #include "base/num.h"
 #include "gc.h"
 
-enum kind { TEXT, NUMBER, REPEATED, SERVE, VERSION, HELP };
+enum kind { TEXT, NUMBER, REPEATED, CHECK, SERVE, VERSION, HELP };
 
 static const struct row {
 	const char *name;
@@ -53,6 +53,7 @@ static const struct row {
 		"first of the 134217728 uids that containers live in"},
 	{"uid", NUMBER, offsetof(struct options, uid), "user of the supervisor process"},
 	{"gid", NUMBER, offsetof(struct options, gid), "its group"},
+	{"check", CHECK, 0, "look whether an engine could start like this, and end: 0 if so"},
 	{"serve", SERVE, 0, "internal: be the supervisor process"},
 	{"version", VERSION, 0, "print the version"},
 	{"help", HELP, 0, "this list"},
@@ -97,6 +98,9 @@ static void take(struct options *o, const struct row *row)
 		break;
 	case REPEATED:
 		append(at, optarg);
+		break;
+	case CHECK:
+		o->check = true;
 		break;
 	case SERVE:
 		o->serve = true;

@@ -33,6 +33,7 @@ struct options {
 	uint32_t uid_base; /* first uid of the engine's block; 0: the first block that is free */
 	uid_t uid;	   /* of the supervisor process */
 	gid_t gid;
+	bool check; /* the command line and the configuration alone, see launch() */
 	bool serve; /* this is the supervisor process, started by the launcher */
 	enum log_level level;
 	char run_buf[PATH_MAX], state_buf[PATH_MAX];

@@ -137,6 +137,18 @@ known()
 	[ ! -e "$BATS_TEST_TMPDIR/state" ]
 }
 
+@test "--check: whether an engine could start, without one" {
+	conf=$BATS_TEST_TMPDIR/conf
+	echo 'image-gc 85% 75%' >"$conf"
+	run -0 "$ROOT$PREFIX/bin/supervisor" --config "$conf" --run-dir "$BATS_TEST_TMPDIR/run" --state-dir "$BATS_TEST_TMPDIR/state" --check
+	[ -z "$output" ]
+	echo 'image-gc 75% 85%' >"$conf"
+	run -1 "$ROOT$PREFIX/bin/supervisor" --config "$conf" --check
+	[[ $output == "supervisor: $conf:1: image-gc: "* ]]
+	run -2 "$ROOT$PREFIX/bin/supervisor" --image-gc no --check
+	[ "$(ls "$BATS_TEST_TMPDIR")" = conf ]
+}
+
 @test "systemd understands its units, and makes the users" {
 	units=$ROOT$PREFIX/lib/systemd/system
 	for unit in "$units"/bulkhead*; do

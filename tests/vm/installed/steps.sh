@@ -221,6 +221,14 @@ upgrade()
 	local before
 
 	before=$(unit MainPID)
+	cp /etc/bulkhead/bulkhead.conf "$work/conf"
+	echo 'quota nobody-of-this-name pids 1' >>/etc/bulkhead/bulkhead.conf
+	check "with a line that no engine understands a later version is installed, too" dpkg -i "$second"
+	check "the engine that runs is the one that did" is "$(unit MainPID)" "$before"
+	check "and serves" mine ps
+	cp "$work/conf" /etc/bulkhead/bulkhead.conf
+	dpkg -i "$first"
+	before=$(unit MainPID)
 	echo 'quota walker pids 6000' >>/etc/bulkhead/bulkhead.conf
 	check "a later version is installed, and asks nothing" dpkg -i "$second"
 	check "it is that one" is "$(dpkg-query -W -f '${Version} ${db:Status-Status}' bulkhead)" "1.1 installed"
