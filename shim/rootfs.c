@@ -26,12 +26,13 @@ static int attach(int mnt, int dir, const char *name, struct err *e)
 	return r < 0 ? err_errno(e, r, "attaching %s", name) : 0;
 }
 
-/* upper's mode and owner are those of the container's "/". */
+/* upper's mode and owner are those of the container's "/". Either may be there already: of an
+ * earlier start, of one that was cut off, or of a removal that was. */
 static int make_upper(int writable, struct err *e)
 {
 	umask(0);
-	if ((mkdirat(writable, "upper", 0755) < 0 || mkdirat(writable, "work", 0700) < 0) &&
-		errno != EEXIST)
+	if ((mkdirat(writable, "upper", 0755) < 0 && errno != EEXIST) ||
+		(mkdirat(writable, "work", 0700) < 0 && errno != EEXIST))
 		return err_errno(e, errno, "making the writable layer");
 	return 0;
 }

@@ -112,11 +112,14 @@ once_more()
 	[ "$(state ends State.Status)" = exited ]
 }
 
-# paused_long NAME: a container that is between two runs, for a second and a half at least
+# The run after which there are three seconds of pause, or where all is slow twelve.
+long=$((${TEST_PATIENCE:-1} > 1 ? 7 : 5))
+
+# paused_long NAME: a container that is between two runs, for half of that at least
 paused_long()
 {
 	ctl run -d --name "$1" --restart always "$bb" sh -c "$(runs 1)" >/dev/null
-	wait_until 20 eval "[ \$(state $1 RestartCount) -ge 5 ]" && wait_until 5 is "$1" State.Status restarting
+	wait_until 20 eval "[ \$(state $1 RestartCount) -ge $long ]" && wait_until 20 is "$1" State.Status restarting
 }
 
 @test "stop, kill, start and rm -f of a container that waits for its next run" {
@@ -125,7 +128,7 @@ paused_long()
 		ctl $verb pauses
 		[ "$(state pauses State.Status)" = exited ]
 		[ "$(ctl wait pauses)" = 1 ]
-		sleep 2
+		sleep $((long > 5 ? 13 : 4))
 		is pauses State.Status exited
 		ctl rm pauses
 	done

@@ -286,6 +286,18 @@ keeper_of()
 	ctl rm kept
 }
 
+@test "of a start or a removal that was cut off half of the writable layer may be there: it starts" {
+	ctl create --name half "$bb" sh -c 'echo "$HOSTNAME" >>/file; cat /file'
+	for part in work upper; do
+		rm -rf "$ENGINE_STATE/rootfs/$(state half Id)/$part"
+		run -0 ctl start -a half
+		[ "${#lines[@]}" = 1 ]
+	done
+	run -0 ctl start -a half
+	[ "${#lines[@]}" = 2 ]
+	ctl rm half
+}
+
 # An engine told to end does, though something of it can't.
 ends_anyway()
 {
