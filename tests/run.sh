@@ -25,7 +25,7 @@ fuzz_keep=${FUZZ_KEEP:-}
 test_jobs=${TEST_JOBS:-2}
 test_again=${TEST_AGAIN:-3}
 # These take longest: begun last, they would be waited for.
-long_files='63-rogue 77-disk 65-escape 58-copy-hostile 58-copy-stopped 72-policy 74-health 76-pull-resume 30-fetch'
+long_files='63-rogue 77-disk 65-escape 58-copy-hostile 58-copy-stopped 72-policy 74-health 76-pull-resume 32-fetch-again'
 passed=0
 failed=0
 skipped=0
@@ -160,7 +160,7 @@ no_userns()
 may_run()
 {
 	case $1 in
-	*/10-cgroupd.bats|*/30-fetch.bats) return 0 ;;
+	*/10-cgroupd.bats|*/30-fetch.bats|*/32-fetch-again.bats|*/33-fetch-mirrors.bats) return 0 ;;
 	esac
 	no_userns || return 0
 	result skip "${1#tests/}: no user namespace can be made here, as in a chroot"
