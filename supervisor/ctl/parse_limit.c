@@ -185,6 +185,8 @@ int check_cpuset(const char *s, struct err *e)
 {
 	const char *p = s;
 
+	if (!*s)
+		return 0; /* as in docker, not set */
 	do {
 		p = cpuset_part(p);
 	} while (p && *p == ',' && p++);
@@ -195,7 +197,7 @@ int check_cpuset(const char *s, struct err *e)
 
 int check_swappiness(const char *s, struct err *e)
 {
-	return check_held(s, false, &swappiness, "swappiness: 0 to 100", e);
+	return check_held(s, true, &swappiness, "swappiness: 0 to 100, or -1", e);
 }
 
 int check_blkio_weight(const char *s, struct err *e)
@@ -335,8 +337,8 @@ static int cpu_limits(const struct limit_words *w, struct limits *ret, struct er
 	}
 	if (w->cpu_shares)
 		(void)num_parse_u64(w->cpu_shares, 0, INT64_MAX, &ret->cpu_shares);
-	ret->cpuset_cpus = w->cpuset_cpus;
-	ret->cpuset_mems = w->cpuset_mems;
+	ret->cpuset_cpus = w->cpuset_cpus && *w->cpuset_cpus ? w->cpuset_cpus : NULL;
+	ret->cpuset_mems = w->cpuset_mems && *w->cpuset_mems ? w->cpuset_mems : NULL;
 	return 0;
 }
 
@@ -359,8 +361,8 @@ int parse_limits(const struct limit_words *w, struct arena *a, struct limits *re
 		(void)parse_i64(w->pids, -1, 4194304, &ret->pids);
 	if (w->pids && ret->pids == 0)
 		ret->pids = -1;
-	ret->swappiness_set = w->swappiness != NULL;
-	if (w->swappiness)
+	ret->swappiness_set = w->swappiness && strcmp(w->swappiness, "-1") != 0;
+	if (ret->swappiness_set)
 		(void)num_parse_u64(w->swappiness, 0, 100, &ret->swappiness);
 	if (w->blkio_weight)
 		(void)num_parse_u64(w->blkio_weight, 0, 1000, &ret->blkio_weight);

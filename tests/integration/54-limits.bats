@@ -293,7 +293,8 @@ host_config()
 
 @test "a limit of 0 is none, as docker has it" {
 	id=$(ctl run -d --name zero -m 0 --memory-reservation 0 --memory-swap 0 --cpu-shares 0 --cpus 0 --cpu-quota 0 \
-		--cpu-period 0 --pids-limit 0 --blkio-weight 0 "$bb" sleep 600)
+		--cpu-period 0 --pids-limit 0 --blkio-weight 0 --memory-swappiness -1 --cpuset-cpus "" --cpuset-mems "" \
+		"$bb" sleep 600)
 	limit=$(first_file "$id" memory memory.limit_in_bytes memory.max)
 	[ "$limit" = max ] || [ "$limit" -gt $((1 << 60)) ]
 	[[ "$(first_file "$id" cpu cpu.cfs_quota_us cpu.max)" =~ ^(-1|max 100000)$ ]]

@@ -182,10 +182,10 @@ static void test_single_limits(void **state)
 	REFUSES(check_cpu_period, "999", "1000001", "-1");
 	TAKES(check_cpu_shares, "0", "2", "262144");
 	REFUSES(check_cpu_shares, "1", "262145", "-1");
-	TAKES(check_cpuset, "0", "0-2,5", "1,3");
-	REFUSES(check_cpuset, "", "0-", "2-1", ",1", "1,", "a", "0--1", "1-2-3", "65536");
-	TAKES(check_swappiness, "0", "100");
-	REFUSES(check_swappiness, "", "-1", "101", "x");
+	TAKES(check_cpuset, "", "0", "0-2,5", "1,3");
+	REFUSES(check_cpuset, "0-", "2-1", ",1", "1,", "a", "0--1", "1-2-3", "65536");
+	TAKES(check_swappiness, "-1", "0", "100");
+	REFUSES(check_swappiness, "", "-2", "101", "x");
 	TAKES(check_blkio_weight, "0", "10", "1000");
 	REFUSES(check_blkio_weight, "", "9", "1001", "-1");
 	TAKES(check_device_bps, "/dev/sda:1m", "/dev/a:b:5", "/dev/sda:-1", "/dev/sda:0");
@@ -294,7 +294,10 @@ static void test_limits_of_0(void **state)
 		.cpu_shares = "0",
 		.cpu_period = "0",
 		.cpu_quota = "0",
-		.blkio_weight = "0"};
+		.blkio_weight = "0",
+		.swappiness = "-1",
+		.cpuset_cpus = "",
+		.cpuset_mems = ""};
 	const struct limits none = {0};
 	struct arena a = {0};
 	struct limits l;
