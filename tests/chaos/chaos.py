@@ -331,6 +331,7 @@ def main():
         chaos.run()
     except (Wrong, subprocess.TimeoutExpired) as e:
         print(f"chaos: seed {o.seed}, step {chaos.step}: {e}", flush=True)
+        chaos.revive()
         sys.exit(1)
     finally:
         if chaos.launcher and chaos.launcher.poll() is None:

@@ -23,6 +23,14 @@ class Driven:
         self.launcher = subprocess.Popen(self.o.launch, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         self.wait_for("the engine answers", lambda: self.ctl("version")[0] == 0, AGAIN)
 
+    def revive(self):
+        """After a failure: containers whose engine is gone are taken down only by another one."""
+        if self.launcher and self.launcher.poll() is not None:
+            try:
+                self.launch()
+            except Wrong:
+                pass
+
     def family(self):
         """(pid, words) of the launcher's children and theirs, outside of user namespaces of their own, and of shims
         whose launcher has died, which say by their log whose they are."""
