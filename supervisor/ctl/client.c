@@ -47,14 +47,29 @@ static int not_a_member(const char *path, int code, struct err *e)
 		path, gr->gr_name, gr->gr_name, pw ? pw->pw_name : "USER");
 }
 
+/* The installed engine is its service manager's to start. */
+static const char *what_starts(const char *path)
+{
+	static const char *const units[] = {"/etc/systemd/system/bulkhead.service",
+		"/usr/local/lib/systemd/system/bulkhead.service",
+		"/usr/lib/systemd/system/bulkhead.service"};
+
+	/* sd_booted(3) */
+	if (strcmp(path, SOCKET_DEFAULT) == 0 && access("/run/systemd/system", F_OK) == 0)
+		for (unsigned int i = 0; i < ARRAY_LEN(units); i++)
+			if (access(units[i], F_OK) == 0)
+				return "systemctl start bulkhead";
+	return "supervisor";
+}
+
 static int cannot_reach(const char *path, int code, struct err *e)
 {
 	const char *words = strerrordesc_np(code);
 
 	if (code == EACCES || code == EPERM)
 		return not_a_member(path, code, e);
-	return err_set(e, code, "cannot reach the engine at %s: %s; start it with: supervisor",
-		path, code == ENOENT ? "no such socket" : words);
+	return err_set(e, code, "cannot reach the engine at %s: %s; start it with: %s", path,
+		code == ENOENT ? "no such socket" : words, what_starts(path));
 }
 
 int client_open(struct client *c, const char *path, struct err *e)

@@ -6,6 +6,8 @@
 
 #include "frame.h"
 
+#define SOCKET_DEFAULT "/run/bulkhead/ctl.sock"
+
 #define CLIENT_DEADLINE 60  /* seconds for answers that wait for nothing but the engine */
 #define CLIENT_START	660 /* likewise, when it may have layers to copy */
 

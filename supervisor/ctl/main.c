@@ -15,8 +15,6 @@
 #include "complete.h"
 #include "suggest.h"
 
-#define SOCKET_DEFAULT "/run/bulkhead/ctl.sock"
-
 static const struct command *const commands[] = {&command_run, &command_create, &command_start,
 	&command_attach, &command_exec, &command_update, &command_pause, &command_unpause,
 	&command_stop, &command_restart, &command_kill, &command_rm, &command_wait, &command_ps,

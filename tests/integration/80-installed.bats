@@ -149,6 +149,21 @@ known()
 	[ "$(ls "$BATS_TEST_TMPDIR")" = conf ]
 }
 
+# As on a machine whose service manager is systemd, and has our unit.
+systemd_has_it()
+{
+	unshare -m bash -c 'mount -t tmpfs none /run && mount -t tmpfs none /usr/local/lib &&
+		mkdir -p /run/systemd/system /usr/local/lib/systemd/system &&
+		touch /usr/local/lib/systemd/system/bulkhead.service && "$@"' bash "$@"
+}
+
+@test "who is to start an engine that isn't there: the service manager, where it has the unit" {
+	run -125 systemd_has_it env -u BULKHEAD_SOCKET "$ROOT$PREFIX/bin/ctl" ps
+	[[ $output == *"start it with: systemctl start bulkhead" ]]
+	run -125 systemd_has_it env BULKHEAD_SOCKET=/run/other/ctl.sock "$ROOT$PREFIX/bin/ctl" ps
+	[[ $output == *"start it with: supervisor" ]]
+}
+
 @test "systemd understands its units, and makes the users" {
 	units=$ROOT$PREFIX/lib/systemd/system
 	for unit in "$units"/bulkhead*; do

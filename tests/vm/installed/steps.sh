@@ -253,6 +253,10 @@ stop_and_start()
 	check "the socket starts it again when somebody calls" mine ps -a
 	check "what was stopped is still known" is "$(mine ps -a --format '{{.Names}}' | sort | xargs)" "count web"
 	check "and runs again" eval 'mine start web count && waits 10 page'
+	systemctl stop bulkhead.socket bulkhead.service
+	check "without the socket ctl says who starts it" eval 'mine ps 2>&1 | grep "start it with: systemctl start bulkhead"'
+	check "which does" systemctl start bulkhead.service
+	check "and the containers run again" eval 'mine start web count && waits 10 page'
 }
 
 # ---- gone ----
