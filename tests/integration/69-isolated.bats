@@ -338,7 +338,7 @@ its_end()
 	wait "$runner" || true
 	wait_until 20 engine_answers
 	wait_until 10 no_copies
-	[ ! -e "$ENGINE_STATE/rootfs/$id" ]
+	wait_until 10 test ! -e "$ENGINE_STATE/rootfs/$id"
 	kill "$tracer"
 	wait "$tracer" || true
 	ctl start slow

@@ -198,7 +198,7 @@ collected()
 	wait_until 110 eval "[ \"\$(ctl images -q | wc -l)\" = 1 ]"
 	[ "$(ctl images --format '{{.Repository}}')" = "$bb" ]
 	grep -q "image $REGISTRY/whiteouts:latest goes, for the disk is full and nothing was used longer ago" "$ENGINE_LOG"
-	ctl start needs
+	ctl start -a needs
 	# Below the mark all stay.
 	ctl rm needs
 	sleep 35
