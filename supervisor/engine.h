@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "backoff.h"
 #include "base/loop.h"
 #include "chan.h"
 #include "gc.h"
@@ -161,7 +162,7 @@ struct helper {
 	struct chan *chan; /* NULL while it is down */
 	int32_t pid;
 	struct watch *again;
-	uint64_t backoff_ms;
+	struct backoff backoff;
 	enum { TEARDOWN_DUE, TEARDOWN_ASKED, TEARDOWN_DONE } teardown;
 };
 enum { H_NETD, H_IMAGED, H_CGROUPD, H_COUNT };

@@ -11,8 +11,6 @@
 
 #include "base/fd.h"
 
-#define BACKOFF_MIN_MS 100
-#define BACKOFF_MAX_MS 5000
 /* Of a kind, on their way or alive; imaged asks for five, while as many may be ending. */
 #define WORKERS_MAX 16
 
@@ -95,8 +93,7 @@ static void helper_down(struct helper *h)
 
 	h->chan = NULL;
 	watch_free(h->again);
-	h->again = loop_timer(g->loop, h->backoff_ms, spawn_again, h);
-	h->backoff_ms = MIN(h->backoff_ms * 2, (uint64_t)BACKOFF_MAX_MS);
+	h->again = loop_timer(g->loop, backoff_pause(&h->backoff, time_mono_ns()), spawn_again, h);
 }
 
 static void on_helper_close(void *self, struct chan *ch)
@@ -133,7 +130,7 @@ static void helper_up(struct helper *h, int32_t pid, int channel)
 	h->chan = chan_open(h->engine->loop, channel, &setup);
 	if (!h->chan)
 		engine_deaf(role_name(h->role));
-	h->backoff_ms = BACKOFF_MIN_MS;
+	h->backoff = (struct backoff){0}; /* it has come up, whatever becomes of it */
 	if (h->on_up)
 		h->on_up(h->engine);
 	engine_serve_if_ready(h->engine);
@@ -258,10 +255,8 @@ int helpers_open(struct engine *g, struct err *e)
 	g->helpers[H_IMAGED] = (struct helper){.role = IMAGED, .handlers = imaged_handlers};
 	g->helpers[H_CGROUPD] = (struct helper){
 		.role = CGROUPD, .handlers = cgroupd_handlers, .on_up = pause_learn};
-	for (unsigned int i = 0; i < H_COUNT; i++) {
+	for (unsigned int i = 0; i < H_COUNT; i++)
 		g->helpers[i].engine = g;
-		g->helpers[i].backoff_ms = BACKOFF_MIN_MS;
-	}
 	g->launcher_watch = loop_fd(g->loop, g->launcher, LOOP_READ, on_launcher, g);
 	return g->launcher_watch ? 0 : err_set(e, ENOMEM, "out of memory");
 }

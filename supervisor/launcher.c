@@ -22,12 +22,10 @@
 #include "service.h"
 #include "successor.h"
 
-#define BACKOFF_MIN_MS 100
-#define BACKOFF_MAX_MS 5000
-#define FORGET_MS      5000 /* the same, for one that the supervisor has hung up on */
-#define SEND_SECONDS   5    /* for a supervisor that does not read */
-#define WORKERS_MAX    16   /* of a kind, those included that are ending */
-#define HEIRS_MS       20
+#define FORGET_MS    5000 /* the same, for one that the supervisor has hung up on */
+#define SEND_SECONDS 5	  /* for a supervisor that does not read */
+#define WORKERS_MAX  16	  /* of a kind, those included that are ending */
+#define HEIRS_MS     20
 
 struct child *child_find(struct launcher *l, uint32_t role, uint32_t slot, pid_t pid)
 {
@@ -313,6 +311,7 @@ static void start_supervisor(void *arg)
 		loop_stop(l->loop, 1);
 		return;
 	}
+	backoff_started(&l->backoff, time_mono_ns());
 	setsockopt(l->channel, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	l->words = loop_fd(l->loop, l->channel, LOOP_READ, on_word, l);
 	if (!l->words) {
@@ -325,6 +324,8 @@ static void start_supervisor(void *arg)
 
 static void supervisor_gone(struct launcher *l, int status)
 {
+	uint64_t pause;
+
 	watch_free(l->words);
 	l->words = NULL;
 	/* One that was killed has taken nothing down: the next one does, if it is to be done. */
@@ -339,11 +340,11 @@ static void supervisor_gone(struct launcher *l, int status)
 		launcher_end(l);
 		return;
 	}
-	log_warn(
-		"the supervisor process died (status %x); starting it again", (unsigned int)status);
+	pause = backoff_pause(&l->backoff, time_mono_ns());
+	log_warn("the supervisor process died (status %x); starting it again in %u ms",
+		(unsigned int)status, (unsigned int)pause);
 	watch_free(l->again);
-	l->again = loop_timer(l->loop, l->backoff_ms, start_supervisor, l);
-	l->backoff_ms = MIN(l->backoff_ms * 2, (uint64_t)BACKOFF_MAX_MS);
+	l->again = loop_timer(l->loop, pause, start_supervisor, l);
 }
 
 /* Those of an imaged that is gone: one that reads from another's pipe doesn't see its channel
@@ -410,7 +411,7 @@ static void on_watchdog(void *arg)
 
 int launcher_run(struct options *o, struct dirs *d)
 {
-	struct launcher l = {.o = o, .d = d, .channel = -1, .backoff_ms = BACKOFF_MIN_MS};
+	struct launcher l = {.o = o, .d = d, .channel = -1};
 	struct err e = {0};
 	int r;
 

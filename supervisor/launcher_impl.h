@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "backoff.h"
 #include "base/loop.h"
 #include "launch.h"
 #include "launcher.h"
@@ -30,10 +31,10 @@ struct launcher {
 	struct child *children;
 	struct heir *heirs; /* places of dead shims that somebody may be taking */
 	struct watch *words, *again, *stop_timer, *killer, *watchdog;
-	int channel; /* to the supervisor process */
-	uint64_t backoff_ms;
-	bool orphans; /* a shim has died before its workload, once */
-	bool settled; /* a supervisor has started what starts with the engine */
+	int channel;		/* to the supervisor process */
+	struct backoff backoff; /* of the supervisor process */
+	bool orphans;		/* a shim has died before its workload, once */
+	bool settled;		/* a supervisor has started what starts with the engine */
 	bool ending;
 	bool leaving;		 /* ending, and containers go on without us */
 	unsigned int last_tries; /* of supervisors that were to end and were killed */
