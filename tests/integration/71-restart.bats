@@ -5,6 +5,7 @@
 bats_require_minimum_version 1.5.0
 
 . "$BATS_TEST_DIRNAME/../lib/engine.sh"
+. "$BATS_TEST_DIRNAME/../lib/family.sh"
 
 setup_file()
 {
@@ -31,22 +32,6 @@ counter()
 {
 	# shellcheck disable=SC2016
 	ctl run -d "$@" "$bb" sh -c 'i=0; while :; do echo $i; i=$((i+1)); sleep 0.1; done'
-}
-
-workload_of()
-{
-	ctl inspect --format '{{.State.Pid}}' "$1"
-}
-
-# shim_of CONTAINER: the process that has its shim's words and lives in no user namespace of its own
-shim_of()
-{
-	local base pid
-
-	base=$(awk '{ print $2 }' "/proc/$(workload_of "$1")/uid_map")
-	for pid in $(pgrep -f -- "^shim --uid [0-9]+ --uid-base $base "); do
-		[ "$(readlink "/proc/$pid/ns/user")" != "$(readlink /proc/self/ns/user)" ] || echo "$pid"
-	done
 }
 
 # Of a container: its log has no gap, and goes on.
@@ -123,7 +108,7 @@ dies_at()
 {
 	local supervisor tracer
 
-	supervisor=$(ps -o pid=,args= --ppid "$ENGINE_PID" | awk '/ --serve / { print $1 }')
+	supervisor=$(supervisor_pid)
 	strace -qq -o /dev/null -e trace="${1%%:*}" -e inject="${1%%:*}:signal=KILL${1#"${1%%:*}"}" -p "$supervisor" 3>&- &
 	tracer=$!
 	wait_until 10 grep -q "^TracerPid:.$tracer" "/proc/$supervisor/status"
@@ -165,7 +150,7 @@ dies_at()
 	kill -STOP "$shim"
 	ctl rm -f "$id" 3>&- &
 	wait_until 10 eval "! cmp -s '$state' '$BATS_TEST_TMPDIR/before'"
-	kill -KILL "$(ps -o pid=,args= --ppid "$ENGINE_PID" | awk '/ --serve / { print $1 }')"
+	kill -KILL "$(supervisor_pid)"
 	kill -CONT "$shim"
 	wait_until 10 eval "ctl ps && ! ctl inspect $id" || { tail -n 30 "$ENGINE_LOG"; ctl ps -a; false; }
 	[ -z "$(find "$ENGINE_STATE/containers" "$ENGINE_STATE/rootfs" -maxdepth 1 -name "$id*")" ]
@@ -178,7 +163,7 @@ dies_at()
 	wait_until 10 served
 	for who in supervisor shim "shim again" supervisor; do
 		case $who in
-		supervisor) kill -KILL "$(ps -o pid=,args= --ppid "$ENGINE_PID" | awk '/ --serve / { print $1 }')" ;;
+		supervisor) kill -KILL "$(supervisor_pid)" ;;
 		shim*)
 			shim=$(shim_of "$id")
 			kill -KILL "$shim"
@@ -244,7 +229,7 @@ ways_of()
 @test "an exec runs on when the supervisor dies, and those of its successor are not taken for it" {
 	id=$(ctl run -d "$bb" sleep 300)
 	ctl exec -d "$id" sleep 298
-	kill -KILL "$(ps -o pid=,args= --ppid "$ENGINE_PID" | awk '/ --serve / { print $1 }')"
+	kill -KILL "$(supervisor_pid)"
 	wait_until 10 engine_answers
 	for i in 1 2 3; do
 		[ "$(ctl exec "$id" echo $i)" = $i ]
@@ -255,7 +240,7 @@ ways_of()
 @test "a restart that could not start it again is refused, and the container runs on" {
 	ctl run -d --name bound -v /etc:/mnt:ro "$bb" sleep 300
 	ctl restart -t 0 bound
-	kill -KILL "$(ps -o pid=,args= --ppid "$ENGINE_PID" | awk '/ --serve / { print $1 }')"
+	kill -KILL "$(supervisor_pid)"
 	wait_until 10 engine_answers
 	run -1 --separate-stderr ctl restart -t 0 bound
 	[[ "$stderr" == *"bind mounts from before the engine was restarted; remove and run it anew" ]]
@@ -405,11 +390,6 @@ again_at_once()
 		diff <(echo "$before") <(settings)' "$BATS_TEST_DIRNAME"
 	echo "$output"
 	[ "$status" = 0 ]
-}
-
-cgroup_gone()
-{
-	[ -z "$(find /sys/fs/cgroup -path "*/$ENGINE_NAME/$1" -type d)" ]
 }
 
 @test "a container that ends while cgroupd is dead leaves no cgroup behind" {

@@ -5,6 +5,7 @@
 bats_require_minimum_version 1.5.0
 
 . "$BATS_TEST_DIRNAME/../lib/engine.sh"
+. "$BATS_TEST_DIRNAME/../lib/family.sh"
 . "$BATS_TEST_DIRNAME/../lib/disk.sh"
 
 setup_file()
@@ -82,7 +83,7 @@ df_is_du()
 	ctl start ended
 	[ "$(ctl wait ended)" = 0 ]
 	# Also when who started them has died: then the supervisor's descriptors are gone.
-	kill -KILL "$(ps -o pid=,args= --ppid "$ENGINE_PID" | awk '/ --serve / { print $1 }')"
+	kill -KILL "$(supervisor_pid)"
 	wait_until 10 engine_answers
 	wait_until 20 df_is_du
 }

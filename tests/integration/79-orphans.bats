@@ -6,6 +6,7 @@
 bats_require_minimum_version 1.5.0
 
 . "$BATS_TEST_DIRNAME/../lib/engine.sh"
+. "$BATS_TEST_DIRNAME/../lib/family.sh"
 
 setup_file()
 {
@@ -26,37 +27,6 @@ teardown()
 {
 	kill -CONT "$ENGINE_PID" ${supervisor:+"$supervisor"} 2>/dev/null || true
 	engine_unchanged
-}
-
-workload_of()
-{
-	ctl inspect --format '{{.State.Pid}}' "$1"
-}
-
-# shim_of CONTAINER: the process that has its shim's words and lives in no user namespace of its own
-shim_of()
-{
-	local base pid
-
-	base=$(awk '{ print $2 }' "/proc/$(workload_of "$1")/uid_map")
-	for pid in $(pgrep -f -- "^shim --uid [0-9]+ --uid-base $base "); do
-		[ "$(readlink "/proc/$pid/ns/user")" != "$(readlink /proc/self/ns/user)" ] || echo "$pid"
-	done
-}
-
-keeper_of()
-{
-	ps -o pid=,args= --ppid "$1" | awk '$2 == "shim:" { print $1 }'
-}
-
-supervisor_of()
-{
-	ps -o pid=,args= --ppid "$ENGINE_PID" | awk '/ --serve / { print $1 }'
-}
-
-cgroup_gone()
-{
-	[ -z "$(find /sys/fs/cgroup -path "*/$ENGINE_NAME/$1" -type d)" ]
 }
 
 link_gone()
@@ -125,14 +95,14 @@ ended()
 
 @test "shim, keeper and supervisor at once: nothing runs on unheard" {
 	orphan
-	kill -KILL "$(supervisor_of)" "$shim" "$keeper"
+	kill -KILL "$(supervisor_pid)" "$shim" "$keeper"
 	wait_until 60 engine_answers
 	ended 255
 }
 
 @test "the supervisor is away while nobody takes the place: nothing runs on unheard" {
 	orphan
-	kill -KILL "$(supervisor_of)" "$shim"
+	kill -KILL "$(supervisor_pid)" "$shim"
 	wait_until 60 engine_answers
 	ended 255
 }
@@ -140,7 +110,7 @@ ended()
 @test "the supervisor is away while the keeper takes the place: the container goes on" {
 	orphan
 	kill -STOP "$ENGINE_PID"
-	kill -KILL "$(supervisor_of)" "$shim"
+	kill -KILL "$(supervisor_pid)" "$shim"
 	kill -CONT "$ENGINE_PID" "$keeper"
 	wait_until 60 engine_answers
 	wait_until 60 ctl exec "$id" true
@@ -155,7 +125,7 @@ ended()
 	for i in $(seq 80); do
 		ctl exec -d "$id" sleep 299
 	done
-	supervisor=$(supervisor_of)
+	supervisor=$(supervisor_pid)
 	shim=$(shim_of "$id")
 	kill -STOP "$supervisor"
 	pkill -KILL -P "$shim" -f '^sleep 299$'
@@ -223,7 +193,7 @@ new_supervisor()
 
 @test "a helper that dies while it is handed to a new supervisor: the next one is not lost" {
 	for round in 1 2 3 4; do
-		old=$(supervisor_of)
+		old=$(supervisor_pid)
 		netd=$(ps -o pid=,args= --ppid "$ENGINE_PID" | awk '$2 == "netd" { print $1 }')
 		new_supervisor "$old" >"$ENGINE_DIR/new" &
 		kill -KILL "$old"
@@ -285,7 +255,7 @@ strangers()
 		kill -KILL "$shim"
 		engine_zombie "$shim" || wait_until 60 engine_zombie "$shim"
 		wait_until 60 ctl exec "$id" true
-		kill -KILL "$(supervisor_of)"
+		kill -KILL "$(supervisor_pid)"
 		wait_until 60 engine_answers
 		wait_until 60 ctl exec "$id" true
 		keeper=$(keeper_of "$keeper")
@@ -311,7 +281,7 @@ end_without_supervisor()
 	for when in before meanwhile; do
 		id=$(ctl run -d -p 127.0.0.1::80 "$bb" sh -c 'trap "sleep 5; exit 7" TERM; while :; do sleep 0.05; done')
 		pid=$(workload_of "$id")
-		supervisor=$(supervisor_of)
+		supervisor=$(supervisor_pid)
 		if [ $when = before ]; then
 			kill -STOP "$ENGINE_PID"
 			kill -KILL "$supervisor"

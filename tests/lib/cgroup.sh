@@ -21,3 +21,9 @@ cgroup_enable()
 	top=$(cgroup_at "$1")
 	[ ! -e "$top/cgroup.subtree_control" ] || echo "+$1" >"$top/cgroup.subtree_control"
 }
+
+# cgroup_gone CONTAINER, by its whole id
+cgroup_gone()
+{
+	[ -z "$(find /sys/fs/cgroup -path "*/$ENGINE_NAME/$1" -type d)" ]
+}

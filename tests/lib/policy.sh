@@ -4,6 +4,8 @@
 # What tests of restarts, pauses, health and ends of containers share. Sourced behind engine.sh; $bb is the
 # image.
 
+. "$engine_lib/family.sh"
+
 # state CONTAINER FIELD...: fields of its inspect, a line each
 state()
 {
@@ -24,11 +26,6 @@ is()
 runs()
 {
 	echo "echo run >>/runs; echo run \$(wc -l </runs); sleep ${2:-0}; exit $1"
-}
-
-supervisor_pid()
-{
-	ps -o pid=,args= --ppid "$ENGINE_PID" | awk '/ --serve / { print $1 }'
 }
 
 # A container that counts in its log, ten a second
@@ -57,22 +54,6 @@ moves()
 
 	n=$(ctl logs "$1" | wc -l)
 	wait_until 3 eval "[ \$(ctl logs $1 | wc -l) -gt $((n + 1)) ]"
-}
-
-helper_pid()
-{
-	ps -o pid=,args= --ppid "$ENGINE_PID" | awk -v p="$1" '$2 == p { print $1 }'
-}
-
-# shim_of CONTAINER: the process that has its shim's words and lives in no user namespace of its own
-shim_of()
-{
-	local base pid
-
-	base=$(awk '{ print $2 }' "/proc/$(state "$1" State.Pid)/uid_map")
-	for pid in $(pgrep -f -- "^shim --uid [0-9]+ --uid-base $base "); do
-		[ "$(readlink "/proc/$pid/ns/user")" != "$(readlink /proc/self/ns/user)" ] || echo "$pid"
-	done
 }
 
 # own_engine FUNCTION: runs it with an engine and a pulled image, takes that down, and fails as it does
