@@ -166,7 +166,9 @@ static void on_failed(struct engine *g, const struct launch_frame *f)
 {
 	struct helper *h = helper_of(g, f->role);
 
-	log_error("starting %s: %s", role_name(f->role), strerror(f->status));
+	/* A shim's place that is not free yet is asked for again. */
+	if (f->role != SHIM || f->status != EAGAIN)
+		log_error("starting %s: %s", role_name(f->role), strerror(f->status));
 	if (f->role == SHIM)
 		shims_on_failed(g, f);
 	else if (h && !h->chan)
