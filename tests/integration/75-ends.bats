@@ -287,14 +287,14 @@ keeper_of()
 }
 
 @test "of a start or a removal that was cut off half of the writable layer may be there: it starts" {
-	ctl create --name half "$bb" sh -c 'echo "$HOSTNAME" >>/file; cat /file'
+	ctl create --name half "$bb" sh -c 'echo line >>/file; cat /file'
+	ctl start -a half
 	for part in work upper; do
 		rm -rf "$ENGINE_STATE/rootfs/$(state half Id)/$part"
 		run -0 ctl start -a half
-		[ "${#lines[@]}" = 1 ]
+		# What was written is in upper.
+		[ "${#lines[@]}" = $([ $part = work ] && echo 2 || echo 1) ]
 	done
-	run -0 ctl start -a half
-	[ "${#lines[@]}" = 2 ]
 	ctl rm half
 }
 
