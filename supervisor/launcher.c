@@ -22,7 +22,7 @@
 #include "service.h"
 #include "successor.h"
 
-#define FORGET_MS    5000 /* the same, for one that the supervisor has hung up on */
+#define FORGET_MS    5000 /* for a helper that the supervisor has hung up on */
 #define SEND_SECONDS 5	  /* for a supervisor that does not read */
 #define WORKERS_MAX  16	  /* of a kind, those included that are ending */
 #define HEIRS_MS     20
