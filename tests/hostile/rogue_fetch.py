@@ -12,6 +12,8 @@ import wire
 from rogue_workers import Fetch, Stage, Unpack, pulled, sha, variant
 
 HANG_SECONDS = 120  # imaged's patience with a worker
+# An emulated machine would not be through with all of them in that time.
+WORDS = rogue.FLOOD // int(os.environ.get("TEST_PATIENCE", "1"))
 DRAIN_SECONDS = 5
 
 
@@ -60,7 +62,7 @@ def answers_twice(self, ident, body, out):
 
 def chatters(self, ident, body, out):
     """Each word says a little more, of a layer that is said to be as large."""
-    for i in range(rogue.FLOOD):
+    for i in range(WORDS):
         self.say("fetch_progress", ident + i % 2, bytes=i + 1)
     Fetch.blob(self, ident, body, out)
 
@@ -98,7 +100,7 @@ def lies(stage, result):
         ("half the bytes", fetched(60), "truncated gzip|content does not match"),
         ("bytes behind the blob", fetched(4096), "image_pulled"),
         ("one answer a thousand times", variant(Fetch, blob=answers_twice), "image_pulled"),
-        (f"{rogue.FLOOD} words of progress", variant(with_layer(size=rogue.FLOOD), blob=chatters), "image_pulled"),
+        (f"{WORDS} words of progress", variant(with_layer(size=WORDS), blob=chatters), "image_pulled"),
         ("dies when asked", variant(Fetch, resolve=dies(0)), "the fetch worker has ended unexpectedly"),
         ("dies with the pipe empty", variant(Fetch, blob=dies(0)), r"\S"),
         ("dies half-way", variant(Fetch, blob=dies(60)), r"\S"),
@@ -107,7 +109,7 @@ def lies(stage, result):
     for name, fetch, want in rows:
         pulled(stage, fetch, real(stage), want, result, f"fetch: {name}")
     told = stage.told
-    result(told < 3000, f"rogue fetch: {rogue.FLOOD} words of progress are passed on as few", f"{told}")
+    result(told < 3000, f"rogue fetch: {WORDS} words of progress are passed on as few", f"{told}")
     stage.play(resolved(lambda s, i: i.update(digest=sha(b"x"))), Unpack)
     said = stage.pull("r.example/x@" + sha(b"y"))
     result("not the one with that digest" in said, "rogue fetch: another manifest than the one asked for", said)
