@@ -30,21 +30,6 @@ teardown()
 	engine_unchanged
 }
 
-# cgroup_file ID CONTROLLER FILE: prints the kernel's own word, wherever that controller is mounted.
-cgroup_file()
-{
-	local dir
-
-	for dir in "/sys/fs/cgroup/$2/$ENGINE_NAME/$1" "/sys/fs/cgroup/$ENGINE_NAME/$1" \
-			"/sys/fs/cgroup/unified/$ENGINE_NAME/$1"; do
-		if [ -e "$dir/$3" ]; then
-			cat "$dir/$3"
-			return
-		fi
-	done
-	return 1
-}
-
 @test "200 MiB under 128 MiB is killed, and told as out of memory; 64 MiB is not" {
 	hog='import sys; x = bytearray(int(sys.argv[1]) << 20); print(len(x) >> 20)'
 	run ctl run --name hog -m 128m --memory-swap 128m "$deb" python3 -c "$hog" 200
@@ -133,25 +118,6 @@ print(int((time.process_time() - cpu) * 1000))'
 	[ "$shares" = 512 ] || [ "$shares" = 59 ] # the one of v1, the other of v2
 }
 
-# first_file ID CONTROLLER FILE...: the first of them that the kernel has.
-first_file()
-{
-	local id=$1 controller=$2 file
-
-	shift 2
-	for file; do
-		if cgroup_file "$id" "$controller" "$file"; then
-			return
-		fi
-	done
-	return 1
-}
-
-on_v1()
-{
-	grep -q ' - cgroup .*\bmemory\b' /proc/self/mountinfo
-}
-
 # whole_disk: prints NAME MAJOR:MINOR of a disk that the kernel can limit.
 whole_disk()
 {
@@ -163,12 +129,6 @@ whole_disk()
 		return
 	done
 	return 1
-}
-
-# host_config ID FIELD
-host_config()
-{
-	ctl inspect "$1" | jq -c ".[0].HostConfig.$2"
 }
 
 @test "reservation, swappiness and I/O weight are read back, or refused by a sentence that says why" {

@@ -27,3 +27,43 @@ cgroup_gone()
 {
 	[ -z "$(find /sys/fs/cgroup -path "*/$ENGINE_NAME/$1" -type d)" ]
 }
+
+# cgroup_file ID CONTROLLER FILE: prints the kernel's own word, wherever that controller is mounted.
+cgroup_file()
+{
+	local dir
+
+	for dir in "/sys/fs/cgroup/$2/$ENGINE_NAME/$1" "/sys/fs/cgroup/$ENGINE_NAME/$1" \
+			"/sys/fs/cgroup/unified/$ENGINE_NAME/$1"; do
+		if [ -e "$dir/$3" ]; then
+			cat "$dir/$3"
+			return
+		fi
+	done
+	return 1
+}
+
+# first_file ID CONTROLLER FILE...: the content of the first of them that there is.
+first_file()
+{
+	local id=$1 controller=$2 file
+
+	shift 2
+	for file; do
+		if cgroup_file "$id" "$controller" "$file"; then
+			return
+		fi
+	done
+	return 1
+}
+
+on_v1()
+{
+	grep -q ' - cgroup .*\bmemory\b' /proc/self/mountinfo
+}
+
+# host_config ID FIELD
+host_config()
+{
+	ctl inspect "$1" | jq -c ".[0].HostConfig.$2"
+}
