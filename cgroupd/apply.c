@@ -39,20 +39,23 @@ static void changes_free(struct changes *all)
 }
 
 /* A cpuset may hold only what the parent has. v1 refuses more, v2 would take it and not obey it. */
-static int check_offer(
-	const struct branch *b, const struct limit_row *row, const char *text, struct err *e)
+static int check_offer(const struct branch *b, const char *id, const struct limit_row *row,
+	const char *text, struct err *e)
 {
-	char offer[CONTROL_MAX];
+	char path[GROUP_PATH_MAX], offer[CONTROL_MAX];
+	bool sliced = id && strchr(id, '/');
 	int r;
 
 	if (!row->offer)
 		return 0;
-	r = group_read_control(b->base_fd, row->offer, offer);
+	r = group_read_control(
+		b->base_fd, sliced ? group_parent_path(path, id, row->offer) : row->offer, offer);
 	if (r < 0)
 		return err_errno(e, r, "%s", row->offer);
 	if (limits_list_within(text, offer) == 1)
 		return 0;
-	return err_set(e, EINVAL, "%s %.64s: this host has %.64s", row->what, text, offer);
+	return err_set(e, EINVAL, "%s %.64s: this %s has %.64s", row->what, text,
+		sliced ? "slice" : "host", offer);
 }
 
 static bool has_file(const struct branch *b, const char *id, const struct limit_row *row)
@@ -68,7 +71,7 @@ static int add(struct changes *all, const struct branch *b, const struct limit_r
 {
 	char path[GROUP_PATH_MAX], was[CONTROL_MAX];
 	struct change *c = &all->v[all->n];
-	int r = check_offer(b, row, text, e);
+	int r = check_offer(b, all->id, row, text, e);
 
 	if (r < 0)
 		return r;
@@ -272,7 +275,7 @@ int apply_check(struct tree *t, const struct limits *asked, struct err *e)
 		for (const struct limit_row *row = limit_rows(b->version); row->file && r == 0;
 			row++)
 			if (tree_find(t, row->controller) == b && row->format(&want, text))
-				r = check_offer(b, row, text, e);
+				r = check_offer(b, NULL, row, text, e);
 	}
 	return r;
 }

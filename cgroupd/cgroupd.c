@@ -19,7 +19,7 @@
 #include "usage.h"
 
 #define REMOVE_DEADLINE_MS 1000
-#define LIST_MAX	   256U /* as messages.def has it */
+#define LIST_MAX	   200U /* as messages.def has it: a frame holds so many of the longest */
 
 static void on_cgroup_create(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
 {
@@ -179,11 +179,20 @@ static void on_cgroup_teardown(void *self, struct chan *c, uint32_t id, void *ms
 {
 	struct cgroupd *d = self;
 	struct err e = {0};
+	const char *left[1] = {NULL};
+	int r;
 
 	(void)msg;
 	(void)f;
 	remove_leftovers(&d->tree);
-	if (tree_teardown(&d->tree, &e) < 0)
+	r = tree_teardown(&d->tree, &e);
+	/* What holds no container holds a slice of somebody's, whose limits are to stay. */
+	if (r == -EBUSY && group_list(&d->tree, NULL, left, 1) == 0) {
+		log_info("%s by somebody's slice: it stays", e.text);
+		r = 0;
+	}
+	free((char *)(uintptr_t)left[0]);
+	if (r < 0)
 		chan_fail(c, id, &e);
 	else
 		chan_done(c, id);
@@ -264,6 +273,8 @@ int cgroupd_start(struct cgroupd *d, struct err *e)
 	if (!tree_find(&d->tree, CTL_PIDS))
 		log_warn(
 			"this host has no pids controller: containers may make any number of processes");
+	for (unsigned int i = 0; i < d->tree.n; i++)
+		group_sweep(&d->tree.b[i]);
 	d->oom = oom_new(d->loop, &d->tree, on_oom, d);
 	return d->oom ? 0 : err_set(e, ENOMEM, "out of memory");
 }

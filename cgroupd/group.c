@@ -2,7 +2,7 @@
 /*
  * Makes, reads and removes the cgroups of containers. Runs in cgroupd; trusts the kernel's files,
  * checks the ids and limits it is given. Every path is "id/file" below the engine's own directory,
- * and an id holds neither a slash nor a dot: nothing outside can be named.
+ * and no part of an id is ".." or a link: nothing outside can be named.
  */
 #include "group.h"
 
@@ -16,14 +16,19 @@
 
 #include "apply.h"
 #include "base/fd.h"
+#include "slice.h"
+
+#define NAME_MAX_LEN 64
 
 int group_check_id(const char *id, struct err *e)
 {
 	static const char letters[] =
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
-	size_t n = strlen(id);
+	const char *name = slice_behind(id);
+	size_t n = name ? strlen(name) : 0;
 
-	if (n == 0 || n > 64 || id[0] == '-' || strspn(id, letters) != n)
+	if (n == 0 || n > NAME_MAX_LEN || name[0] == '-' || strspn(name, letters) != n ||
+		strlen(id) > GROUP_ID_MAX)
 		return err_set(e, EINVAL, "\"%.64s\" can't be the id of a container", id);
 	return 0;
 }
@@ -31,6 +36,12 @@ int group_check_id(const char *id, struct err *e)
 const char *group_path(char buf[GROUP_PATH_MAX], const char *id, const char *file)
 {
 	snprintf(buf, GROUP_PATH_MAX, "%s/%s", id, file);
+	return buf;
+}
+
+const char *group_parent_path(char buf[GROUP_PATH_MAX], const char *id, const char *file)
+{
+	snprintf(buf, GROUP_PATH_MAX, "%s/../%s", id, file);
 	return buf;
 }
 
@@ -65,12 +76,14 @@ int group_take_in(
 }
 
 /* v1's cpusets and swappiness are never empty: what equals its parent's was never asked for. */
-static bool inherited(const struct branch *b, const struct limit_row *row, const char *text)
+static bool inherited(
+	const struct branch *b, const char *id, const struct limit_row *row, const char *text)
 {
-	char parents[CONTROL_MAX];
+	char path[GROUP_PATH_MAX], parents[CONTROL_MAX];
 
 	return b->version == 1 && (row->offer || row->how & ROW_INHERITED) &&
-	       group_read_control(b->base_fd, row->file, parents) == 0 &&
+	       group_read_control(b->base_fd, group_parent_path(path, id, row->file), parents) ==
+		       0 &&
 	       strcmp(parents, text) == 0;
 }
 
@@ -95,7 +108,7 @@ int group_read_limits(const struct tree *t, const char *id, struct limits_owned 
 			if (r < 0)
 				return err_errno(e, r, "%s: reading %s", row->what, row->file);
 			found = true;
-			r = inherited(b, row, text) ? 0 : group_take_in(row, text, ret, e);
+			r = inherited(b, id, row, text) ? 0 : group_take_in(row, text, ret, e);
 			if (r < 0)
 				return r;
 			row += (row->how & ROW_OR_NEXT) != 0;
@@ -112,7 +125,10 @@ static int make_dirs(const struct tree *t, const char *id, unsigned int *ret_mad
 {
 	for (*ret_made = 0; *ret_made < t->n; (*ret_made)++) {
 		const struct branch *b = &t->b[*ret_made];
+		int r = slice_make(b, id, e);
 
+		if (r < 0)
+			return r;
 		if (mkdirat(b->base_fd, id, 0755) == 0)
 			continue;
 		/* One that a start left that was cut off; the kernel keeps it if somebody lives
@@ -129,8 +145,11 @@ static int make_dirs(const struct tree *t, const char *id, unsigned int *ret_mad
 
 static void remove_dirs(const struct tree *t, const char *id, unsigned int n)
 {
-	while (n-- > 0)
-		unlinkat(t->b[n].base_fd, id, AT_REMOVEDIR);
+	for (unsigned int i = 0; i < t->n; i++) {
+		if (i < n)
+			unlinkat(t->b[i].base_fd, id, AT_REMOVEDIR);
+		slice_drop(&t->b[i], id);
+	}
 }
 
 static void close_all(int *fds, unsigned int n)
@@ -197,10 +216,13 @@ int group_remove(const struct tree *t, const char *id, struct err *e)
 	for (unsigned int i = 0; i < t->n; i++) {
 		const struct branch *b = &t->b[i];
 
-		if (b->base_fd < 0 || unlinkat(b->base_fd, id, AT_REMOVEDIR) == 0 ||
-			errno == ENOENT || r < 0)
+		if (b->base_fd < 0)
 			continue;
-		r = err_errno(e, errno, "removing the cgroup of container %s in %s", id, b->mount);
+		if (unlinkat(b->base_fd, id, AT_REMOVEDIR) == 0 || errno == ENOENT)
+			slice_drop(b, id);
+		else if (r == 0)
+			r = err_errno(e, errno, "removing the cgroup of container %s in %s", id,
+				b->mount);
 	}
 	return r;
 }

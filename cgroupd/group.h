@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A container's cgroup: one directory of its id under the engine's own, in every hierarchy. Nothing
- * is remembered between calls: a group made before a restart is found by its name.
+ * A container's cgroup: one directory of its id under the engine's own, or in a slice there
+ * (slice.h), in every hierarchy. Nothing is remembered between calls: a group made before a restart
+ * is found by its name.
  */
 #pragma once
 
 #include "limits.h"
 #include "tree.h"
 
-/* Ids become directory names: 1 to 64 of a-z A-Z 0-9 _ and -, not starting with '-'. */
+/* Ids become paths: a name of 1 to 64 of a-z A-Z 0-9 _ and -, not starting with '-', behind the
+ * slices that it lies in, if any: "web.slice/web-front.slice/1f0c". A container has no dot in its
+ * name, and what it makes within its own group is never looked at. */
+#define GROUP_ID_MAX 255
 int group_check_id(const char *id, struct err *e);
 
 /* Makes the group with every limit in force and opens the files through which others join (*ret_n,
@@ -36,9 +40,15 @@ int group_remove(const struct tree *t, const char *id, struct err *e);
  * are the caller's to free. Returns how many there are, those included that did not fit. */
 unsigned int group_list(
 	const struct tree *t, const char *after, const char **ret, unsigned int max);
+/* Calls fn for each group that this hierarchy has, in no order. */
+void group_each(const struct branch *b, void (*fn)(void *arg, const char *id), void *arg);
+/* Removes the slices without a group that a start has left that was cut off. */
+void group_sweep(const struct branch *b);
 
 /* "id/file" for use with a branch's base_fd. */
-#define GROUP_PATH_MAX 128
+#define GROUP_PATH_MAX 320
 const char *group_path(char buf[GROUP_PATH_MAX], const char *id, const char *file);
+/* The same of the directory that the group lies in. */
+const char *group_parent_path(char buf[GROUP_PATH_MAX], const char *id, const char *file);
 
 void group_host(const struct tree *t, struct limit_host *ret);

@@ -5,12 +5,14 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "group.h"
+#include "slice.h"
 
 struct listing {
 	const char *after;
@@ -19,8 +21,9 @@ struct listing {
 };
 
 /* Kept in order; the last one makes room. */
-static void add(struct listing *l, const char *id)
+static void add(void *arg, const char *id)
 {
+	struct listing *l = arg;
 	unsigned int at = 0;
 	char *copy;
 
@@ -42,22 +45,60 @@ static void add(struct listing *l, const char *id)
 	l->n++;
 }
 
+struct walk {
+	const struct branch *b;
+	void (*fn)(void *arg, const char *id); /* or NULL: slices are dropped instead */
+	void *arg;
+};
+
+/* The groups and slices of a directory, which is the engine's own ("") or a slice ("web.slice/").
+ */
+static void each_in(const struct walk *w, const char *prefix)
+{
+	int fd = openat(w->b->base_fd, *prefix ? prefix : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	const struct dirent *de;
+	char path[GROUP_ID_MAX + 1];
+
+	while (d && (de = readdir(d))) {
+		bool slice = slice_is(de->d_name, strlen(de->d_name));
+		int n = snprintf(
+			path, sizeof(path), "%s%s%s", prefix, de->d_name, slice ? "/" : "");
+
+		if (de->d_type != DT_DIR || n >= (int)sizeof(path))
+			continue;
+		if (slice)
+			each_in(w, path);
+		if (slice && !w->fn)
+			slice_drop(w->b, path);
+		else if (w->fn && group_check_id(path, NULL) == 0)
+			w->fn(w->arg, path);
+	}
+	if (d)
+		closedir(d);
+	else
+		fd_close(&fd);
+}
+
+void group_each(const struct branch *b, void (*fn)(void *arg, const char *id), void *arg)
+{
+	const struct walk w = {b, fn, arg};
+
+	each_in(&w, "");
+}
+
+void group_sweep(const struct branch *b)
+{
+	const struct walk w = {b, NULL, NULL};
+
+	each_in(&w, "");
+}
+
 unsigned int group_list(const struct tree *t, const char *after, const char **ret, unsigned int max)
 {
 	struct listing l = {.after = after, .v = ret, .max = max};
 
-	for (unsigned int i = 0; i < t->n; i++) {
-		int fd = openat(t->b[i].base_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
-		struct dirent *de;
-
-		while (d && (de = readdir(d)))
-			if (de->d_type == DT_DIR && group_check_id(de->d_name, NULL) == 0)
-				add(&l, de->d_name);
-		if (d)
-			closedir(d);
-		else
-			fd_close(&fd);
-	}
+	for (unsigned int i = 0; i < t->n; i++)
+		group_each(&t->b[i], add, &l);
 	return l.n + l.more;
 }

@@ -7,7 +7,6 @@
  */
 #include "oom.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -37,7 +36,7 @@ struct oom {
 };
 
 struct group_watch {
-	char id[65];
+	char id[GROUP_ID_MAX + 1];
 	struct oom *oom;
 	int fd;		/* v1: eventfd; v2: memory.events */
 	uint64_t kills; /* told so far */
@@ -64,7 +63,7 @@ static struct group_watch *find(struct oom *o, const char *id)
 	struct group_watch key = {0};
 	void *node;
 
-	snprintf(key.id, sizeof(key.id), "%.64s", id);
+	snprintf(key.id, sizeof(key.id), "%s", id);
 	node = tfind(&key, &o->groups, compare);
 	return node ? *(struct group_watch **)node : NULL;
 }
@@ -194,7 +193,7 @@ int oom_watch(struct oom *o, const char *id, struct err *e)
 	w = calloc(1, sizeof(*w));
 	if (!w)
 		return err_set(e, ENOMEM, "out of memory");
-	snprintf(w->id, sizeof(w->id), "%.64s", id);
+	snprintf(w->id, sizeof(w->id), "%s", id);
 	w->oom = o;
 	w->fd = -1;
 	r = start(w, b, e);
@@ -222,34 +221,25 @@ void oom_forget(struct oom *o, const char *id)
 }
 
 /* Those of a former run; what was killed before is no news. */
-static int watch_again(struct oom *o, const char *id, struct err *e)
+static void watch_again(void *arg, const char *id)
 {
-	int r = oom_watch(o, id, e);
-	struct group_watch *w = find(o, id);
+	struct oom *o = arg;
+	struct err e = {0};
+	struct group_watch *w;
 
-	if (r == 0 && w)
+	if (oom_watch(o, id, &e) < 0)
+		log_warn("%s", e.text);
+	w = find(o, id);
+	if (w)
 		read_kills(o, id, &w->kills);
-	return r;
 }
 
 static void watch_existing(struct oom *o)
 {
 	const struct branch *b = tree_find(o->tree, CTL_MEMORY);
-	int fd = b ? openat(b->base_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
-	const struct dirent *entry;
 
-	while (d && (entry = readdir(d))) {
-		struct err e = {0};
-
-		if (entry->d_type == DT_DIR && group_check_id(entry->d_name, NULL) == 0 &&
-			watch_again(o, entry->d_name, &e) < 0)
-			log_warn("%s", e.text);
-	}
-	if (d)
-		closedir(d);
-	else
-		fd_close(&fd);
+	if (b)
+		group_each(b, watch_again, o);
 }
 
 struct oom *oom_new(

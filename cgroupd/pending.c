@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "group.h"
-
 #define STEP_FIRST_MS 1
 #define STEP_MAX_MS   32
 
@@ -78,7 +76,7 @@ void pending_begin(struct cgroupd *d, const struct pending_kind *kind, uint32_t 
 		.deadline = time_mono_ns() + kind->deadline_ms * 1000000ULL,
 		.step_ms = STEP_FIRST_MS,
 		.frozen = frozen};
-	snprintf(p->container, sizeof(p->container), "%.64s", container);
+	snprintf(p->container, sizeof(p->container), "%s", container);
 	d->pending = p;
 	run(p);
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "cgroupd.h"
+#include "group.h"
 
 struct pending;
 
@@ -23,7 +24,7 @@ struct pending {
 	struct cgroupd *d;
 	const struct pending_kind *kind;
 	uint32_t request;
-	char container[65];
+	char container[GROUP_ID_MAX + 1];
 	uint64_t deadline, step_ms;
 	struct watch *timer;
 	struct cgroup_state last; /* of a removal */

@@ -121,8 +121,7 @@ static int prepare_cpuset(const struct branch *b, struct err *e)
 	return r < 0 ? err_errno(e, r, "cgroup.clone_children") : 0;
 }
 
-/* Hands controllers on to the children of a v2 directory; those already handed on stay. */
-static int enable_controllers(int dirfd, uint32_t controllers, struct err *e)
+int tree_hand_on(int dirfd, uint32_t controllers, struct err *e)
 {
 	_cleanup_free_ char *now = NULL;
 	int r = fd_read_file_at(dirfd, "cgroup.subtree_control", CONTROL_TEXT_MAX, &now, NULL);
@@ -148,7 +147,7 @@ static int prepare_branch(struct tree *t, struct branch *b, struct err *e)
 	int r = 0;
 
 	if (b->version == 2)
-		r = enable_controllers(b->root_fd, b->controllers, e);
+		r = tree_hand_on(b->root_fd, b->controllers, e);
 	if (r < 0)
 		return r;
 	r = change_root(b->root_fd, t->name, make_base);
@@ -158,7 +157,7 @@ static int prepare_branch(struct tree *t, struct branch *b, struct err *e)
 	if (b->base_fd < 0)
 		return err_errno(e, errno, "opening cgroup %s", t->name);
 	if (b->version == 2)
-		return enable_controllers(b->base_fd, b->controllers, e);
+		return tree_hand_on(b->base_fd, b->controllers, e);
 	if (b->controllers & 1U << CTL_CPUSET)
 		return prepare_cpuset(b, e);
 	return 0;
@@ -195,17 +194,21 @@ int tree_prepare(struct tree *t, struct err *e)
 
 int tree_teardown(struct tree *t, struct err *e)
 {
+	int first = 0;
+
 	for (unsigned int i = 0; i < t->n; i++) {
 		struct branch *b = &t->b[i];
 		int r = change_root(b->root_fd, t->name, remove_base);
 
-		if (r == -EBUSY)
-			return err_set(e, EBUSY, "cgroup %s in %s still holds containers", t->name,
-				b->mount);
-		if (r < 0)
-			return err_errno(e, r, "removing cgroup %s in %s", t->name, b->mount);
-		fd_close(&b->base_fd);
-		t->ready = false;
+		if (r == 0) {
+			fd_close(&b->base_fd);
+			t->ready = false;
+		} else if (first == 0 && r == -EBUSY) {
+			first = err_set(
+				e, EBUSY, "cgroup %s in %s is still in use", t->name, b->mount);
+		} else if (first == 0) {
+			first = err_errno(e, r, "removing cgroup %s in %s", t->name, b->mount);
+		}
 	}
-	return 0;
+	return first;
 }

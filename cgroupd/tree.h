@@ -32,11 +32,15 @@ void tree_close(struct tree *t); /* removes nothing */
  * already is taken over. Nothing to do when ready. */
 int tree_prepare(struct tree *t, struct err *e);
 
-/* Removes NAME everywhere; -EBUSY when a container is left in it. Done also when there was none. */
+/* Removes NAME everywhere; -EBUSY when a container or somebody's slice is left in it: then where
+ * none is. Done also when there was none. */
 int tree_teardown(struct tree *t, struct err *e);
 
 /* The branch where a controller lives; NULL when this host has none. */
 const struct branch *tree_find(const struct tree *t, enum controller c);
+
+/* Hands controllers on to the children of a v2 directory; those already handed on stay. */
+int tree_hand_on(int dirfd, uint32_t controllers, struct err *e);
 
 /* Whether this host swaps at all, now. */
 bool tree_host_swaps(const struct tree *t);
