@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "slice.h"
 
 static const char *const adjectives[] = {"able", "agile", "amber", "bold", "brave", "brisk", "calm",
 	"candid", "clever", "cosmic", "crisp", "daring", "deft", "eager", "early", "exact", "fair",
@@ -120,6 +121,7 @@ void ctr_free(struct ctr *c)
 	doc_free(&c->endpoint);
 	doc_free(&c->in_force);
 	doc_free(&c->health);
+	free(c->cgroup);
 	free(c);
 }
 
@@ -135,6 +137,27 @@ struct ctr *ctr_by_id(struct engine *g, const char *id)
 	while (c && strcmp(c->id, id) != 0)
 		c = c->next;
 	return c;
+}
+
+struct ctr *ctr_by_cgroup(struct engine *g, const char *cgroup)
+{
+	const char *slash = strrchr(cgroup, '/');
+
+	return ctr_by_id(g, slash ? slash + 1 : cgroup);
+}
+
+int ctr_place(struct ctr *c, struct err *e)
+{
+	const char *slice = ctr_create(c)->cgroup_parent;
+	char path[SLICE_PATH_MAX + 1];
+	int r;
+
+	if (!slice)
+		return 0;
+	r = slice_expand(slice, path, e);
+	if (r == 0 && asprintf(&c->cgroup, "%s/%s", path, c->id) < 0)
+		abort();
+	return r;
 }
 
 /* What a word matches: ids and prefixes of ids; names of one's own, and (for root) of others. */

@@ -11,6 +11,7 @@
 #include "engine.h"
 #include "resolve.h"
 #include "seccomp.h"
+#include "slice.h"
 
 #define OPTIONS_MAX (2U << 20)
 #define IMAGED_MS   30000
@@ -117,6 +118,7 @@ static int check_quotas(struct engine *g, const struct request *q, struct err *e
 static int check(struct engine *g, const struct request *q, struct err *e)
 {
 	const struct create *o = q->options.obj;
+	char path[SLICE_PATH_MAX + 1];
 	int r = 0;
 
 	if ((o->image != NULL) == (o->rootfs != NULL))
@@ -144,6 +146,8 @@ static int check(struct engine *g, const struct request *q, struct err *e)
 		r = check_mounts(o, q->n_sources, e);
 	if (r == 0)
 		r = check_labels(o, e);
+	if (r == 0 && o->cgroup_parent)
+		r = slice_expand(o->cgroup_parent, path, e);
 	return r;
 }
 
@@ -198,6 +202,8 @@ static int fill(struct ctr *c, struct request *q, const struct image *img, struc
 	update_forget_lifted(o);
 	if (r == 0)
 		r = doc_copy(&c->create, &schema_create, o, e);
+	if (r == 0)
+		r = ctr_place(c, e);
 	if (r == 0 && img && img->config)
 		r = doc_copy(&c->config, &schema_image_config, img->config, e);
 	if (r == 0)

@@ -25,7 +25,7 @@ static struct chan *up(struct engine *g, unsigned int which)
 /* A start that was cut off has left no trace in the record. */
 static void sweep(struct ctr *c)
 {
-	const struct cgroup_remove cgroup = {.container = c->id};
+	const struct cgroup_remove cgroup = {.container = ctr_cgroup(c)};
 	const struct net_detach net = {.container = c->id};
 
 	helper_tell(c->engine, H_CGROUPD, MSG_cgroup_remove, &cgroup);

@@ -97,6 +97,7 @@ struct ctr {
 	bool oom_killed, rootfs_made;
 	uint64_t memory_peak, pids_hits; /* of this run, or the last; as cgroupd told */
 	char error[ERR_TEXT_MAX];
+	char *cgroup; /* its id behind the slices that its cgroup lies in; NULL: it lies in none */
 	uint64_t created_at, started_at, finished_at;
 	struct doc create, config, spec, endpoint, in_force, health;
 	struct doc updated; /* what `create` becomes once cgroupd has agreed; or none */
@@ -279,6 +280,8 @@ bool ctr_visible(const struct ctr *c, uid_t uid);
 int ctr_find(struct engine *g, const char *ref, uid_t uid, struct ctr **ret, struct err *e);
 /* By its whole id, for ourselves. NULL: gone. */
 struct ctr *ctr_by_id(struct engine *g, const char *id);
+/* By what cgroupd calls it: its id, behind the slices that its cgroup lies in, if any. */
+struct ctr *ctr_by_cgroup(struct engine *g, const char *cgroup);
 /* Names are a user's own: two users may have the same. */
 int ctr_name_check(struct engine *g, const char *name, uid_t uid, struct err *e);
 void ctr_name_random(struct engine *g, uid_t uid, char name[NAME_LEN + 1]);
@@ -299,6 +302,12 @@ static inline const struct create *ctr_create(const struct ctr *c)
 {
 	return c->create.obj;
 }
+/* What cgroupd calls it; told by its options once, with ctr_place. */
+static inline const char *ctr_cgroup(const struct ctr *c)
+{
+	return c->cgroup ? c->cgroup : c->id;
+}
+int ctr_place(struct ctr *c, struct err *e);
 
 /* state.c: the mirror on disk. A record is in place when state_save() returns, and on the disk
  * later: c->settling until then. */

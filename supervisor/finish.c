@@ -66,6 +66,8 @@ static void tell_oom(struct ctr *c)
 	if (l && l->memory)
 		snprintf(limit, sizeof(limit), "at the memory limit of %" PRIu64 " bytes",
 			l->memory);
+	else if (c->cgroup)
+		snprintf(limit, sizeof(limit), "in %.60s", ctr_create(c)->cgroup_parent);
 	c->oom_killed = true;
 	snprintf(c->error, sizeof(c->error),
 		"out of memory: its first process, %" PRIu32
@@ -99,7 +101,7 @@ static void on_cgroup_state(void *ref, void *msg, struct frame *f, const struct 
 
 static void remove_cgroup(struct job *j, void *ref)
 {
-	const struct cgroup_remove m = {.container = j->ctr->id};
+	const struct cgroup_remove m = {.container = ctr_cgroup(j->ctr)};
 
 	helper_request(
 		j->engine, H_CGROUPD, MSG_cgroup_remove, &m, FINISH_MS, on_cgroup_state, ref);

@@ -60,14 +60,14 @@ static void on_cgroup_oom(void *self, struct chan *ch, uint32_t id, void *msg, s
 {
 	const struct cgroup_oom *m = msg;
 	const struct helper *h = self;
-	const struct ctr *c = ctr_by_id(h->engine, m->container);
+	const struct ctr *c = ctr_by_cgroup(h->engine, m->container);
 
 	(void)ch;
 	(void)id;
 	(void)f;
 	if (c)
 		event_tell(c, "oom", NULL);
-	log_info("container %.12s: out of memory in its cgroup", m->container);
+	log_info("container %s: out of memory in its cgroup", m->container);
 }
 
 static const struct handler imaged_handlers[] = {

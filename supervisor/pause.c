@@ -74,7 +74,7 @@ static void on_set(void *arg, void *msg, struct frame *f, const struct err *e)
 
 static void ask(struct ctr *c, bool frozen, struct relay *r)
 {
-	const struct cgroup_freeze m = {.container = c->id, .frozen = frozen};
+	const struct cgroup_freeze m = {.container = ctr_cgroup(c), .frozen = frozen};
 
 	helper_request(c->engine, H_CGROUPD, MSG_cgroup_freeze, &m, FREEZE_MS, on_set,
 		wish_new(c, r, frozen));
@@ -100,7 +100,7 @@ static void on_state(void *arg, void *msg, struct frame *f, const struct err *e)
 void pause_learn(struct engine *g)
 {
 	for (struct ctr *c = g->ctrs; c; c = c->next) {
-		const struct cgroup_read m = {.container = c->id};
+		const struct cgroup_read m = {.container = ctr_cgroup(c)};
 
 		if (c->status == CTR_RUNNING)
 			helper_request(g, H_CGROUPD, MSG_cgroup_read, &m, READ_MS, on_state,

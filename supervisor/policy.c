@@ -172,6 +172,9 @@ int policy_check_rights(const struct policy *p, uid_t uid, const struct create *
 {
 	int r = 0;
 
+	/* A slice may hold others' containers, under limits meant for them. */
+	if (o->cgroup_parent && uid != 0)
+		return err_set(e, EPERM, "--cgroup-parent is for root");
 	if (o->network && strcmp(o->network, "host") == 0 &&
 		!policy_allows(p, uid, RIGHT_HOST_NETWORK))
 		return err_set(e, EPERM, "--network host is for root");

@@ -183,7 +183,7 @@ void on_container_inspect(void *self, struct chan *ch, uint32_t id, void *msg, s
 	memcpy(q->id, c->id, sizeof(q->id));
 	r = relay_new(self, ch, id);
 	r->data = q;
-	ask = (struct cgroup_read){.container = c->id};
+	ask = (struct cgroup_read){.container = ctr_cgroup(c)};
 	helper_request(self, H_CGROUPD, MSG_cgroup_read, &ask, LIMITS_MS, on_limits, r);
 }
 

@@ -12,9 +12,10 @@
 #define SOON_MS	 1000
 #define ASK_MS	 10000
 
-static bool has_cgroup(struct engine *g, const char *id)
+/* `cgroup`: an id, perhaps behind the slices that it lies in. */
+static bool has_cgroup(struct engine *g, const char *cgroup)
 {
-	const struct ctr *c = ctr_by_id(g, id);
+	const struct ctr *c = ctr_by_cgroup(g, cgroup);
 
 	return c && (c->status == CTR_RUNNING || c->visit || (c->job && c->status != CTR_REMOVING));
 }
@@ -34,7 +35,7 @@ static void on_listed(void *arg, void *msg, struct frame *f, const struct err *e
 
 		if (has_cgroup(g, gone.container))
 			continue;
-		log_info("cgroup %.12s is nobody's: removing it", gone.container);
+		log_info("cgroup %s is nobody's: removing it", gone.container);
 		helper_tell(g, H_CGROUPD, MSG_cgroup_remove, &gone);
 	}
 	if (m->more && m->containers.n > 0)

@@ -102,7 +102,7 @@ void start_cgroup(struct job *j, void *ref)
 {
 	const struct limits *asked = ctr_create(j->ctr)->limits;
 	struct limits limits = asked ? *asked : (struct limits){0};
-	const struct cgroup_create m = {.container = j->ctr->id, .limits = &limits};
+	const struct cgroup_create m = {.container = ctr_cgroup(j->ctr), .limits = &limits};
 
 	if (limits.pids == 0)
 		limits.pids = PIDS_DEFAULT;
@@ -112,7 +112,7 @@ void start_cgroup(struct job *j, void *ref)
 
 void undo_cgroup(struct job *j)
 {
-	const struct cgroup_remove m = {.container = j->ctr->id};
+	const struct cgroup_remove m = {.container = ctr_cgroup(j->ctr)};
 
 	helper_tell(j->engine, H_CGROUPD, MSG_cgroup_remove, &m);
 }

@@ -363,6 +363,8 @@ static int restore(struct ctr *c, const struct container *rec, struct err *e)
 	for (unsigned int i = 0; i < ARRAY_LEN(docs) && r == 0; i++)
 		if (docs[i].src)
 			r = doc_copy(docs[i].doc, docs[i].schema, docs[i].src, e);
+	if (r == 0)
+		r = ctr_place(c, e);
 	health_restore(c, rec->health_state);
 	if (c->slot)
 		slot_use(c->engine, c->slot, true);

@@ -57,6 +57,6 @@ void on_container_stats(void *self, struct chan *ch, uint32_t id, void *msg, str
 		log_error("out of memory");
 		abort();
 	}
-	ask = (struct cgroup_usage){.container = c->id};
+	ask = (struct cgroup_usage){.container = ctr_cgroup(c)};
 	helper_request(self, H_CGROUPD, MSG_cgroup_usage, &ask, STATS_MS, on_usage, r);
 }

@@ -90,7 +90,7 @@ static void on_counted(void *arg, void *msg, struct frame *f, const struct err *
 static void on_alive(void *arg)
 {
 	struct ctr *c = arg;
-	const struct cgroup_read m = {.container = c->id};
+	const struct cgroup_read m = {.container = ctr_cgroup(c)};
 
 	helper_request(c->engine, H_CGROUPD, MSG_cgroup_read, &m, COUNT_MS, on_counted,
 		asked_new(c, true));

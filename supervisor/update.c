@@ -238,7 +238,7 @@ static void on_set(void *arg, void *msg, struct frame *f, const struct err *e)
 static void set_limits(struct ctr *c, const struct limits *asked, struct relay *r)
 {
 	const struct create *o = c->updated.obj;
-	const struct cgroup_limit m = {.container = c->id, .limits = o->limits};
+	const struct cgroup_limit m = {.container = ctr_cgroup(c), .limits = o->limits};
 	struct update *u = calloc(1, sizeof(*u));
 
 	if (!u) {

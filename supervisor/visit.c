@@ -231,7 +231,7 @@ static void on_left(struct job *j, const struct err *e)
 
 static void leave_cgroup(struct job *j, void *ref)
 {
-	const struct cgroup_remove m = {.container = j->ctr->id};
+	const struct cgroup_remove m = {.container = ctr_cgroup(j->ctr)};
 
 	helper_request(
 		j->engine, H_CGROUPD, MSG_cgroup_remove, &m, START_HELPER_MS, job_on_reply, ref);

@@ -197,6 +197,7 @@ json_t *render_host_config(const struct container *c)
 	json_object_set_new(j, "RestartPolicy", render_restart(o));
 	render_text(j, "HealthOnFailureAction", o->health_action ? o->health_action : "none");
 	render_bool(j, "AutoRemove", o->autoremove);
+	render_text(j, "CgroupParent", o->cgroup_parent);
 	json_object_set_new(j, "CapAdd", render_strings(&o->cap_add));
 	json_object_set_new(j, "CapDrop", render_strings(&o->cap_drop));
 	json_object_set_new(j, "Dns", render_strings(&o->dns));

@@ -98,6 +98,8 @@ const struct flag run_flags[] = {
 	VALUE("oom-score-adj", 0, oom_score_adj, check_oom_score, "N", "-1000 to 1000"),
 
 	LIMIT_FLAGS(run_options),
+	VALUE("cgroup-parent", 0, cgroup_parent, NULL, "SLICE",
+		"cgroup to lie in: web.slice, or web-front.slice in it"),
 
 	MANY("volume", 'v', volume, check_not_empty, "HOST:DIR[:ro]",
 		"a directory or file of the host"),
@@ -156,7 +158,6 @@ const struct flag run_flags[] = {
 
 	LATER("annotation"),
 	LATER("blkio-weight-device"),
-	LATER("cgroup-parent"),
 	LATER("cgroupns"),
 	LATER("cpu-rt-period"),
 	LATER("cpu-rt-runtime"),

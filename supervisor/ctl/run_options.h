@@ -18,7 +18,8 @@ struct run_options {
 		sysctl;
 	const char *name, *detach_keys, *cidfile, *pull, *entrypoint, *workdir, *user, *hostname;
 	const char *domainname, *stop_signal, *stop_timeout, *umask, *oom_score_adj, *shm_size;
-	const char *network, *ip, *ip6, *mac, *rootfs, *platform, *restart, *health_action;
+	const char *network, *ip, *ip6, *mac, *rootfs, *platform, *restart, *health_action,
+		*cgroup_parent;
 	struct limit_words limits;
 	struct health_words health;
 };

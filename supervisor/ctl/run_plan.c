@@ -291,6 +291,8 @@ static int plan_security(const struct run_options *o, struct run_plan *p, struct
 	c->privileged = o->privileged;
 	c->isolated_layers = o->isolated_layers;
 	c->sysctls = o->sysctl;
+	if (o->cgroup_parent && *o->cgroup_parent)
+		c->cgroup_parent = o->cgroup_parent;
 	for (uint32_t i = 0; i < o->security_opt.n && r == 0; i++) {
 		const char *s = o->security_opt.v[i];
 

@@ -269,6 +269,8 @@ static void make_create(struct words *w, struct dice *d)
 		rootfs ? "rootfs=/" : "image=busybox argv=ls", names[dice_roll(d, 3)]);
 	for (uint32_t i = 0; i < binds; i++)
 		words_add(w, "mounts.%u.kind=bind mounts.%u.target=/%u ", i, i, i);
+	if (dice_roll(d, 8) == 0)
+		words_add(w, "cgroup_parent=web%s.slice ", dice_roll(d, 2) ? "-front" : "");
 	if (filter)
 		words_add(w, "seccomp=/f ");
 	message_some(w, d, &schema_create, dice_roll(d, 4));

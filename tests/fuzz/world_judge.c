@@ -195,6 +195,16 @@ static void judge_start(const struct world *w, const struct peer *p, const struc
 	free(buf);
 }
 
+/* Behind its slices, if it lies in any, which root alone may ask for. */
+static void judge_cgroup(const struct world *w, const char *cgroup)
+{
+	const char *slash = strrchr(cgroup, '/');
+	const struct ctr *c = known(w, slash ? slash + 1 : cgroup);
+
+	world_check(
+		!slash || c->owner == 0, "user %u puts a container into %.64s", c->owner, cgroup);
+}
+
 void judge_asked(struct world *w, const struct peer *p, enum msg_type type, const void *msg)
 {
 	if (type == MSG_net_attach)
@@ -205,6 +215,8 @@ void judge_asked(struct world *w, const struct peer *p, enum msg_type type, cons
 		judge_removal(w, msg);
 	else if (type == MSG_shim_start)
 		judge_start(w, p, msg);
+	else if (type == MSG_cgroup_create)
+		judge_cgroup(w, ((const struct cgroup_create *)msg)->container);
 	else if (type == MSG_rootfs_open)
 		known(w, ((const struct rootfs_open *)msg)->container);
 }

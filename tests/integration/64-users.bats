@@ -185,6 +185,7 @@ refused()
 
 @test "what reaches beyond is for root, and for whom the file allows it" {
 	refused "--network host is for root" as $alice run --rm --network host "$bb" true
+	refused "--cgroup-parent is for root" as $alice run --rm --cgroup-parent web.slice "$bb" true
 	refused "publishing port 1023 is for root" as $alice run --rm -p 1023:80 "$bb" true
 	refused "publishing on 0.0.0.0 is for root" as $alice run --rm -p 0.0.0.0:18767:80 "$bb" true
 	refused "publishing on :: is for root" as $alice run --rm -p '[::]:18767:80' "$bb" true

@@ -24,6 +24,19 @@ static struct policy_row *row_of(uint32_t uid)
 	return row;
 }
 
+static void a_slice_is_for_root(void **state)
+{
+	const struct create o = {.network = "none", .cgroup_parent = "web.slice"};
+	struct err e = {0};
+
+	(void)state;
+	p.n = 0;
+	row_of(1000)->rights = UINT32_MAX;
+	assert_int_equal(policy_check_rights(&p, 0, &o, &e), 0);
+	assert_int_equal(policy_check_rights(&p, 1000, &o, &e), -EPERM);
+	assert_string_equal(e.text, "--cgroup-parent is for root");
+}
+
 static void rights(void **state)
 {
 	static const struct {
@@ -230,6 +243,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rights),
+		cmocka_unit_test(a_slice_is_for_root),
 		cmocka_unit_test(amounts),
 		cmocka_unit_test(quotas),
 		cmocka_unit_test(presets),
