@@ -11,9 +11,10 @@
 #include "base/fd.h"
 #include "job.h"
 
-#define HELPER_MS 30000
-#define FINISH_MS 5000	/* what is not done by then, reconcile() does */
-#define CLEAN_MS  20000 /* for a slice of half a second (clean.h), and a file that is large */
+#define HELPER_MS  30000
+#define FINISH_MS  5000	      /* what is not done by then, reconcile() does */
+#define CLEAN_MS   20000      /* for a slice of half a second (clean.h), and a file that is large */
+#define PEAK_SLACK (1U << 20) /* more than one charge asks for (try_charge_memcg) */
 
 /* ---- after the workload's end: network and limits ---- */
 
@@ -56,18 +57,24 @@ static void detach_network(struct job *j, void *ref)
 	helper_request(j->engine, H_NETD, MSG_net_detach, &m, FINISH_MS, on_detached, ref);
 }
 
+/* A kernel that tells no peak leaves it open. */
+static bool reached(uint64_t peak, uint64_t limit)
+{
+	return peak == 0 || peak + PEAK_SLACK >= limit;
+}
+
 /* The kernel names what it killed in its log alone, which takes a capability to read; but who has
  * ended is known. */
 static void tell_oom(struct ctr *c)
 {
 	const struct limits *l = c->in_force.obj;
-	char limit[64] = "without a memory limit";
+	char limit[96] = "without a memory limit";
 
-	if (l && l->memory)
+	if (l && l->memory && (!c->cgroup || reached(c->memory_peak, l->memory)))
 		snprintf(limit, sizeof(limit), "at the memory limit of %" PRIu64 " bytes",
 			l->memory);
 	else if (c->cgroup)
-		snprintf(limit, sizeof(limit), "in %.60s", ctr_create(c)->cgroup_parent);
+		snprintf(limit, sizeof(limit), "in %s", ctr_create(c)->cgroup_parent);
 	c->oom_killed = true;
 	snprintf(c->error, sizeof(c->error),
 		"out of memory: its first process, %" PRIu32

@@ -109,6 +109,14 @@ slice_limit()
 	[ "$(ctl inspect --format '{{.State.OOMKilled}}' hog)" = true ]
 	why='^out of memory: its first process, [0-9]+, was killed in own.slice; the peak was [0-9]+ bytes$'
 	[[ "$(ctl inspect --format '{{.State.Error}}' hog)" =~ $why ]]
+	# Also of one whose own limit is far away, and by its whole name.
+	long=own-$(printf 'a%.0s' {1..54}).slice
+	run ctl run --name far --cgroup-parent "$long" -m 96m "$bb" tail /dev/zero
+	[ "$status" = 137 ]
+	[[ "$(ctl inspect --format '{{.State.Error}}' far)" == *" was killed in $long; the peak was "* ]]
+	run ctl run --name near --cgroup-parent own.slice -m 16m "$bb" tail /dev/zero
+	[ "$status" = 137 ]
+	[[ "$(ctl inspect --format '{{.State.Error}}' near)" == *" was killed at the memory limit of 16777216 bytes; "* ]]
 	# Five processes of one and one of the other are six.
 	ctl run -d --name five --cgroup-parent own.slice "$bb" sh -c 'for i in 1 2 3 4; do sleep 600 & done; wait'
 	wait_until 10 sh -c "[ \$(cat $(find /sys/fs/cgroup -path "*/$ENGINE_NAME/own.slice/pids.current")) = 5 ]"
@@ -117,7 +125,7 @@ slice_limit()
 	[ "$status" != 0 ]
 	[[ $output == *"can't fork"* ]]
 	ctl exec one true
-	ctl rm -f one five hog
+	ctl rm -f one five hog far near
 	[ "$(slices)" = own.slice ]
 }
 
