@@ -149,6 +149,8 @@ static void on_cgroup_list(void *self, struct chan *c, uint32_t id, void *msg, s
 	const struct cgroup_listed reply = {.containers = {ids, n}, .more = all > LIST_MAX};
 
 	(void)f;
+	if (!m->after) /* the supervisor asks when we come up and from time to time */
+		group_sweep(&d->tree);
 	chan_reply(c, id, MSG_cgroup_listed, &reply);
 	while (n-- > 0)
 		free((char *)(uintptr_t)ids[n]);
@@ -185,6 +187,7 @@ static void on_cgroup_teardown(void *self, struct chan *c, uint32_t id, void *ms
 	(void)msg;
 	(void)f;
 	remove_leftovers(&d->tree);
+	group_sweep(&d->tree);
 	r = tree_teardown(&d->tree, &e);
 	/* What holds no container holds a slice of somebody's, whose limits are to stay. */
 	if (r == -EBUSY && group_list(&d->tree, NULL, left, 1) == 0) {
@@ -273,8 +276,6 @@ int cgroupd_start(struct cgroupd *d, struct err *e)
 	if (!tree_find(&d->tree, CTL_PIDS))
 		log_warn(
 			"this host has no pids controller: containers may make any number of processes");
-	for (unsigned int i = 0; i < d->tree.n; i++)
-		group_sweep(&d->tree.b[i]);
 	d->oom = oom_new(d->loop, &d->tree, on_oom, d);
 	return d->oom ? 0 : err_set(e, ENOMEM, "out of memory");
 }
@@ -283,6 +284,7 @@ void cgroupd_stop(struct cgroupd *d)
 {
 	pending_free_all(d);
 	oom_free(d->oom);
+	group_sweep(&d->tree);
 	tree_teardown(&d->tree, NULL); /* unless containers live on */
 	tree_close(&d->tree);
 }

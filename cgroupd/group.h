@@ -42,8 +42,9 @@ unsigned int group_list(
 	const struct tree *t, const char *after, const char **ret, unsigned int max);
 /* Calls fn for each group that this hierarchy has, in no order. */
 void group_each(const struct branch *b, void (*fn)(void *arg, const char *id), void *arg);
-/* Removes the slices without a group that a start has left that was cut off. */
-void group_sweep(const struct branch *b);
+/* Removes the slices of ours that are empty: a start that was cut off left them, or somebody's
+ * process was in one when its last group went. */
+void group_sweep(const struct tree *t);
 
 /* "id/file" for use with a branch's base_fd. */
 #define GROUP_PATH_MAX 320

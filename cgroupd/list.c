@@ -87,11 +87,13 @@ void group_each(const struct branch *b, void (*fn)(void *arg, const char *id), v
 	each_in(&w, "");
 }
 
-void group_sweep(const struct branch *b)
+void group_sweep(const struct tree *t)
 {
-	const struct walk w = {b, NULL, NULL};
+	for (unsigned int i = 0; i < t->n; i++) {
+		const struct walk w = {&t->b[i], NULL, NULL};
 
-	each_in(&w, "");
+		each_in(&w, "");
+	}
 }
 
 unsigned int group_list(const struct tree *t, const char *after, const char **ret, unsigned int max)

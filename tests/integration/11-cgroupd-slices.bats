@@ -153,6 +153,28 @@ oom_told()
 	find /sys/fs/cgroup -depth -path "*/$name*" -type d -exec rmdir {} +
 }
 
+@test "a slice that held something else when its last group went goes once it is empty" {
+	for by in list stop; do
+		ask "cgroup_create container=web.slice/web-front.slice/c1"
+		expect cgroup_created
+		for d in $(group_dirs web.slice); do
+			mkdir "$d/some.scope"
+		done
+		ask "cgroup_remove container=web.slice/web-front.slice/c1"
+		expect cgroup_state
+		[ "$(slices)" = web.slice ]
+		ask "cgroup_list"
+		[ "$(slices)" = web.slice ]
+		for d in $(group_dirs web.slice); do
+			rmdir "$d/some.scope"
+		done
+		[ "$by" = stop ] || ask "cgroup_list"
+		[ "$by" = stop ] || [ -z "$(slices)" ]
+	done
+	daemon_stop
+	[ -z "$(find /sys/fs/cgroup -name "$name")" ]
+}
+
 @test "a failure in a slice leaves neither group nor slice" {
 	ask "cgroup_create container=web.slice/c1 limits.cpuset_cpus=8191"
 	expect failed
