@@ -43,17 +43,21 @@ const char *slice_behind(const char *id)
 
 static int make_one(const struct branch *b, const char *path, struct err *e)
 {
-	_cleanup_fd_ int fd = -1;
+	_cleanup_fd_ int fd = -1, parent_fd = -1;
 	int r;
 
 	if (mkdirat(b->base_fd, path, S_ISVTX | 0755) < 0 && errno != EEXIST)
 		return err_errno(e, errno, "making slice %s in %s", path, b->mount);
-	if (b->version == 1)
+	if (b->version == 1 && !(b->controllers & 1U << CTL_CPUSET))
 		return 0;
 	fd = openat(b->base_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
+	if (fd >= 0)
+		parent_fd = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (parent_fd < 0)
 		return err_errno(e, errno, "slice %s in %s", path, b->mount);
-	r = tree_hand_on(fd, b->controllers, e);
+	/* Somebody's may be older than this cgroupd, and so without what ours are born with. */
+	r = b->version == 1 ? tree_share_cpuset(fd, parent_fd, e)
+			    : tree_hand_on(fd, b->controllers, e);
 	return r < 0 ? err_prefix(e, "slice %s in %s", path, b->mount) : 0;
 }
 

@@ -93,31 +93,31 @@ static int change_root(int root_fd, const char *name, int (*change)(int root_fd,
 	return r;
 }
 
-/* A new v1 cpuset has no cpus and no memory nodes, and no task may join it (ENOSPC). NAME takes its
+/* A new v1 cpuset has no cpus and no memory nodes, and no task may join it (ENOSPC). It takes its
  * parent's; clone_children makes the kernel give them to its children (cgroup-v1/cgroups.rst). */
-static int inherit_cpuset(const struct branch *b, const char *file, struct err *e)
+static int inherit_cpuset(int dirfd, int parent_fd, const char *file, struct err *e)
 {
 	_cleanup_free_ char *own = NULL, *parent = NULL;
-	int r = fd_read_file_at(b->base_fd, file, CONTROL_TEXT_MAX, &own, NULL);
+	int r = fd_read_file_at(dirfd, file, CONTROL_TEXT_MAX, &own, NULL);
 
 	if (r == 0 && *own && *own != '\n')
 		return 0;
 	if (r == 0)
-		r = fd_read_file_at(b->root_fd, file, CONTROL_TEXT_MAX, &parent, NULL);
+		r = fd_read_file_at(parent_fd, file, CONTROL_TEXT_MAX, &parent, NULL);
 	if (r == 0)
-		r = fd_write_file_at(b->base_fd, file, parent);
+		r = fd_write_file_at(dirfd, file, parent);
 	return r < 0 ? err_errno(e, r, "%s: giving it its parent's", file) : 0;
 }
 
-static int prepare_cpuset(const struct branch *b, struct err *e)
+int tree_share_cpuset(int dirfd, int parent_fd, struct err *e)
 {
-	int r = inherit_cpuset(b, "cpuset.cpus", e);
+	int r = inherit_cpuset(dirfd, parent_fd, "cpuset.cpus", e);
 
 	if (r == 0)
-		r = inherit_cpuset(b, "cpuset.mems", e);
+		r = inherit_cpuset(dirfd, parent_fd, "cpuset.mems", e);
 	if (r < 0)
 		return r;
-	r = fd_write_file_at(b->base_fd, "cgroup.clone_children", "1");
+	r = fd_write_file_at(dirfd, "cgroup.clone_children", "1");
 	return r < 0 ? err_errno(e, r, "cgroup.clone_children") : 0;
 }
 
@@ -159,7 +159,7 @@ static int prepare_branch(struct tree *t, struct branch *b, struct err *e)
 	if (b->version == 2)
 		return tree_hand_on(b->base_fd, b->controllers, e);
 	if (b->controllers & 1U << CTL_CPUSET)
-		return prepare_cpuset(b, e);
+		return tree_share_cpuset(b->base_fd, b->root_fd, e);
 	return 0;
 }
 

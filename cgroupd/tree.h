@@ -42,5 +42,8 @@ const struct branch *tree_find(const struct tree *t, enum controller c);
 /* Hands controllers on to the children of a v2 directory; those already handed on stay. */
 int tree_hand_on(int dirfd, uint32_t controllers, struct err *e);
 
+/* Gives a v1 cpuset that is empty what its parent has; its children will have what it has. */
+int tree_share_cpuset(int dirfd, int parent_fd, struct err *e);
+
 /* Whether this host swaps at all, now. */
 bool tree_host_swaps(const struct tree *t);

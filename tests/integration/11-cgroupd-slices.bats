@@ -3,6 +3,7 @@
 #
 # Groups that lie in slices, by cgroupd alone.
 
+. "$BATS_TEST_DIRNAME/../lib/cgroup.sh"
 . "$BATS_TEST_DIRNAME/../lib/cgroupd.sh"
 
 # slices: those that the kernel has, from the engine's own on, each once
@@ -186,6 +187,23 @@ oom_told()
 	[ "$(slices)" = web.slice ]
 	ask "cgroup_remove container=web.slice/c1"
 	[ -z "$(slices)" ]
+}
+
+@test "a slice that is older than cgroupd, and has no processors yet, is as usable as another" {
+	daemon_stop
+	[ -z "$(find /sys/fs/cgroup -name "$name")" ]
+	for c in cpuset memory; do
+		mkdir -p "$(cgroup_at "$c")/$name/old.slice/old-er.slice"
+	done
+	daemon_start
+	ask "cgroup_create container=old.slice/old-er.slice/c1"
+	expect cgroup_created
+	( inside old.slice/old-er.slice/c1 true )
+	ask "cgroup_remove container=old.slice/old-er.slice/c1"
+	expect cgroup_state
+	[ "$(slices)" = "old.slice old.slice/old-er.slice" ]
+	slice_remove old.slice/old-er.slice
+	slice_remove old.slice
 }
 
 @test "what is no name of a slice is refused, and nothing is made" {
