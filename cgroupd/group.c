@@ -16,6 +16,7 @@
 
 #include "apply.h"
 #include "base/fd.h"
+#include "freeze.h"
 #include "slice.h"
 
 #define NAME_MAX_LEN 64
@@ -180,6 +181,16 @@ static int open_procs(const struct tree *t, const char *id, int procs[HIERARCHY_
 	return 0;
 }
 
+/* Who joined would stand still before the first instruction, and on v1 not even SIGKILL ends that.
+ */
+static int check_moves(const struct tree *t, const char *id, struct err *e)
+{
+	bool frozen = false;
+
+	freeze_get(t, id, &frozen, NULL);
+	return frozen ? err_set(e, EBUSY, "it could not move: a cgroup above it is frozen") : 0;
+}
+
 int group_create(struct tree *t, const char *id, const struct limits *asked,
 	int procs[HIERARCHY_MAX], unsigned int *ret_n, struct limits_owned *ret_in_force,
 	struct err *e)
@@ -197,6 +208,8 @@ int group_create(struct tree *t, const char *id, const struct limits *asked,
 	r = limits_complete(asked, &host, &want, e);
 	if (r == 0)
 		r = make_dirs(t, id, &made, e);
+	if (r == 0)
+		r = check_moves(t, id, e);
 	if (r == 0)
 		r = apply_limits(t, id, &want, ret_in_force, e);
 	if (r == 0)

@@ -206,6 +206,21 @@ oom_told()
 	slice_remove old.slice
 }
 
+@test "nothing is made in a slice that stands still" {
+	ask "cgroup_create container=c0"
+	slice_make own.slice
+	limit_set own.slice freezer.state FROZEN || limit_set own.slice cgroup.freeze 1
+	ask "cgroup_create container=own.slice/own-in.slice/c1"
+	expect failed code=16
+	[[ $reply == *"a cgroup above it is frozen"* ]]
+	[ "$(slices)" = own.slice ]
+	limit_set own.slice freezer.state THAWED || limit_set own.slice cgroup.freeze 0
+	ask "cgroup_create container=own.slice/own-in.slice/c1"
+	expect cgroup_created
+	for c in own.slice/own-in.slice/c1 c0; do ask "cgroup_remove container=$c"; expect cgroup_state; done
+	slice_remove own.slice
+}
+
 @test "what is no name of a slice is refused, and nothing is made" {
 	long=$(printf 'a%.0s' {1..58}).slice
 	for id in ../c1 web.slice/../c1 web/c1 .slice/c1 web.slice/ /c1 web.slice//c1 web.slice/c.1 web.slice ./c1 \
