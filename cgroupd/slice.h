@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Slices: directories between the engine's own cgroup and those of containers, which hold several of
- * them under limits that somebody else sets there. Named as systemd has them: "NAME.slice".
+ * Slices: directories between the engine's own cgroup and those of containers, which hold several
+ * of them under limits that somebody else sets there. Named as systemd has them: "NAME.slice".
  */
 #pragma once
 
