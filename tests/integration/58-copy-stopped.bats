@@ -313,7 +313,7 @@ waiters()
 	# Whoever asks it is answered after its list of who is nobody's.
 	wait_until 10 ctl run --rm "$bb" true
 	[ -n "$(cgroups c)" ]
-	run -1 grep -q "${id:0:12} is nobody's" "$ENGINE_LOG"
+	run -1 grep -q "$id is nobody's" "$ENGINE_LOG"
 	[ -d "/proc/$visit" ]
 	stopped_over
 	wait_until 10 eval "[ \"\$(cgroups c)\" = '' ]"
