@@ -20,6 +20,14 @@ static bool has_cgroup(struct engine *g, const char *cgroup)
 	return c && (c->status == CTR_RUNNING || c->visit || (c->job && c->status != CTR_REMOVING));
 }
 
+/* What lies in somebody's slice under a name that we don't give is somebody's, too. */
+static bool is_ours(const char *cgroup)
+{
+	const char *slash = strrchr(cgroup, '/');
+
+	return !slash || state_is_id(slash + 1);
+}
+
 static void ask(struct engine *g, const char *after);
 
 static void on_listed(void *arg, void *msg, struct frame *f, const struct err *e)
@@ -33,7 +41,7 @@ static void on_listed(void *arg, void *msg, struct frame *f, const struct err *e
 	for (uint32_t i = 0; i < m->containers.n; i++) {
 		const struct cgroup_remove gone = {.container = m->containers.v[i]};
 
-		if (has_cgroup(g, gone.container))
+		if (has_cgroup(g, gone.container) || !is_ours(gone.container))
 			continue;
 		log_info("cgroup %s is nobody's: removing it", gone.container);
 		helper_tell(g, H_CGROUPD, MSG_cgroup_remove, &gone);

@@ -26,6 +26,7 @@ setup()
 teardown()
 {
 	ctl ps -aq | xargs -r timeout 60 "$engine_bin/ctl" rm -f >/dev/null 2>&1
+	slice_remove own.slice/some
 	slice_remove own.slice
 	engine_unchanged
 }
@@ -147,16 +148,23 @@ slice_limit()
 		[ "$(cgroup_file "$in" pids pids.max)" = 11 ]
 		ctl update --pids-limit 12 front
 	done
-	# A group that is nobody's is removed, and its slices with it.
+	# A group that is nobody's is removed, and its slices with it; one that we did not name is somebody's.
+	slice_make own.slice && slice_make own.slice/some
 	for base in $(find /sys/fs/cgroup -name "$ENGINE_NAME" -type d); do
-		mkdir -p -m 1755 "$base/lost.slice" && mkdir "$base/lost.slice/$(printf 'd%.0s' {1..64})"
+		mkdir -p -m 1755 "$base/stray.slice" && mkdir "$base/stray.slice/$(printf 'd%.0s' {1..64})"
 	done
 	kill -KILL "$(helper_pid cgroupd)"
 	gone()
 	{
-		[ "$(slices)" = "web.slice web.slice/web-front.slice" ]
+		[ "$(slices)" = "own.slice web.slice web.slice/web-front.slice" ]
 	}
 	wait_until 60 gone
+	[ -n "$(find /sys/fs/cgroup -path "*/$ENGINE_NAME/own.slice/some" -type d)" ]
+	slice_remove own.slice/some
+	slice_remove own.slice
+	# This cgroupd has seen it, and would hold what it watched it with.
+	kill -KILL "$(helper_pid cgroupd)"
+	wait_until 60 ctl stats --no-stream front
 	ctl rm -f front
 	[ -z "$(slices)" ]
 }
