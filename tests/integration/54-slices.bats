@@ -159,6 +159,7 @@ slice_limit()
 		[ "$(slices)" = "own.slice web.slice web.slice/web-front.slice" ]
 	}
 	wait_until 60 gone
+	run -1 grep -q "$id is nobody's" "$ENGINE_LOG"
 	[ -n "$(find /sys/fs/cgroup -path "*/$ENGINE_NAME/own.slice/some" -type d)" ]
 	slice_remove own.slice/some
 	slice_remove own.slice
