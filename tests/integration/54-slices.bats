@@ -110,6 +110,7 @@ slice_limit()
 	[ "$(ctl inspect --format '{{.State.OOMKilled}}' hog)" = true ]
 	why='^out of memory: its first process, [0-9]+, was killed in own.slice; the peak was [0-9]+ bytes$'
 	[[ "$(ctl inspect --format '{{.State.Error}}' hog)" =~ $why ]]
+	[[ "$(ctl events --since 0 --until 0s --filter container=hog --filter event=oom --format '{{.Action}}')" == oom* ]]
 	# Also of one whose own limit is far away, and by its whole name.
 	long=own-$(printf 'a%.0s' {1..54}).slice
 	run ctl run --name far --cgroup-parent "$long" -m 96m "$bb" tail /dev/zero
