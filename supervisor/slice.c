@@ -39,14 +39,15 @@ int slice_expand(const char *name, char ret[SLICE_PATH_MAX + 1], struct err *e)
 			"\"%.64s\" is no slice: letters, digits and _, with single dashes between, then .slice",
 			name);
 	for (size_t end = strcspn(name, "-"); end < own; end += 1 + strcspn(name + end + 1, "-")) {
-		at += (size_t)snprintf(ret + at, SLICE_PATH_MAX + 1 - at, "%.*s%s/", (int)end, name,
-			suffix);
+		at += (size_t)snprintf(
+			ret + at, SLICE_PATH_MAX + 1 - at, "%.*s%s/", (int)end, name, suffix);
 		if (at > SLICE_PATH_MAX)
 			break;
 	}
 	if (at + n > SLICE_PATH_MAX)
-		return err_set(e, EINVAL, "slice %.64s is nested too deep: its path is longer than %d",
-			name, SLICE_PATH_MAX);
+		return err_set(e, EINVAL,
+			"slice %.64s is nested too deep: its path is longer than %d", name,
+			SLICE_PATH_MAX);
 	strcpy(ret + at, name);
 	return 0;
 }
