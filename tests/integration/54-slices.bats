@@ -85,7 +85,7 @@ slice_limit()
 	ctl unpause front
 	ctl update -m 48m front
 	[ "$(first_file "$in" memory memory.limit_in_bytes memory.max)" = $((48 << 20)) ]
-	ctl stats --no-stream --format json front | jq -e '.memory > 0 or .MemUsage != ""'
+	[ "$(ctl stats --no-stream --format json front | jq '.Usage.memory > 0')" = true ]
 	[ "$(ctl top front | wc -l)" -ge 3 ]
 	ctl restart -t 0 front
 	[ "$(first_file "$in" memory memory.limit_in_bytes memory.max)" = $((48 << 20)) ]
