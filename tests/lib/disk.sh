@@ -53,7 +53,7 @@ engine_die()
 	ENGINE_PID=
 	[ -z "$base" ] || all+=" $(ps -eo pid=,uid= | awk -v base="$base" '$2 >= base && $2 < base + 2^27 { print $1 }')"
 	# shellcheck disable=SC2086
-	kill -KILL $all 2>/dev/null
+	kill -KILL $all 2>/dev/null || true # perhaps all are gone by now
 	# shellcheck disable=SC2086
 	wait_until 10 engine_gone $all
 }
