@@ -14,7 +14,7 @@
 
 #include "base/fd.h"
 
-#define CHANGES_MAX 24 /* no version has as many rows */
+#define CHANGES_MAX 32 /* no version has as many rows */
 
 struct change {
 	const struct branch *b;

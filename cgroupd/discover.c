@@ -24,7 +24,7 @@ struct mount_line {
 };
 
 static const char *const names[CTL_COUNT] = {
-	"memory", "cpu", "cpuacct", "cpuset", "pids", "freezer", "io"};
+	"memory", "cpu", "cpuacct", "cpuset", "pids", "freezer", "io", "hugetlb"};
 
 const char *controller_name(enum controller c)
 {

@@ -15,7 +15,7 @@
  * no device nodes and opens none of an image's (SB_I_NODEV); rules have nothing left to forbid. On
  * v2 they would be a BPF program, and loading one needs CAP_BPF and CAP_NET_ADMIN on the host
  * (bpf_prog_load): capabilities that cgroupd is built not to have. net_cls, net_prio, perf_event,
- * hugetlb, rdma, misc: nothing here limits or reads them. v1's name=systemd: it is systemd's, which
+ * rdma, misc: nothing here limits or reads them. v1's name=systemd: it is systemd's, which
  * allows no other writer, and it limits nothing. */
 enum controller {
 	CTL_MEMORY,
@@ -25,6 +25,7 @@ enum controller {
 	CTL_PIDS,
 	CTL_FREEZER,
 	CTL_IO, /* v1's blkio */
+	CTL_HUGETLB,
 	CTL_COUNT,
 };
 
@@ -50,7 +51,8 @@ struct layout {
 /* From the texts of /proc/self/cgroup and /proc/self/mountinfo and of the v2 root's
  * cgroup.controllers (NULL where there is no v2). Hierarchies that have nothing we use are left
  * out. On hybrid hosts that is v2's, unless it has a controller: joining it costs a grace period of
- * RCU, some milliseconds, which joining v1's does not (see group_create).
+ * RCU, some milliseconds, which joining v1's does not (see group_create, which leaves one that has
+ * hugetlb alone out of most groups).
  * -ENOENT when nothing is mounted at all, -EBADMSG when a text isn't what the kernel writes. */
 int discover_parse(const char *cgroups, const char *mountinfo, const char *v2_controllers,
 	struct layout *ret, struct err *e);

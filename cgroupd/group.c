@@ -122,14 +122,28 @@ int group_read_limits(const struct tree *t, const char *id, struct limits_owned 
 	return 0;
 }
 
-static int make_dirs(const struct tree *t, const char *id, unsigned int *ret_made, struct err *e)
+/* Few limit huge pages, and a hierarchy that has nothing else costs a start what it costs to make a
+ * directory and to join it. */
+static bool is_left_out(const struct tree *t, const struct branch *b, const struct limits *l)
+{
+	for (unsigned int i = 0; i < CTL_COUNT; i++)
+		if (tree_find(t, (enum controller)i) == b &&
+			(i != CTL_HUGETLB || l->hugepages.n > 0))
+			return false;
+	return true;
+}
+
+static int make_dirs(const struct tree *t, const char *id, const struct limits *l,
+	unsigned int *ret_made, struct err *e)
 {
 	for (*ret_made = 0; *ret_made < t->n; (*ret_made)++) {
 		const struct branch *b = &t->b[*ret_made];
-		int r = slice_make(b, id, e);
+		int r = is_left_out(t, b, l) ? 1 : slice_make(b, id, e);
 
 		if (r < 0)
 			return r;
+		if (r > 0)
+			continue;
 		if (mkdirat(b->base_fd, id, 0755) == 0)
 			continue;
 		/* One that a start left that was cut off; the kernel keeps it if somebody lives
@@ -164,19 +178,24 @@ static void close_all(int *fds, unsigned int n)
  * that a process has that was just cloned; for a thread that moves itself the kernel takes no lock
  * over all forks of the machine (cgroup_procs_write_start, since 5.5). Through cgroup.procs it
  * waits for a grace period of RCU first: measured 3 to 11 ms beside 0.1. v2 has no such file. */
-static int open_procs(const struct tree *t, const char *id, int procs[HIERARCHY_MAX], struct err *e)
+static int open_procs(const struct tree *t, const char *id, const struct limits *l,
+	int procs[HIERARCHY_MAX], unsigned int *ret_n, struct err *e)
 {
+	*ret_n = 0;
 	for (unsigned int i = 0; i < t->n; i++) {
+		const struct branch *b = &t->b[i];
+		const char *file = b->version == 1 ? "tasks" : "cgroup.procs";
 		char path[GROUP_PATH_MAX];
+		int fd;
 
-		const char *file = t->b[i].version == 1 ? "tasks" : "cgroup.procs";
-
-		procs[i] =
-			openat(t->b[i].base_fd, group_path(path, id, file), O_WRONLY | O_CLOEXEC);
-		if (procs[i] < 0) {
-			close_all(procs, i);
-			return err_errno(e, errno, "opening %s in %s", file, t->b[i].mount);
+		if (is_left_out(t, b, l))
+			continue;
+		fd = openat(b->base_fd, group_path(path, id, file), O_WRONLY | O_CLOEXEC);
+		if (fd < 0) {
+			close_all(procs, *ret_n);
+			return err_errno(e, errno, "opening %s in %s", file, b->mount);
 		}
+		procs[(*ret_n)++] = fd;
 	}
 	return 0;
 }
@@ -207,18 +226,17 @@ int group_create(struct tree *t, const char *id, const struct limits *asked,
 	group_host(t, &host);
 	r = limits_complete(asked, &host, &want, e);
 	if (r == 0)
-		r = make_dirs(t, id, &made, e);
+		r = make_dirs(t, id, &want, &made, e);
 	if (r == 0)
 		r = check_moves(t, id, e);
 	if (r == 0)
 		r = apply_limits(t, id, &want, ret_in_force, e);
 	if (r == 0)
-		r = open_procs(t, id, procs, e);
+		r = open_procs(t, id, &want, procs, ret_n, e);
 	if (r < 0) {
 		remove_dirs(t, id, made);
 		return r;
 	}
-	*ret_n = t->n;
 	return 0;
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/num.h"
 #include "convert.h"
+#include "limit_hugepages.h"
 #include "limit_rates.h"
 #include "limits.h"
 
@@ -300,6 +301,15 @@ static const char no_weight[] =
 	"this kernel weighs no I/O (CONFIG_BFQ_GROUP_IOSCHED, CONFIG_BLK_CGROUP_IOCOST)";
 static const char no_rates[] = "this kernel limits no rates of I/O (CONFIG_BLK_DEV_THROTTLING)";
 
+static const char no_hugepages[] =
+	"this host has no huge pages of that size, or the container was started without a limit of them";
+
+#define HUGEPAGES(version, word, none, size)                                                       \
+	{CTL_HUGETLB, "hugetlb." #size "." word, "limit of huge pages", NULL,                      \
+		format_##version##_##size, parse_##size, 0, no_hugepages, none},                   \
+		{CTL_HUGETLB, "hugetlb." #size ".rsvd." word, "limit of huge pages", NULL,         \
+			format_##version##_##size, parse_rsvd, 0, no_hugepages, none},
+
 static const struct limit_row v1[] = {
 	{CTL_MEMORY, "memory.limit_in_bytes", "memory limit", NULL, format_memory, parse_memory,
 		ROW_NEXT_FIRST, NULL, "-1"},
@@ -331,6 +341,12 @@ static const struct limit_row v1[] = {
 		parse_read_iops, ROW_RATES, no_rates, NULL},
 	{CTL_IO, "blkio.throttle.write_iops_device", "device-write-iops", NULL, format_write_iops,
 		parse_write_iops, ROW_RATES, no_rates, NULL},
+	/* clang-format off */
+	HUGEPAGES(v1, "limit_in_bytes", "-1", 64KB)
+	HUGEPAGES(v1, "limit_in_bytes", "-1", 2MB)
+	HUGEPAGES(v1, "limit_in_bytes", "-1", 32MB)
+	HUGEPAGES(v1, "limit_in_bytes", "-1", 1GB)
+	/* clang-format on */
 	{.file = NULL},
 };
 
@@ -357,6 +373,12 @@ static const struct limit_row v2[] = {
 		"100"},
 	{CTL_IO, "io.max", "device rates", NULL, format_io_max, parse_io_max, ROW_RATES, no_rates,
 		NULL},
+	/* clang-format off */
+	HUGEPAGES(v2, "max", "max", 64KB)
+	HUGEPAGES(v2, "max", "max", 2MB)
+	HUGEPAGES(v2, "max", "max", 32MB)
+	HUGEPAGES(v2, "max", "max", 1GB)
+	/* clang-format on */
 	{.file = NULL},
 };
 

@@ -12,6 +12,7 @@
 
 #include "base/range.h"
 #include "convert.h"
+#include "limit_hugepages.h"
 
 #define SET_MEMBERS 8192 /* the largest CONFIG_NR_CPUS */
 
@@ -80,6 +81,7 @@ static int check_controllers(const struct limits *l, uint32_t have, struct err *
 		{l->cpuset_cpus || l->cpuset_mems, CTL_CPUSET, "cpuset"},
 		{l->pids > 0, CTL_PIDS, "pids"},
 		{l->blkio_weight || l->io.n, CTL_IO, "io"},
+		{l->hugepages.n, CTL_HUGETLB, "huge page"},
 	};
 
 	for (unsigned int i = 0; i < ARRAY_LEN(needs); i++)
@@ -194,6 +196,8 @@ int limits_complete(
 		r = check_numbers(&l, e);
 	if (r == 0)
 		r = check_sets(&l, e);
+	if (r == 0)
+		r = hugepages_check(&l, e);
 	if (r == 0)
 		r = complete_swap(&l, h, e);
 	if (r < 0)

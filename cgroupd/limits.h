@@ -10,9 +10,10 @@
 #include "discover.h"
 #include "messages.h"
 
-#define LIMIT_TEXT_MAX 2048 /* bytes of one value with its NUL; io.max has a line a device */
-#define LIMIT_IO_MAX   16   /* devices: the bound of limits.io */
-#define LIMIT_SET_MAX  257  /* a cpuset list with its NUL: the bound of limits.cpuset_cpus */
+#define LIMIT_TEXT_MAX	    2048 /* bytes of one value with its NUL; io.max has a line a device */
+#define LIMIT_IO_MAX	    16	 /* devices: the bound of limits.io */
+#define LIMIT_HUGEPAGES_MAX 4	 /* sizes: the bound of limits.hugepages */
+#define LIMIT_SET_MAX	    257	 /* a cpuset list with its NUL: the bound of limits.cpuset_cpus */
 
 #define LIMIT_PIDS_DEFAULT   2048
 #define LIMIT_MEMORY_MIN     (6ULL << 20) /* docker's: with less not even the first execve succeeds */
@@ -26,6 +27,7 @@ struct limits_owned {
 	struct limits limits;
 	char cpus[LIMIT_SET_MAX], mems[LIMIT_SET_MAX];
 	struct io_rate io[LIMIT_IO_MAX];
+	struct hugepage_limit hugepages[LIMIT_HUGEPAGES_MAX];
 };
 
 /* One control file. */

@@ -418,10 +418,15 @@ void events_free(struct engine *g);
  * false: it wants none, nobody is asked. */
 bool cpusets_check(struct engine *g, const struct limits *l, reply_fn fn, void *arg);
 
-/* update.c: adds to `to` what `more` says; room, of UPDATE_RATES_MAX, is where its rates lie then.
- */
+/* update.c: adds to `to` what `more` says; room is where its lists lie then. */
 #define UPDATE_RATES_MAX 16 /* the bound of limits.io */
-int update_merge(struct limits *to, const struct limits *more, struct io_rate *room, struct err *e);
+#define UPDATE_PAGES_MAX 4  /* and of limits.hugepages */
+struct update_room {
+	struct io_rate rates[UPDATE_RATES_MAX];
+	struct hugepage_limit pages[UPDATE_PAGES_MAX];
+};
+int update_merge(
+	struct limits *to, const struct limits *more, struct update_room *room, struct err *e);
 /* Before that: takes those limits away. */
 int update_lift(struct limits *to, const struct strv *names, struct err *e);
 /* Of a record: a rate of -1 is none. A later start's disk may be gone. */

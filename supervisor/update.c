@@ -53,6 +53,28 @@ static int merge_rates(
 	return 0;
 }
 
+static int merge_hugepages(
+	struct limits *to, const struct limits *more, struct hugepage_limit *room, struct err *e)
+{
+	if (more->hugepages.n == 0)
+		return 0;
+	for (uint32_t i = 0; i < to->hugepages.n; i++)
+		room[i] = to->hugepages.v[i];
+	to->hugepages.v = room;
+	for (uint32_t i = 0; i < more->hugepages.n; i++) {
+		uint32_t k = 0;
+
+		while (k < to->hugepages.n && room[k].page != more->hugepages.v[i].page)
+			k++;
+		if (k == UPDATE_PAGES_MAX)
+			return err_set(
+				e, E2BIG, "huge pages of more than %d sizes", UPDATE_PAGES_MAX);
+		room[k] = more->hugepages.v[i];
+		to->hugepages.n = MAX(to->hugepages.n, k + 1);
+	}
+	return 0;
+}
+
 int update_lift(struct limits *to, const struct strv *names, struct err *e)
 {
 	static const struct {
@@ -85,8 +107,11 @@ int update_lift(struct limits *to, const struct strv *names, struct err *e)
 	return 0;
 }
 
-int update_merge(struct limits *to, const struct limits *more, struct io_rate *room, struct err *e)
+int update_merge(
+	struct limits *to, const struct limits *more, struct update_room *room, struct err *e)
 {
+	int r;
+
 	if (more->memory && !more->memory_swap && to->memory_swap > 0 &&
 		(uint64_t)to->memory_swap < more->memory)
 		return err_set(e, EINVAL,
@@ -113,7 +138,8 @@ int update_merge(struct limits *to, const struct limits *more, struct io_rate *r
 	if (to->memory_swap > 0 && (uint64_t)to->memory_swap < to->memory)
 		return err_set(e, EINVAL,
 			"memory-swap is the total of memory and swap: it can't be below the memory limit");
-	return merge_rates(to, more, room, e);
+	r = merge_rates(to, more, room->rates, e);
+	return r < 0 ? r : merge_hugepages(to, more, room->pages, e);
 }
 
 static int check_quotas(const struct ctr *c, const struct create *o, struct err *e)
@@ -136,11 +162,11 @@ static int prepare(struct ctr *c, const struct container_update *m, struct err *
 {
 	struct create o = *ctr_create(c);
 	struct limits l = o.limits ? *o.limits : (struct limits){0};
-	struct io_rate room[UPDATE_RATES_MAX];
+	struct update_room room;
 	int r = m->limits ? update_lift(&l, &m->lifted, e) : 0;
 
 	if (r == 0 && m->limits)
-		r = update_merge(&l, m->limits, room, e);
+		r = update_merge(&l, m->limits, &room, e);
 	if (m->limits)
 		o.limits = &l;
 	if (m->restart) {
@@ -169,8 +195,14 @@ void update_forget_lifted(struct create *o)
 		if (d.read_bps || d.write_bps || d.read_iops || d.write_iops)
 			l->io.v[n++] = d;
 	}
-	if (l)
-		l->io.n = n;
+	if (!l)
+		return;
+	l->io.n = n;
+	n = 0;
+	for (uint32_t i = 0; i < l->hugepages.n; i++)
+		if (l->hugepages.v[i].limit >= 0)
+			l->hugepages.v[n++] = l->hugepages.v[i];
+	l->hugepages.n = n;
 }
 
 static int settle(struct ctr *c, struct err *e)

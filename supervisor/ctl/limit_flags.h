@@ -45,5 +45,7 @@
 	LIMIT_MANY(type, "device-read-iops", read_iops, check_device_iops, "DISK:RATE",            \
 		"reads a second"),                                                                 \
 	LIMIT_MANY(type, "device-write-iops", write_iops, check_device_iops, "DISK:RATE",          \
-		"writes a second")
+		"writes a second"),                                                                \
+	LIMIT_MANY(type, "hugepage-limit", hugepages, check_hugepage, "SIZE=BYTES",                \
+		"huge pages: 2MB=64m, 1GB=0")
 /* clang-format on */

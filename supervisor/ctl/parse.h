@@ -59,6 +59,7 @@ int check_swappiness(const char *s, struct err *e);
 int check_blkio_weight(const char *s, struct err *e);
 int check_device_bps(const char *s, struct err *e); /* PATH:RATE */
 int check_device_iops(const char *s, struct err *e);
+int check_hugepage(const char *s, struct err *e); /* SIZE=BYTES */
 int check_cpuset(const char *s, struct err *e);
 int check_pids(const char *s, struct err *e);
 int check_umask(const char *s, struct err *e);
@@ -71,7 +72,7 @@ struct limit_words {
 	const char *memory, *memory_swap, *memory_reservation, *cpus, *cpu_shares, *cpu_period;
 	const char *cpu_quota, *cpuset_cpus, *cpuset_mems, *pids;
 	const char *swappiness, *blkio_weight;
-	struct strv read_bps, write_bps, read_iops, write_iops;
+	struct strv read_bps, write_bps, read_iops, write_iops, hugepages;
 	unsigned int host_cpus; /* 0: not known */
 	bool update;		/* what is not said may have been said before */
 };
@@ -80,6 +81,11 @@ int parse_limits(const struct limit_words *w, struct arena *a, struct limits *re
 	struct err *e);
 /* Of those, the rates of disks. */
 int parse_rates(const struct limit_words *w, struct arena *a, struct limits *ret, struct err *e);
+/* And the limits of huge pages; and what the kernel calls those of a size. */
+int parse_hugepages(const struct strv *words, struct arena *a, struct limits *ret, struct err *e);
+const char *hugepage_name(uint64_t bytes);
+/* "512m"; at least min. */
+int parse_bytes(const char *s, uint64_t min, uint64_t *ret, struct err *e);
 int parse_ulimit(const char *s, struct arena *a, struct ulimit *ret, struct err *e);
 int parse_i64(const char *s, int64_t min, int64_t max, int64_t *ret); /* with sign */
 int parse_octal(const char *s, uint32_t max, uint32_t *ret);

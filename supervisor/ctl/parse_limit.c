@@ -59,7 +59,7 @@ int parse_octal(const char *s, uint32_t max, uint32_t *ret)
 	return 0;
 }
 
-static int parse_bytes(const char *s, uint64_t min, uint64_t *ret, struct err *e)
+int parse_bytes(const char *s, uint64_t min, uint64_t *ret, struct err *e)
 {
 	int r = num_parse_size(s, ret);
 
@@ -346,7 +346,7 @@ static bool is_any(const struct limits *l)
 {
 	return l->memory || l->memory_swap || l->memory_reservation || l->cpu_quota ||
 	       l->cpu_period || l->cpu_shares || l->cpuset_cpus || l->cpuset_mems || l->pids ||
-	       l->swappiness_set || l->blkio_weight || l->io.n;
+	       l->swappiness_set || l->blkio_weight || l->io.n || l->hugepages.n;
 }
 
 int parse_limits(const struct limit_words *w, struct arena *a, struct limits *ret, bool *ret_any,
@@ -367,6 +367,8 @@ int parse_limits(const struct limit_words *w, struct arena *a, struct limits *re
 	if (w->blkio_weight)
 		(void)num_parse_u64(w->blkio_weight, 0, 1000, &ret->blkio_weight);
 	r = parse_rates(w, a, ret, e);
+	if (r == 0)
+		r = parse_hugepages(&w->hugepages, a, ret, e);
 	*ret_any = is_any(ret);
 	return r;
 }

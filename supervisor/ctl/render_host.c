@@ -12,6 +12,7 @@
 #include "base/util.h"
 #include "container.h"
 #include "format.h"
+#include "parse.h"
 
 static const struct create no_create;
 static const struct limits no_limits;
@@ -91,6 +92,20 @@ static void put_rates(json_t *j, const struct create *o, const struct limits *l)
 		}
 		json_object_set_new(j, rows[i].key, list);
 	}
+}
+
+static json_t *render_hugepages(const struct limits *l)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < l->hugepages.n; i++) {
+		json_t *one = json_object();
+
+		render_text(one, "PageSize", hugepage_name(l->hugepages.v[i].page));
+		render_number(one, "Limit", l->hugepages.v[i].limit);
+		json_array_append_new(list, one);
+	}
+	return list;
 }
 
 static json_t *render_binds(const struct create *o)
@@ -218,6 +233,7 @@ json_t *render_host_config(const struct container *c)
 	render_bool(j, "Init", o->init);
 	put_limits(j, limits_of(c));
 	put_rates(j, o, limits_of(c));
+	json_object_set_new(j, "HugepageLimits", render_hugepages(limits_of(c)));
 	return j;
 }
 

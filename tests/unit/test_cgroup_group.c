@@ -63,7 +63,7 @@ static void limits_in_force(void **state)
 		skip();
 	}
 	assert_int_equal(make("limits", &want, &r, &e), 0);
-	assert_int_equal(dirs_of("limits"), tree.n);
+	assert_int_equal(dirs_of("limits"), usual_hierarchies());
 	expect_limits(&r.limits, &want);
 	assert_int_equal(r.limits.cpu_shares, 512);
 	assert_int_equal(group_read_limits(&tree, "limits", &r, &e), 0);
@@ -311,19 +311,19 @@ static void joined_without_privilege(void **state)
 	expect_no_capability(daemon);
 	assert_int_equal(f.type, MSG_cgroup_created);
 	assert_int_equal(frame_decode(&f, &created, &e), 0);
-	assert_int_equal(created.procs.n, tree.n);
+	assert_int_equal(created.procs.n, usual_hierarchies());
 	assert_int_equal(frame_send(joiner_fd, MSG_cgroup_created, 7, &created, &e), 0);
 	frame_free(&f);
 	assert_int_equal(read(joiner_fd, &c, 1), 1);
 	assert_int_equal(c, 0);
-	assert_int_equal(times_in(joiner, "joined"), tree.n);
+	assert_int_equal(times_in(joiner, "joined"), usual_hierarchies());
 
 	/* A second later, for the process is still there. */
 	f = (struct frame){0};
 	ask(daemon_fd, MSG_cgroup_remove, &remove, &f);
 	assert_int_equal(f.type, MSG_failed);
 	frame_free(&f);
-	assert_int_equal(times_in(joiner, "joined"), tree.n);
+	assert_int_equal(times_in(joiner, "joined"), usual_hierarchies());
 
 	/* It ends while cgroupd waits. */
 	assert_int_equal(frame_send(daemon_fd, MSG_cgroup_remove, 8, &remove, &e), 0);

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "cgroupd/convert.h"
+#include "cgroupd/limit_hugepages.h"
 #include "cgroupd/limits.h"
 
 #define ALL_CONTROLLERS ((1U << CTL_COUNT) - 1)
@@ -121,6 +122,46 @@ static void most_rates(void **state)
 static int take(int version, const char *file, const char *text, struct limits_owned *r)
 {
 	return find_row(version, file)->parse(text, r);
+}
+
+/* Of huge pages: 0 is a limit, -1 is what ends one; each size has two files. */
+static void hugepages(void **state)
+{
+	struct hugepage_limit v[] = {{.page = 2 << 20, .limit = 0}, {.page = 1 << 30, .limit = -1}};
+	const struct limits l = {.hugepages = {v, 2}}, none = {0};
+	struct limits_owned r = {0};
+	struct err e = {0};
+
+	(void)state;
+	expect_text(1, "hugetlb.2MB.limit_in_bytes", l, "0");
+	expect_text(1, "hugetlb.2MB.rsvd.limit_in_bytes", l, "0");
+	expect_text(1, "hugetlb.1GB.limit_in_bytes", l, "-1");
+	expect_text(2, "hugetlb.2MB.max", l, "0");
+	expect_text(2, "hugetlb.1GB.rsvd.max", l, "max");
+	expect_text(2, "hugetlb.64KB.max", l, NULL);
+	expect_text(2, "hugetlb.2MB.max", none, NULL);
+	assert_int_equal(take(2, "hugetlb.64KB.max", "max", &r), 0);
+	assert_int_equal(take(1, "hugetlb.1GB.limit_in_bytes", "9223372035781033984", &r), 0);
+	assert_int_equal(take(2, "hugetlb.2MB.max", "9223372036854771712", &r), 0);
+	assert_int_equal(r.limits.hugepages.n, 0);
+	assert_int_equal(take(2, "hugetlb.2MB.max", "0", &r), 0);
+	assert_int_equal(take(2, "hugetlb.2MB.rsvd.max", "0", &r), 0);
+	assert_int_equal(take(1, "hugetlb.32MB.limit_in_bytes", "67108864", &r), 0);
+	assert_int_equal(r.limits.hugepages.n, 2);
+	assert_int_equal(r.hugepages[0].page, 2 << 20);
+	assert_int_equal(r.hugepages[0].limit, 0);
+	assert_int_equal(r.hugepages[1].page, 32 << 20);
+	assert_int_equal(r.hugepages[1].limit, 64 << 20);
+	assert_int_equal(take(2, "hugetlb.2MB.max", "x", &r), -EBADMSG);
+	assert_int_equal(take(2, "hugetlb.2MB.rsvd.max", "x", &r), -EBADMSG);
+	assert_int_equal(hugepages_check(&l, &e), 0);
+	v[0].limit = 3000000;
+	assert_int_equal(hugepages_check(&l, &e), -EINVAL);
+	assert_non_null(strstr(e.text, "2097152"));
+	v[0] = (struct hugepage_limit){.page = 4 << 20, .limit = 4 << 20};
+	assert_int_equal(hugepages_check(&l, &e), -EINVAL);
+	v[0] = (struct hugepage_limit){.page = 2 << 20, .limit = -2};
+	assert_int_equal(hugepages_check(&l, &e), -EINVAL);
 }
 
 static void readings(void **state)
@@ -406,6 +447,7 @@ int main(void)
 		cmocka_unit_test(texts),
 		cmocka_unit_test(rates),
 		cmocka_unit_test(most_rates),
+		cmocka_unit_test(hugepages),
 		cmocka_unit_test(readings),
 		cmocka_unit_test(nothing_left),
 		cmocka_unit_test(bad_readings),

@@ -193,6 +193,9 @@ static void test_single_limits(void **state)
 		"/dev/sda:x");
 	TAKES(check_device_iops, "/dev/sda:100", "/dev/sda:4294967295", "/dev/sda:-1");
 	REFUSES(check_device_iops, "/dev/sda:1m", "/dev/sda:4294967296");
+	TAKES(check_hugepage, "2MB=64m", "2m=0", "1GB=-1", "64kb=64k", "1G=4g");
+	REFUSES(check_hugepage, "", "2MB", "2MB=", "=2m", "4MB=4m", "2MB=1m", "2MB=3m", "1GB=2m",
+		"2MB=-2", "2MB=x", "2MB:2m", "2MB=9223372036854775807");
 	TAKES(check_pids, "-1", "0", "20");
 	REFUSES(check_pids, "-2", "4194305", "x", "");
 	TAKES(check_umask, "0", "022", "0777");

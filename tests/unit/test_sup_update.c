@@ -16,7 +16,8 @@
 
 static void absent_stays(void **state)
 {
-	struct io_rate room[UPDATE_RATES_MAX], disk = {.path = "/dev/a", .major = 8, .read_bps = 5};
+	struct update_room room;
+	struct io_rate disk = {.path = "/dev/a", .major = 8, .read_bps = 5};
 	const struct limits none = {0};
 	const struct limits all = {.memory = MIB(64),
 		.memory_swap = -1,
@@ -35,21 +36,21 @@ static void absent_stays(void **state)
 	struct err e;
 
 	(void)state;
-	assert_int_equal(update_merge(&to, &none, room, &e), 0);
-	assert_ptr_equal(to.io.v, room);
-	assert_memory_equal(&room[0], &disk, sizeof(disk));
+	assert_int_equal(update_merge(&to, &none, &room, &e), 0);
+	assert_ptr_equal(to.io.v, room.rates);
+	assert_memory_equal(&room.rates[0], &disk, sizeof(disk));
 	to.io.v = &disk;
 	assert_memory_equal(&to, &all, sizeof(all));
 	to = (struct limits){0};
-	assert_int_equal(update_merge(&to, &all, room, &e), 0);
-	assert_memory_equal(&room[0], &disk, sizeof(disk));
+	assert_int_equal(update_merge(&to, &all, &room, &e), 0);
+	assert_memory_equal(&room.rates[0], &disk, sizeof(disk));
 	to.io.v = &disk;
 	assert_memory_equal(&to, &all, sizeof(all));
 }
 
 static void swap_goes_with_memory(void **state)
 {
-	struct io_rate room[UPDATE_RATES_MAX];
+	struct update_room room;
 	struct limits to = {.memory = MIB(64), .memory_swap = (int64_t)MIB(64)};
 	const struct limits raised = {.memory = MIB(128)};
 	const struct limits both = {.memory = MIB(128), .memory_swap = (int64_t)MIB(128)};
@@ -58,25 +59,26 @@ static void swap_goes_with_memory(void **state)
 	struct err e = {0};
 
 	(void)state;
-	assert_int_equal(update_merge(&to, &raised, room, &e), -EINVAL);
+	assert_int_equal(update_merge(&to, &raised, &room, &e), -EINVAL);
 	assert_non_null(strstr(e.text, "at the same time"));
 	assert_int_equal(to.memory, MIB(64));
-	assert_int_equal(update_merge(&to, &both, room, &e), 0);
-	assert_int_equal(update_merge(&to, &reserve, room, &e), -EINVAL);
+	assert_int_equal(update_merge(&to, &both, &room, &e), 0);
+	assert_int_equal(update_merge(&to, &reserve, &room, &e), -EINVAL);
 	/* Never told, it grows by itself. */
 	to = (struct limits){.memory = MIB(64)};
-	assert_int_equal(update_merge(&to, &raised, room, &e), 0);
+	assert_int_equal(update_merge(&to, &raised, &room, &e), 0);
 	assert_int_equal(to.memory_swap, 0);
-	assert_int_equal(update_merge(&to, &total, room, &e), -EINVAL);
+	assert_int_equal(update_merge(&to, &total, &room, &e), -EINVAL);
 	assert_non_null(strstr(e.text, "can't be below the memory limit"));
 	to = (struct limits){0};
-	assert_int_equal(update_merge(&to, &total, room, &e), -EINVAL);
+	assert_int_equal(update_merge(&to, &total, &room, &e), -EINVAL);
 	assert_non_null(strstr(e.text, "needs a memory limit"));
 }
 
 static void rates(void **state)
 {
-	struct io_rate room[UPDATE_RATES_MAX], has[UPDATE_RATES_MAX] = {0};
+	struct update_room room;
+	struct io_rate has[UPDATE_RATES_MAX] = {0};
 	struct io_rate more[] = {{.major = 8, .minor = 3, .read_bps = -1, .write_iops = 2},
 		{.major = 9, .minor = 3, .read_bps = 1}};
 	struct limits to = {.io = {has, UPDATE_RATES_MAX - 1}};
@@ -86,16 +88,16 @@ static void rates(void **state)
 	(void)state;
 	for (uint32_t i = 0; i < UPDATE_RATES_MAX; i++)
 		has[i] = (struct io_rate){.path = "/dev/b", .major = 8, .minor = i, .read_bps = 7};
-	assert_int_equal(update_merge(&to, &two, room, &e), 0);
+	assert_int_equal(update_merge(&to, &two, &room, &e), 0);
 	assert_int_equal(to.io.n, UPDATE_RATES_MAX);
-	assert_int_equal(room[2].read_bps, 7);
-	assert_int_equal(room[3].read_bps, -1);
-	assert_int_equal(room[3].write_iops, 2);
-	assert_string_equal(room[3].path, "/dev/b");
-	assert_int_equal(room[15].major, 9);
+	assert_int_equal(room.rates[2].read_bps, 7);
+	assert_int_equal(room.rates[3].read_bps, -1);
+	assert_int_equal(room.rates[3].write_iops, 2);
+	assert_string_equal(room.rates[3].path, "/dev/b");
+	assert_int_equal(room.rates[15].major, 9);
 	to = (struct limits){.io = {has, UPDATE_RATES_MAX}};
-	assert_int_equal(update_merge(&to, &one, room, &e), 0);
-	assert_int_equal(update_merge(&to, &two, room, &e), -E2BIG);
+	assert_int_equal(update_merge(&to, &one, &room, &e), 0);
+	assert_int_equal(update_merge(&to, &two, &room, &e), -E2BIG);
 }
 
 static void limits_end(void **state)
@@ -152,9 +154,35 @@ static void lifted(void **state)
 	assert_int_equal(v[1].write_iops, 6);
 }
 
+static void hugepages_merged(void **state)
+{
+	struct update_room room;
+	struct hugepage_limit has[] = {{.page = 2 << 20, .limit = 4 << 20}},
+			      more[] = {{.page = 1 << 30, .limit = 0},
+				      {.page = 2 << 20, .limit = -1}},
+			      many[] = {{.page = 1}, {.page = 2}, {.page = 3}};
+	struct limits to = {.hugepages = {has, 1}}, two = {.hugepages = {more, 2}},
+		      three = {.hugepages = {many, 3}};
+	struct create o = {.limits = &to};
+	struct err e = {0};
+
+	(void)state;
+	assert_int_equal(update_merge(&to, &two, &room, &e), 0);
+	assert_int_equal(to.hugepages.n, 2);
+	assert_int_equal(to.hugepages.v[0].limit, -1); /* for cgroupd to lift */
+	assert_int_equal(to.hugepages.v[1].page, 1 << 30);
+	assert_int_equal(has[0].limit, 4 << 20);
+	assert_int_equal(update_merge(&to, &three, &room, &e), -E2BIG);
+	to.hugepages.n = 2;
+	update_forget_lifted(&o);
+	assert_int_equal(to.hugepages.n, 1);
+	assert_int_equal(to.hugepages.v[0].page, 1 << 30);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(hugepages_merged),
 		cmocka_unit_test(absent_stays),
 		cmocka_unit_test(swap_goes_with_memory),
 		cmocka_unit_test(limits_end),
