@@ -3,11 +3,13 @@
 #
 # The machine that the tests boot, made once from Debian's packages: base.sh prints the directory that
 # holds vmlinuz, modules for the first minutes, and root.ext4, a Debian 12 with what the tests need
-# and nothing of this tree. Made anew when the list of packages or this file changes.
+# and nothing of this tree. With VM_KIND=fresh: one as somebody has it who has cloned this tree and
+# done nothing else. Made anew when the list of packages or this file changes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 cache=${VM_CACHE:-$PWD/build/vm}
+kind=${VM_KIND:-base}
 # For fuzzers and for the fixture images, which are made outside.
 without='clang|libclang-rt-14-dev|mmdebstrap'
 
@@ -19,7 +21,10 @@ die()
 
 base_packages()
 {
-	tests/deps.sh --print guest build check | grep -vxE "$without"
+	case $kind in
+	base) tests/deps.sh --print guest build check | grep -vxE "$without" ;;
+	fresh) tests/deps.sh --print guest && printf '%s\n' ca-certificates git iproute2 make ;;
+	esac
 }
 
 # hook_kernel ROOT: unpacked, not installed: it needs no boot loader and no initrd of its own.
@@ -71,12 +76,14 @@ base_modules()
 
 base_make()
 {
-	local made=$1 sources include
+	local made=$1 sources include variant=apt
+
+	[ "$kind" = base ] || variant=important
 
 	. tests/lib/images.sh
 	mapfile -t sources < <(image_debian_sources)
 	include=$(base_packages | grep -vx linux-image-cloud-amd64 | paste -sd,)
-	mmdebstrap --mode=root --variant=apt --format=directory --include="$include" --skip=check/empty \
+	mmdebstrap --mode=root --variant=$variant --format=directory --include="$include" --skip=check/empty \
 		--aptopt='Acquire::Retries "3"' \
 		--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
 		--dpkgopt='path-exclude=/usr/share/locale/*' \
@@ -94,20 +101,20 @@ base_ensure()
 {
 	local dir made
 
-	dir=$cache/base-$({ base_packages; cat tests/vm/base.sh; } | sha256sum | cut -c 1-12)
+	dir=$cache/$kind-$({ base_packages; cat tests/vm/base.sh; } | sha256sum | cut -c 1-12)
 	mkdir -p "$cache"
 	(
 		flock 9
 		[ ! -d "$dir" ] || exit 0
 		[ "$(id -u)" = 0 ] || die "only root can make the machine"
-		find "$cache" -mindepth 1 -maxdepth 1 -type d -name "base-*" -exec rm -rf {} +
+		find "$cache" -mindepth 1 -maxdepth 1 -type d -name "$kind-*" -exec rm -rf {} +
 		made=$(mktemp -d "$cache/.making.XXXXXX")
 		chmod 755 "$made"
 		trap 'rm -rf --one-file-system "$made"' EXIT
 		echo "vm: making $dir" >&2
 		# A process of its own: what is called in a condition goes on behind an error.
-		tests/vm/base.sh base_make "$made" >"$cache/base.log" 2>&1 ||
-			{ tail -n 30 "$cache/base.log" >&2; die "can't make the machine"; }
+		tests/vm/base.sh base_make "$made" >"$cache/$kind.log" 2>&1 ||
+			{ tail -n 30 "$cache/$kind.log" >&2; die "can't make the machine"; }
 		mv "$made" "$dir"
 	) 9>"$cache/lock"
 	echo "$dir"

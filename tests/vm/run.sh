@@ -3,7 +3,7 @@
 #
 # The tests on Debian 12's own kernel and cgroup v2: run.sh [TEST...] boots the machine once for each of VM_INITS
 # and runs the tests there that are named as in tests/integration, or unit, or all; plain:TEST is for that init alone,
-# `reboot` and `installed` are the scripts beside this one. Prints one line a test, the output of what failed, and ends
+# `reboot`, `installed` and `fresh` are the scripts beside this one. Prints one line a test, the output of what failed, and ends
 # with the sum. 1 when something failed or when nothing ran.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -30,7 +30,7 @@ files()
 		plain:*|systemd:*) ;;
 		all) printf '%s\n' tests/integration/*.bats ;;
 		unit) echo unit ;;
-		reboot|installed) ;;
+		reboot|installed|fresh) ;;
 		*)
 			[ -e "tests/integration/$name.bats" ] ||
 				{ echo "vm: there is no test \"$name\"" >&2; return 1; }
@@ -79,7 +79,7 @@ main()
 			"${tests[*]}" >"$work/run"
 		results "vm-$init" tests/vm/boot.sh --init "$init" --tree "$work/tree" --limit "$limit" "$work/run"
 	done
-	for own in reboot installed; do
+	for own in reboot installed fresh; do
 		[[ " $* " != *" $own "* ]] || results "vm-$own" "tests/vm/$own.sh" "$work/tree"
 	done
 	echo "$passed passed, $failed failed, $skipped skipped"
