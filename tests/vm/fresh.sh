@@ -15,7 +15,7 @@ mke2fs -q -t ext4 -d "$work/tree" "$work/disk" 16G >/dev/null
 cat >"$work/run" <<END
 export TEST_PATIENCE=${TEST_PATIENCE:-10} BATS_LIMIT=${VM_LIMIT:-14400} UNIT_LIMIT=1200
 modprobe virtio_net
-until ip link show dev eth0 >/dev/null 2>&1 || ip link show dev ens3 >/dev/null 2>&1; do sleep 0.2; done
+udevadm settle # it gets its name late
 dev=\$(ip -o link | sed -nE 's/^[0-9]+: (e[a-z0-9]+):.*/\1/p' | head -n 1)
 ip link set "\$dev" up && ip addr add 10.0.2.15/24 dev "\$dev" && ip route add default via 10.0.2.2
 echo nameserver 10.0.2.3 >/etc/resolv.conf
