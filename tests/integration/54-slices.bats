@@ -136,9 +136,13 @@ slice_limit()
 	in=web.slice/web-front.slice/$id
 	for who in cgroupd supervisor; do
 		if [ "$who" = supervisor ]; then
+			# What stands still is asked of cgroupd by the next one.
+			ctl pause front
 			old=$(supervisor_pid)
 			kill -KILL "$old"
 			wait_until 20 sh -c "! kill -0 $old 2>/dev/null"
+			wait_until 60 eval '[ "$(ctl inspect --format "{{.State.Status}}" front)" = paused ]'
+			ctl unpause front
 		else
 			kill -KILL "$(helper_pid cgroupd)"
 		fi
