@@ -259,6 +259,7 @@ strangers()
 		wait_until 60 engine_answers
 		wait_until 60 ctl exec "$id" true
 		keeper=$(keeper_of "$keeper")
+		kill -STOP "$keeper" # who sees the first die has an heir of its own at once
 		kill -KILL "$(shim_of "$id" | grep -vx "$shim")" "$keeper"
 		ended 255
 	done
