@@ -237,7 +237,8 @@ class Chaos(Driven, Blows, More):
         sets = [("link", {i[:10] for i in run}, host.links(self.o.name)),
                 ("record", there, host.directories(self.o.state_dir + "/containers")),
                 ("files", there, host.directories(self.o.state_dir + "/rootfs"))]
-        sets += [(f"cgroup in {top}", run, ids) for top, ids in host.cgroups(self.o.name).items()]
+        sets += [(f"cgroup in {top}", run & ids if host.limits_hugetlb_alone(top) else run, ids)
+                 for top, ids in host.cgroups(self.o.name).items()]
         return [f"{what} {sign}{i[:10]}" for what, want, got in sets
                 for sign, some in (("+", got - want), ("-", want - got)) for i in some]
 

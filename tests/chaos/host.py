@@ -37,6 +37,15 @@ def cgroups(engine):
     return found
 
 
+def limits_hugetlb_alone(top):
+    """Of a hierarchy: containers that ask for no such limit are not in it."""
+    try:
+        with open(top + "/cgroup.controllers", encoding="ascii") as f:
+            return set(f.read().split()) <= {"hugetlb"}
+    except FileNotFoundError:  # v1's have its controllers in their names
+        return os.path.basename(os.path.dirname(top)) == "hugetlb"
+
+
 def memory_limit(engine, ident):
     for name in MEMORY_FILES:
         for path in glob.glob(f"/sys/fs/cgroup/{engine}/{ident}/{name}") + \
