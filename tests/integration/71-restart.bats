@@ -79,6 +79,7 @@ family()
 		pid=$(workload_of "$id")
 		shim=$(shim_of "$id")
 		keeper=$(ps -o pid=,args= --ppid "$shim" | awk '$2 == "shim:" { print $1 }')
+		kill -STOP "$keeper" "$shim"
 		kill -KILL "$keeper" "$shim"
 		[ "$(ctl wait "$id")" = 255 ]
 		wait_until 5 engine_gone "$pid"

@@ -95,6 +95,7 @@ ended()
 
 @test "shim, keeper and supervisor at once: nothing runs on unheard" {
 	orphan
+	kill -STOP "$shim" "$keeper"
 	kill -KILL "$(supervisor_pid)" "$shim" "$keeper"
 	wait_until 60 engine_answers
 	ended 255
