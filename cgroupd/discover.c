@@ -268,6 +268,18 @@ int discover_host(struct layout *ret, struct err *e)
 	return discover_parse(cgroups, mountinfo, controllers, ret, e);
 }
 
+/* What a service manager hands over is less than the root has: systemd's has no hugetlb. A place
+ * that is not there is told of when it is opened. */
+static void keep_offered(struct hierarchy *h)
+{
+	_cleanup_free_ char *text = NULL;
+	char path[sizeof(h->mount) + sizeof("/cgroup.controllers")];
+
+	snprintf(path, sizeof(path), "%s/cgroup.controllers", h->mount);
+	if (fd_read_file_at(AT_FDCWD, path, PROC_TEXT_MAX, &text, NULL) == 0)
+		h->controllers &= CTL_V2_BUILT_IN | discover_controllers(text, " \n");
+}
+
 int discover_below(struct layout *l, const char *parent, struct err *e)
 {
 	if (*parent != '/' || strstr(parent, ".."))
@@ -280,6 +292,8 @@ int discover_below(struct layout *l, const char *parent, struct err *e)
 		if (l->h[i].version == 2 && *parent &&
 			(size_t)snprintf(mount + n, room, "/%s", parent) >= room)
 			return err_set(e, ENAMETOOLONG, "--parent: too long");
+		if (l->h[i].version == 2 && *parent)
+			keep_offered(&l->h[i]);
 	}
 	return 0;
 }

@@ -61,7 +61,8 @@ int discover_parse(const char *cgroups, const char *mountinfo, const char *v2_co
 int discover_host(struct layout *ret, struct err *e);
 
 /* The cgroup `parent` takes the place of v2's root: a service manager's, who has handed it over,
- * with no process in it. Nothing of v1 changes. An absolute path without "..". */
+ * with no process in it, and has perhaps fewer controllers. Nothing of v1 changes. An absolute path
+ * without "..". */
 int discover_below(struct layout *l, const char *parent, struct err *e);
 
 /* The mount point of the v2 hierarchy, if any, from mountinfo: 0, -ENOENT or -EBADMSG. */

@@ -7,7 +7,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -186,6 +189,35 @@ static void below(void **state)
 	assert_int_equal(discover_below(&l, deep, &e), -ENAMETOOLONG);
 }
 
+/* What is handed over has what it says, whatever the root has; v1's hierarchies are as they were.
+ */
+static void below_has_less(void **state)
+{
+	struct layout l = {.n = 2};
+	struct err e = {0};
+	char dir[] = "/tmp/discover.XXXXXX", path[64];
+	FILE *f;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	l.h[0] = (struct hierarchy){1, BIT(MEMORY), "/c/memory"};
+	l.h[1] = (struct hierarchy){2, BIT(PIDS) | BIT(HUGETLB) | CTL_V2_BUILT_IN, ""};
+	strcpy(l.h[1].mount, dir);
+	snprintf(path, sizeof(path), "%s/sub", dir);
+	assert_int_equal(mkdir(path, 0700), 0);
+	snprintf(path, sizeof(path), "%s/sub/cgroup.controllers", dir);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	assert_true(fputs("cpu pids misc\n", f) >= 0);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(discover_below(&l, "/sub", &e), 0);
+	assert_int_equal(l.h[0].controllers, BIT(MEMORY));
+	assert_int_equal(l.h[1].controllers, BIT(PIDS) | CTL_V2_BUILT_IN);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(l.h[1].mount), 0);
+	assert_int_equal(rmdir(dir), 0);
+}
+
 /* Whatever this machine is, its own files are understood. */
 static void this_host(void **state)
 {
@@ -211,6 +243,7 @@ int main(void)
 		cmocka_unit_test(nothing_mounted),
 		cmocka_unit_test(bad_texts),
 		cmocka_unit_test(below),
+		cmocka_unit_test(below_has_less),
 		cmocka_unit_test(this_host),
 	};
 
