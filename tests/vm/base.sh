@@ -54,7 +54,8 @@ hook_files()
 	passwd -R "$1" -d root >/dev/null
 	for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \
 			e2scrub_reap.service fstrim.timer getty@tty1.service systemd-timesyncd.service \
-			docker-registry.service podman.service podman.socket nftables.service; do
+			docker-registry.service podman.service podman.socket podman-restart.service \
+			podman-auto-update.timer podman-auto-update.service nftables.service; do
 		ln -sf /dev/null "$1/etc/systemd/system/$unit"
 	done
 }
