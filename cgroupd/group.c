@@ -240,20 +240,32 @@ int group_create(struct tree *t, const char *id, const struct limits *asked,
 	return 0;
 }
 
+/* 0 when it is not there, whatever the kernel says of its removal: nothing would ask again. */
+static int remove_dir(const struct branch *b, const char *id)
+{
+	struct stat st;
+	int r = unlinkat(b->base_fd, id, AT_REMOVEDIR) == 0 ? 0 : -errno;
+
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0 && r != -EBUSY && fstatat(b->base_fd, id, &st, 0) < 0 && errno == ENOENT)
+		r = 0;
+	return r;
+}
+
 int group_remove(const struct tree *t, const char *id, struct err *e)
 {
 	int r = 0;
 
 	for (unsigned int i = 0; i < t->n; i++) {
 		const struct branch *b = &t->b[i];
+		int k = b->base_fd < 0 ? 0 : remove_dir(b, id);
 
-		if (b->base_fd < 0)
-			continue;
-		if (unlinkat(b->base_fd, id, AT_REMOVEDIR) == 0 || errno == ENOENT)
+		if (b->base_fd >= 0 && k == 0)
 			slice_drop(b, id);
-		else if (r == 0)
-			r = err_errno(e, errno, "removing the cgroup of container %s in %s", id,
-				b->mount);
+		if (k < 0 && r == 0)
+			r = err_errno(
+				e, k, "removing the cgroup of container %s in %s", id, b->mount);
 	}
 	return r;
 }
