@@ -23,13 +23,10 @@
 
 int group_check_id(const char *id, struct err *e)
 {
-	static const char letters[] =
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
 	const char *name = slice_behind(id);
 	size_t n = name ? strlen(name) : 0;
 
-	if (n == 0 || n > NAME_MAX_LEN || name[0] == '-' || strspn(name, letters) != n ||
-		strlen(id) > GROUP_ID_MAX)
+	if (!name || n > NAME_MAX_LEN || !slice_is_word(name, n) || strlen(id) > GROUP_ID_MAX)
 		return err_set(e, EINVAL, "\"%.64s\" can't be the id of a container", id);
 	return 0;
 }

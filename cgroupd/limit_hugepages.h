@@ -7,17 +7,11 @@
  */
 #pragma once
 
+#include "base/hugepages.h"
 #include "limits.h"
 
 /* Refuses a size that no architecture has, and what is no whole number of pages. */
 int hugepages_check(const struct limits *l, struct err *e);
-
-/* HUGEPAGE_SIZES(SIZE) is SIZE(the kernel's name, bytes) for each. */
-#define HUGEPAGE_SIZES(SIZE)                                                                       \
-	SIZE(64KB, 64ULL << 10)                                                                    \
-	SIZE(2MB, 2ULL << 20)                                                                      \
-	SIZE(32MB, 32ULL << 20)                                                                    \
-	SIZE(1GB, 1ULL << 30)
 
 #define HUGEPAGE_DECLARE(name, bytes)                                                              \
 	bool format_v1_##name(const struct limits *l, char *text);                                 \

@@ -18,14 +18,19 @@
 
 static const char suffix[] = ".slice";
 
-bool slice_is(const char *name, size_t n)
+bool slice_is_word(const char *word, size_t n)
 {
 	static const char letters[] =
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+
+	return n > 0 && word[0] != '-' && strspn(word, letters) == n;
+}
+
+bool slice_is(const char *name, size_t n)
+{
 	size_t own = n > strlen(suffix) ? n - strlen(suffix) : 0;
 
-	return own > 0 && name[0] != '-' && memcmp(name + own, suffix, strlen(suffix)) == 0 &&
-	       strspn(name, letters) == own;
+	return slice_is_word(name, own) && memcmp(name + own, suffix, strlen(suffix)) == 0;
 }
 
 const char *slice_behind(const char *id)

@@ -17,5 +17,7 @@ int slice_make(const struct branch *b, const char *id, struct err *e);
 /* Removes those of them that slice_make has made and that are empty by now. */
 void slice_drop(const struct branch *b, const char *id);
 
-/* Whether a directory's name is that of a slice. */
+/* Whether the n bytes are the name of a slice; whether they could be a container's, or a slice's
+ * without its suffix. */
 bool slice_is(const char *name, size_t n);
+bool slice_is_word(const char *word, size_t n);

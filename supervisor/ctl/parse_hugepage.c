@@ -8,22 +8,19 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/hugepages.h"
 #include "base/range.h"
 #include "base/util.h"
 #include "flags.h"
 #include "parse.h"
 
-#define SIZES_MAX 4 /* the bound of limits.hugepages */
-
-/* The kernel's names of them, and what people write. */
 static const struct {
-	const char *name, *brief;
+	const char *name;
 	uint64_t bytes;
 } sizes[] = {
-	{"64KB", "64k", 64ULL << 10},
-	{"2MB", "2m", 2ULL << 20},
-	{"32MB", "32m", 32ULL << 20},
-	{"1GB", "1g", 1ULL << 30},
+#define SIZE(name, bytes) {#name, bytes},
+	HUGEPAGE_SIZES(SIZE)
+#undef SIZE
 };
 
 const char *hugepage_name(uint64_t bytes)
@@ -34,14 +31,17 @@ const char *hugepage_name(uint64_t bytes)
 	return "";
 }
 
+/* "2MB", or "2m" as sizes are written elsewhere. */
 static int parse_size(const char *s, size_t n, uint64_t *ret)
 {
-	for (size_t i = 0; i < ARRAY_LEN(sizes); i++)
-		if ((strlen(sizes[i].name) == n && strncasecmp(sizes[i].name, s, n) == 0) ||
-			(strlen(sizes[i].brief) == n && strncasecmp(sizes[i].brief, s, n) == 0)) {
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		size_t whole = strlen(sizes[i].name);
+
+		if ((n == whole || n == whole - 1) && strncasecmp(sizes[i].name, s, n) == 0) {
 			*ret = sizes[i].bytes;
 			return 0;
 		}
+	}
 	return -EINVAL;
 }
 

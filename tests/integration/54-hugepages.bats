@@ -21,15 +21,15 @@ setup()
 {
 	bb=$REGISTRY/busybox
 	pages=/proc/sys/vm/nr_hugepages
-	had=$(cat $pages)
+	had=$(cat $pages 2>/dev/null) || had=
 	[ -n "$(find /sys/fs/cgroup -maxdepth 3 -path "*/$ENGINE_NAME/hugetlb.2MB.*" -print -quit)" ] ||
 		skip "this host limits no huge pages"
 }
 
 teardown()
 {
+	[ -z "$had" ] || echo "$had" >$pages
 	engine_unchanged
-	echo "$had" >$pages
 }
 
 # hugepages ID SIZE: limits of pages that are used, and of those that are reserved
