@@ -75,6 +75,9 @@ slice_limit()
 	[ "$(cgroup_file "$in" pids pids.max)" = 9 ]
 	[ "$(host_config front Memory)" = $((64 << 20)) ]
 	[ "$(slices)" = "web.slice web.slice/web-front.slice" ]
+	# Told is what the kernel has, not what was asked for.
+	echo 8 >"$(find /sys/fs/cgroup -path "*/$ENGINE_NAME/$in/pids.max")"
+	[ "$(host_config front PidsLimit)" = 8 ]
 	# All its processes are in it, those of exec too; none is elsewhere.
 	ctl exec -d front sleep 601
 	[ "$(cgroup_file "$in" pids cgroup.procs | wc -l)" = 2 ]
@@ -93,6 +96,9 @@ slice_limit()
 	other=$(ctl run -d "$bb" sleep 600)
 	[ -n "$(cgroup_file "$other" pids pids.max)" ]
 	ctl stop -t 0 front
+	[ -z "$(slices)" ]
+	# Who looks at its files meanwhile has a group there, too.
+	ctl cp front:/etc/passwd - >/dev/null
 	[ -z "$(slices)" ]
 	ctl start front
 	[ "$(cgroup_file "$in" pids pids.max)" = 9 ]
