@@ -40,22 +40,35 @@ files()
 	done
 }
 
-# results LABEL CMD...: of what CMD prints as tests/run.sh does; a CMD that fails and tells of no failed test is one.
+# results LABEL CMD...: of what CMD prints as tests/run.sh does; a CMD that fails and tells of no failed test is one. Of a
+# file that runs once more, what it gave before doesn't count, as there.
 results()
 {
-	local label=$1 line before=$failed rest
+	local label=$1 line before=$failed kind rest file
+	local -A of_file=()
 
 	shift
 	while IFS= read -r line; do
+		kind=${line%% *}
 		rest=$(sed -E 's/^[a-zA-Z]+ +//' <<<"$line")
+		file=${rest%%: *}
 		case $line in
 		'ok '*' fixture image '*|*' passed, '*' failed, '*' skipped') continue ;;
 		'ok '*) passed=$((passed + 1)) ;;
 		'skip '*) skipped=$((skipped + 1)) ;;
 		'FAIL '*) failed=$((failed + 1)) ;;
+		'---- once more, alone: '*)
+			file=${line#*alone: }
+			passed=$((passed - ${of_file[ok $file]:-0}))
+			failed=$((failed - ${of_file[FAIL $file]:-0}))
+			skipped=$((skipped - ${of_file[skip $file]:-0}))
+			printf '%s\n' "$line"
+			continue
+			;;
 		*) printf '%s\n' "$line"; continue ;;
 		esac
-		printf '%-7s %s %s\n' "${line%% *}" "$label" "$rest"
+		of_file[$kind $file]=$((${of_file[$kind $file]:-0} + 1))
+		printf '%-7s %s %s\n' "$kind" "$label" "$rest"
 	done < <("$@" 2>&1)
 	wait $! || [ "$failed" != "$before" ] || {
 		failed=$((failed + 1))
