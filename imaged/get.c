@@ -200,7 +200,7 @@ static int start_call(struct get *g, struct err *e)
 		.url = g->url,
 		.accept = g->phase == GET_CONTENT ? g->q.accept : NULL,
 		.offset = blob && !g->no_ranges ? g->received : 0,
-		.connect_ms = p->may_be_plain ? CONNECT_PROBE_MS : CONNECT_MS,
+		.connect_ms = p->may_be_plain && p->origin.tls ? CONNECT_PROBE_MS : CONNECT_MS,
 		.total_ms = (unsigned int)MIN(MAX(left_ms(g), 1U), INT_MAX),
 		.tls = home ? &p->tls : &p->tls_elsewhere,
 		.on_data = on_body,
