@@ -129,6 +129,11 @@ static inline void tar_record(struct tar *text, const char *key, const void *val
 	p[size] = '\n';
 }
 
+static inline void tar_text_record(struct tar *text, const char *key, const char *value)
+{
+	tar_record(text, key, value, strlen(value));
+}
+
 /* The extended header for the entry that follows; takes the records. */
 static inline void tar_pax(struct tar *t, struct tar *records)
 {

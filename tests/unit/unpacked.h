@@ -85,6 +85,14 @@ static inline int unpack(struct unpacked *u, const void *p, size_t n)
 	return unpack_limited(u, p, n, &layer_limits_default);
 }
 
+static inline void assert_refused(const void *p, size_t n, int code, const char *text)
+{
+	struct unpacked u;
+
+	assert_int_equal(unpack(&u, p, n), -code);
+	assert_string_equal(u.e.text, text);
+}
+
 static inline void unpacked_free(struct unpacked *u)
 {
 	if (u->map)
