@@ -4,27 +4,13 @@
 
 bats_require_minimum_version 1.5.0
 
-. "$BATS_TEST_DIRNAME/../lib/engine.sh"
-
-setup_file()
-{
-	engine_start && engine_images busybox config whiteouts zstd twoplat debian && engine_picture
-}
+IMAGES="busybox config whiteouts zstd twoplat debian"
+. "$BATS_TEST_DIRNAME/../lib/containers.sh"
 
 teardown()
 {
 	umount -Rl "$ENGINE_DIR/shared-tree" 2>/dev/null || true
 	engine_unchanged
-}
-
-teardown_file()
-{
-	engine_stop
-}
-
-setup()
-{
-	bb=$REGISTRY/busybox
 }
 
 @test "a command runs and its output arrives" {

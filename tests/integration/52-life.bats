@@ -4,27 +4,7 @@
 
 bats_require_minimum_version 1.5.0
 
-. "$BATS_TEST_DIRNAME/../lib/engine.sh"
-
-setup_file()
-{
-	engine_start && engine_images busybox && engine_picture
-}
-
-teardown_file()
-{
-	engine_stop
-}
-
-setup()
-{
-	bb=$REGISTRY/busybox
-}
-
-teardown()
-{
-	engine_unchanged
-}
+. "$BATS_TEST_DIRNAME/../lib/containers.sh"
 
 @test "run -d prints the full id alone" {
 	run --separate-stderr ctl run -d "$bb" sleep 600

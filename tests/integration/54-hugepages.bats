@@ -5,17 +5,8 @@
 
 bats_require_minimum_version 1.5.0
 
-. "$BATS_TEST_DIRNAME/../lib/engine.sh"
-
-setup_file()
-{
-	engine_start && engine_images busybox debian && engine_picture
-}
-
-teardown_file()
-{
-	engine_stop
-}
+IMAGES="busybox debian"
+. "$BATS_TEST_DIRNAME/../lib/containers.sh"
 
 setup()
 {

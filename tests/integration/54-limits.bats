@@ -7,27 +7,13 @@
 
 bats_require_minimum_version 1.5.0
 
-. "$BATS_TEST_DIRNAME/../lib/engine.sh"
-
-setup_file()
-{
-	engine_start && engine_images busybox debian && engine_picture
-}
-
-teardown_file()
-{
-	engine_stop
-}
+IMAGES="busybox debian"
+. "$BATS_TEST_DIRNAME/../lib/containers.sh"
 
 setup()
 {
 	bb=$REGISTRY/busybox
 	deb=$REGISTRY/debian:12
-}
-
-teardown()
-{
-	engine_unchanged
 }
 
 @test "200 MiB under 128 MiB is killed, and told as out of memory; 64 MiB is not" {

@@ -5,23 +5,8 @@
 
 bats_require_minimum_version 1.5.0
 
-. "$BATS_TEST_DIRNAME/../lib/engine.sh"
+. "$BATS_TEST_DIRNAME/../lib/containers.sh"
 . "$BATS_TEST_DIRNAME/../lib/family.sh"
-
-setup_file()
-{
-	engine_start && engine_images busybox && engine_picture
-}
-
-teardown_file()
-{
-	engine_stop
-}
-
-setup()
-{
-	bb=$REGISTRY/busybox
-}
 
 teardown()
 {

@@ -4,27 +4,12 @@
 
 bats_require_minimum_version 1.5.0
 
-. "$BATS_TEST_DIRNAME/../lib/engine.sh"
-
-setup_file()
-{
-	engine_start && engine_images busybox && engine_picture
-}
-
-teardown_file()
-{
-	engine_stop
-}
+. "$BATS_TEST_DIRNAME/../lib/containers.sh"
 
 setup()
 {
 	bb=$REGISTRY/busybox
 	terminal=$BATS_TEST_DIRNAME/../lib/terminal.py
-}
-
-teardown()
-{
-	engine_unchanged
 }
 
 @test "a terminal follows the caller's size, and its mode comes back" {

@@ -4,17 +4,8 @@
 
 bats_require_minimum_version 1.5.0
 
-. "$BATS_TEST_DIRNAME/../lib/engine.sh"
-
-setup_file()
-{
-	engine_start && engine_images busybox zstd && engine_picture
-}
-
-teardown_file()
-{
-	engine_stop
-}
+IMAGES="busybox zstd"
+. "$BATS_TEST_DIRNAME/../lib/containers.sh"
 
 setup()
 {

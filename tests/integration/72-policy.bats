@@ -4,28 +4,8 @@
 
 bats_require_minimum_version 1.5.0
 
-. "$BATS_TEST_DIRNAME/../lib/engine.sh"
+. "$BATS_TEST_DIRNAME/../lib/containers.sh"
 . "$BATS_TEST_DIRNAME/../lib/policy.sh"
-
-setup_file()
-{
-	engine_start && engine_images busybox && engine_picture
-}
-
-teardown_file()
-{
-	engine_stop
-}
-
-setup()
-{
-	bb=$REGISTRY/busybox
-}
-
-teardown()
-{
-	engine_unchanged
-}
 
 @test "on-failure:2 runs three times in all, with growing pauses, and keeps the last code" {
 	id=$(ctl run -d --restart on-failure:2 "$bb" sh -c "$(runs 3)")

@@ -4,24 +4,10 @@
 
 bats_require_minimum_version 1.5.0
 
-. "$BATS_TEST_DIRNAME/../lib/engine.sh"
+IMAGES="busybox whiteouts config"
+. "$BATS_TEST_DIRNAME/../lib/containers.sh"
 . "$BATS_TEST_DIRNAME/../lib/family.sh"
 . "$BATS_TEST_DIRNAME/../lib/disk.sh"
-
-setup_file()
-{
-	engine_start && engine_images busybox whiteouts config && engine_picture
-}
-
-teardown_file()
-{
-	engine_stop
-}
-
-setup()
-{
-	bb=$REGISTRY/busybox
-}
 
 teardown()
 {
