@@ -27,7 +27,7 @@ endif
 # ---- what each program is made of ---------------------------------------------------------------
 
 base_src    := err log fd keep thread dirents num range priv priv_ids sandbox_paths violation
-proto_src   := $(base_src:%=base/%) bpf caps messages cursor arena codec encode frame text text_print
+proto_src   := $(base_src:%=base/%) bpf caps io_rate messages cursor arena codec encode frame text text_print
 loop_src    := base/loop base/sandbox base/sandbox_rows chan chan_queue chan_text daemon
 
 # Trees of files as tar, for visits in a container and for ctl.

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "io_rate.h"
 
 #define CHANGES_MAX 32 /* no version has as many rows */
 
@@ -102,15 +103,16 @@ static bool wanted(const struct changes *all, const struct branch *b, const stru
 static int collect(struct changes *all, const struct tree *t, const struct branch *b, struct err *e)
 {
 	for (const struct limit_row *row = limit_rows(b->version); row->file; row++) {
-		bool either = row->how & ROW_OR_NEXT;
 		char text[LIMIT_TEXT_MAX];
 
 		if (tree_find(t, row->controller) != b || !wanted(all, b, row, text) ||
-			(either && !has_file(b, all->id, row)))
+			(row->how & (ROW_OR_NEXT | ROW_AND_NEXT) && !has_file(b, all->id, row)))
 			continue;
 		if (add(all, b, row, text, e) < 0)
 			return -e->code;
-		row += either;
+		if (row->how & ROW_OR_NEXT ||
+			(row->how & ROW_AND_NEXT && !has_file(b, all->id, row + 1)))
+			row++;
 	}
 	return 0;
 }
@@ -123,8 +125,12 @@ static int write_line(const struct change *c, int fd, const char *line, size_t n
 	if (errno == EBUSY && c->row->controller == CTL_MEMORY)
 		return err_set(e, EBUSY, "%s: the container holds more than %.*s by now",
 			c->row->what, (int)n, line);
-	if (errno == ENODEV && c->row->how & ROW_RATES)
+	if (errno == ENODEV && c->row->how & ROW_DISKS)
 		return err_set(e, ENODEV, "%s: %.*s is not of a whole disk that is there",
+			c->row->what, (int)n, line);
+	if (errno == EOPNOTSUPP && c->row->how & ROW_DISKS)
+		return err_set(e, EOPNOTSUPP,
+			"%s: %.*s is of a disk whose scheduler has no weights, as bfq has",
 			c->row->what, (int)n, line);
 	return err_errno(e, errno, "%s: the kernel refuses %.*s", c->row->what, (int)n, line);
 }
@@ -168,13 +174,11 @@ static void lift_rates(const struct changes *all, const struct change *c)
 	struct limits lifted = {.io = {v, MIN(all->limits->io.n, (uint32_t)LIMIT_IO_MAX)}};
 	char text[LIMIT_TEXT_MAX];
 
-	for (uint32_t i = 0; i < lifted.io.n; i++)
-		v[i] = (struct io_rate){.major = all->limits->io.v[i].major,
-			.minor = all->limits->io.v[i].minor,
-			.read_bps = -1,
-			.write_bps = -1,
-			.read_iops = -1,
-			.write_iops = -1};
+	for (uint32_t i = 0; i < lifted.io.n; i++) {
+		v[i] = (struct io_rate){
+			.major = all->limits->io.v[i].major, .minor = all->limits->io.v[i].minor};
+		io_rate_lift(&v[i]);
+	}
 	if (c->row->format(&lifted, text))
 		write_text(all, c, text, NULL);
 }
@@ -184,9 +188,9 @@ static void put_back(const struct changes *all)
 	for (unsigned int i = 0; i < all->n; i++) {
 		const struct change *c = &all->v[i];
 
-		if (c->row->how & ROW_RATES)
+		if (c->row->how & ROW_DISKS)
 			lift_rates(all, c);
-		if (*c->was || !(c->row->how & ROW_RATES))
+		if (*c->was || !(c->row->how & ROW_DISKS))
 			write_change(all, i, true, NULL);
 	}
 }

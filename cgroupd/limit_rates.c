@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rates of devices; see limit_rates.h, Documentation/admin-guide/cgroup-v1/blkio-controller.rst and
- * io.max in cgroup-v2.rst. No input or output of its own.
+ * Rates and weights of devices; see limit_rates.h,
+ * Documentation/admin-guide/cgroup-v1/blkio-controller.rst, io.max and io.weight in cgroup-v2.rst,
+ * and bfq_io_set_weight() in block/bfq-cgroup.c. No input or output of its own.
  */
 #include "limit_rates.h"
 
@@ -11,6 +12,7 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "convert.h"
 
 static const struct rate {
 	const char *key; /* v2's */
@@ -220,4 +222,74 @@ int parse_write_iops(const char *text, struct limits_owned *r)
 int parse_io_max(const char *text, struct limits_owned *r)
 {
 	return each_line(text, r, take_rates, NULL);
+}
+
+/* ---- weights ---- */
+
+static uint64_t same(uint64_t weight)
+{
+	return weight;
+}
+
+static bool put_weights(const struct limits *l, uint64_t (*convert)(uint64_t), char *text)
+{
+	size_t n = 0;
+
+	text[0] = '\0';
+	for (uint32_t i = 0; i < l->io.n && n < LIMIT_TEXT_MAX; i++) {
+		const struct io_rate *d = &l->io.v[i];
+		char weight[24] = "default";
+
+		if (d->weight > 0)
+			snprintf(weight, sizeof(weight), "%" PRIu64, convert((uint64_t)d->weight));
+		if (d->weight)
+			n += (size_t)snprintf(text + n, LIMIT_TEXT_MAX - n,
+				"%s%" PRIu32 ":%" PRIu32 " %s", n ? "\n" : "", d->major, d->minor,
+				weight);
+	}
+	return n > 0;
+}
+
+/* Behind "default 100", which is another row's. */
+static const char *disks_of(const char *text)
+{
+	if (strncmp(text, "default ", 8) != 0)
+		return text;
+	text += strcspn(text, "\n");
+	return text + (*text == '\n');
+}
+
+static int take_weight(struct io_rate *d, const char *line, const struct rate *rate)
+{
+	(void)rate;
+	return get_rate(line, &d->weight);
+}
+
+static int take_io_weight(struct io_rate *d, const char *line, const struct rate *rate)
+{
+	int r = take_weight(d, line, rate);
+
+	if (r == 0)
+		d->weight = (int64_t)convert_io_to_blkio((uint64_t)d->weight);
+	return r;
+}
+
+bool format_bfq_weights(const struct limits *l, char *text)
+{
+	return put_weights(l, same, text);
+}
+
+bool format_io_weights(const struct limits *l, char *text)
+{
+	return put_weights(l, convert_blkio_to_io, text);
+}
+
+int parse_bfq_weights(const char *text, struct limits_owned *r)
+{
+	return each_line(disks_of(text), r, take_weight, NULL);
+}
+
+int parse_io_weights(const char *text, struct limits_owned *r)
+{
+	return each_line(disks_of(text), r, take_io_weight, NULL);
 }

@@ -268,13 +268,16 @@ static int get_weight(const char *text, uint64_t max, uint64_t *ret)
 	return num_parse_u64(number, 1, max, ret) < 0 ? -EBADMSG : 0;
 }
 
-/* The kernel's default was not asked for: see limits_tidy. */
+/* The kernel's default was not asked for: see limits_tidy. BFQ's file may have come after the
+ * weight was set, with the first disk that BFQ has. */
 static int parse_blkio(const char *text, struct limits_owned *r)
 {
-	if (get_weight(text, 1000, &r->limits.blkio_weight) < 0)
+	uint64_t weight;
+
+	if (get_weight(text, 1000, &weight) < 0)
 		return -EBADMSG;
-	if (r->limits.blkio_weight == LIMIT_IO_WEIGHT_DEFAULT)
-		r->limits.blkio_weight = 0;
+	if (weight != LIMIT_IO_WEIGHT_DEFAULT)
+		r->limits.blkio_weight = weight;
 	return 0;
 }
 
@@ -299,6 +302,8 @@ static const char no_swappiness[] =
 	"cgroup v2 has no swappiness; a memory-swap equal to the memory limit keeps it out of swap";
 static const char no_weight[] =
 	"this kernel weighs no I/O (CONFIG_BFQ_GROUP_IOSCHED, CONFIG_BLK_CGROUP_IOCOST)";
+static const char no_disk_weights[] =
+	"this kernel weighs no I/O of single disks (CONFIG_BFQ_GROUP_IOSCHED, CONFIG_BLK_CGROUP_IOCOST)";
 static const char no_rates[] = "this kernel limits no rates of I/O (CONFIG_BLK_DEV_THROTTLING)";
 
 static const char no_hugepages[] =
@@ -333,14 +338,16 @@ static const struct limit_row v1[] = {
 		"500"},
 	{CTL_IO, "blkio.bfq.weight", "blkio weight", NULL, format_blkio, parse_blkio, 0, no_weight,
 		"100"},
+	{CTL_IO, "blkio.bfq.weight_device", "blkio-weight-device", NULL, format_bfq_weights,
+		parse_bfq_weights, ROW_DISKS, no_disk_weights, NULL},
 	{CTL_IO, "blkio.throttle.read_bps_device", "device-read-bps", NULL, format_read_bps,
-		parse_read_bps, ROW_RATES, no_rates, NULL},
+		parse_read_bps, ROW_DISKS, no_rates, NULL},
 	{CTL_IO, "blkio.throttle.write_bps_device", "device-write-bps", NULL, format_write_bps,
-		parse_write_bps, ROW_RATES, no_rates, NULL},
+		parse_write_bps, ROW_DISKS, no_rates, NULL},
 	{CTL_IO, "blkio.throttle.read_iops_device", "device-read-iops", NULL, format_read_iops,
-		parse_read_iops, ROW_RATES, no_rates, NULL},
+		parse_read_iops, ROW_DISKS, no_rates, NULL},
 	{CTL_IO, "blkio.throttle.write_iops_device", "device-write-iops", NULL, format_write_iops,
-		parse_write_iops, ROW_RATES, no_rates, NULL},
+		parse_write_iops, ROW_DISKS, no_rates, NULL},
 	/* clang-format off */
 	HUGEPAGES(v1, "limit_in_bytes", "-1", 64KB)
 	HUGEPAGES(v1, "limit_in_bytes", "-1", 2MB)
@@ -367,11 +374,16 @@ static const struct limit_row v2[] = {
 	{CTL_CPUSET, "cpuset.mems", "cpuset mems", "cpuset.mems.effective", format_mems, parse_mems,
 		0, NULL, NULL},
 	{CTL_PIDS, "pids.max", "pids limit", NULL, format_pids, parse_pids, 0, NULL, NULL},
-	{CTL_IO, "io.weight", "blkio weight", NULL, format_io_weight, parse_io_weight, ROW_OR_NEXT,
+	/* Of blk-iocost and of BFQ, each for the disks that it has. */
+	{CTL_IO, "io.weight", "blkio weight", NULL, format_io_weight, parse_io_weight, ROW_AND_NEXT,
 		NULL, "100"},
 	{CTL_IO, "io.bfq.weight", "blkio weight", NULL, format_blkio, parse_blkio, 0, no_weight,
 		"100"},
-	{CTL_IO, "io.max", "device rates", NULL, format_io_max, parse_io_max, ROW_RATES, no_rates,
+	{CTL_IO, "io.bfq.weight", "blkio-weight-device", NULL, format_bfq_weights,
+		parse_bfq_weights, ROW_DISKS | ROW_OR_NEXT, NULL, NULL},
+	{CTL_IO, "io.weight", "blkio-weight-device", NULL, format_io_weights, parse_io_weights,
+		ROW_DISKS, no_disk_weights, NULL},
+	{CTL_IO, "io.max", "device rates", NULL, format_io_max, parse_io_max, ROW_DISKS, no_rates,
 		NULL},
 	/* clang-format off */
 	HUGEPAGES(v2, "max", "max", 64KB)

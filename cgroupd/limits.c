@@ -12,6 +12,7 @@
 
 #include "base/range.h"
 #include "convert.h"
+#include "io_rate.h"
 #include "limit_hugepages.h"
 
 #define SET_MEMBERS 8192 /* the largest CONFIG_NR_CPUS */
@@ -156,6 +157,18 @@ static int check_numbers(const struct limits *l, struct err *e)
 	return 0;
 }
 
+static int check_weights(const struct limits *l, struct err *e)
+{
+	const struct convert_row *row = convert_row(CONVERT_BLKIO);
+	const struct range range = {"", row->v1_min, row->v1_max, 1};
+
+	for (uint32_t i = 0; i < l->io.n; i++)
+		if (l->io.v[i].weight > 0 && check_number("blkio-weight-device", &range,
+						     (uint64_t)l->io.v[i].weight, e) < 0)
+			return -EINVAL;
+	return 0;
+}
+
 static int check_sets(const struct limits *l, struct err *e)
 {
 	const char *const v[] = {l->cpuset_cpus, l->cpuset_mems};
@@ -195,6 +208,8 @@ int limits_complete(
 	if (r == 0)
 		r = check_numbers(&l, e);
 	if (r == 0)
+		r = check_weights(&l, e);
+	if (r == 0)
 		r = check_sets(&l, e);
 	if (r == 0)
 		r = hugepages_check(&l, e);
@@ -218,7 +233,7 @@ static void tidy_rates(struct limits_owned *r)
 	for (uint32_t i = 0; i < r->limits.io.n; i++) {
 		const struct io_rate *d = &r->io[i];
 
-		if (d->read_bps || d->write_bps || d->read_iops || d->write_iops)
+		if (io_rate_any(d))
 			r->io[n++] = *d;
 	}
 	r->limits.io.n = n;

@@ -44,8 +44,9 @@ struct limit_row {
 	enum {
 		ROW_NEXT_FIRST = 1, /* after EINVAL: the next row first, then this one again */
 		ROW_OR_NEXT = 2,    /* where this file is, the next row's is not used; else it is */
-		ROW_RATES = 4,	    /* a line a device; devices that are absent stay as they are */
-		ROW_INHERITED = 8,  /* v1: without being asked for it is its parent's */
+		ROW_AND_NEXT = 4, /* both this file and the next row's, or the one that is there */
+		ROW_DISKS = 8,	  /* a line a device; devices that are absent stay as they are */
+		ROW_INHERITED = 16, /* v1: without being asked for it is its parent's */
 	} how;
 	const char *lacking; /* what to say where the kernel has no such file, or NULL */
 	const char *none;    /* the text that takes the limit away, or NULL where none does */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine.h"
+#include "io_rate.h"
 
 #define UPDATE_MS 10000
 
@@ -40,15 +41,10 @@ static int merge_rates(
 
 		if (!r && to->io.n == UPDATE_RATES_MAX)
 			return err_set(e, E2BIG, "rates of more than %d devices", UPDATE_RATES_MAX);
-		if (!r) {
+		if (r)
+			io_rate_merge(r, from);
+		else
 			to->io.v[to->io.n++] = *from;
-			continue;
-		}
-		r->path = from->path ? from->path : r->path;
-		r->read_bps = from->read_bps ? from->read_bps : r->read_bps;
-		r->write_bps = from->write_bps ? from->write_bps : r->write_bps;
-		r->read_iops = from->read_iops ? from->read_iops : r->read_iops;
-		r->write_iops = from->write_iops ? from->write_iops : r->write_iops;
 	}
 	return 0;
 }
@@ -188,11 +184,8 @@ void update_forget_lifted(struct create *o)
 	for (uint32_t i = 0; l && i < l->io.n; i++) {
 		struct io_rate d = l->io.v[i];
 
-		d.read_bps = MAX(d.read_bps, 0);
-		d.write_bps = MAX(d.write_bps, 0);
-		d.read_iops = MAX(d.read_iops, 0);
-		d.write_iops = MAX(d.write_iops, 0);
-		if (d.read_bps || d.write_bps || d.read_iops || d.write_iops)
+		io_rate_forget_lifted(&d);
+		if (io_rate_any(&d))
 			l->io.v[n++] = d;
 	}
 	if (!l)

@@ -38,6 +38,8 @@
 	LIMIT(type, "pids-limit", 0, pids, check_pids, "N", "processes (2048); -1: no limit"),     \
 	LIMIT(type, "blkio-weight", 0, blkio_weight, check_blkio_weight, "N",                      \
 		"weight of its I/O, 10 to 1000"),                                                  \
+	LIMIT_MANY(type, "blkio-weight-device", weights, check_device_weight, "DISK:N",            \
+		"weight of its I/O of one disk: /dev/sda:300"),                                    \
 	LIMIT_MANY(type, "device-read-bps", read_bps, check_device_bps, "DISK:RATE",               \
 		"bytes a second from a disk: /dev/sda:1m"),                                        \
 	LIMIT_MANY(type, "device-write-bps", write_bps, check_device_bps, "DISK:RATE",             \

@@ -56,7 +56,8 @@ int check_cpu_period(const char *s, struct err *e);
 int check_cpu_quota(const char *s, struct err *e);
 int check_cpu_shares(const char *s, struct err *e);
 int check_swappiness(const char *s, struct err *e);
-int check_blkio_weight(const char *s, struct err *e);
+int check_blkio_weight(const char *s, struct err *e); /* a number, 10 to 1000, or 0 */
+int check_device_weight(const char *s, struct err *e); /* PATH:N */
 int check_device_bps(const char *s, struct err *e); /* PATH:RATE */
 int check_device_iops(const char *s, struct err *e);
 int check_hugepage(const char *s, struct err *e); /* SIZE=BYTES */
@@ -72,14 +73,14 @@ struct limit_words {
 	const char *memory, *memory_swap, *memory_reservation, *cpus, *cpu_shares, *cpu_period;
 	const char *cpu_quota, *cpuset_cpus, *cpuset_mems, *pids;
 	const char *swappiness, *blkio_weight;
-	struct strv read_bps, write_bps, read_iops, write_iops, hugepages;
+	struct strv weights, read_bps, write_bps, read_iops, write_iops, hugepages;
 	unsigned int host_cpus; /* 0: not known */
 	bool update;		/* what is not said may have been said before */
 };
 /* Checks how they go together and fills *ret; *ret_any: something is limited at all. */
 int parse_limits(const struct limit_words *w, struct arena *a, struct limits *ret, bool *ret_any,
 	struct err *e);
-/* Of those, the rates of disks. */
+/* Of those, the rates and weights of disks. */
 int parse_rates(const struct limit_words *w, struct arena *a, struct limits *ret, struct err *e);
 /* And the limits of huge pages; and what the kernel calls those of a size. */
 int parse_hugepages(const struct strv *words, struct arena *a, struct limits *ret, struct err *e);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rates of disks: PATH:RATE; see parse.h. The path is looked up with the caller's rights.
+ * Rates and weights of disks: PATH:RATE; see parse.h. The path is looked up with the caller's
+ * rights.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -17,29 +18,36 @@
 
 #define DISKS_MAX 16 /* the bound of limits.io */
 
+enum kind { BPS, IOPS, WEIGHT };
+
 /* Points at the rate; a path may hold colons. */
-static const char *split(const char *s, struct err *e)
+static const char *split(const char *s, enum kind kind, struct err *e)
 {
 	const char *colon = strrchr(s, ':');
 
 	if (*s == '/' && colon && colon - s < 256)
 		return colon + 1;
-	err_set(e, EINVAL, "\"%.64s\" is no rate: /dev/DISK:RATE", s);
+	err_set(e, EINVAL,
+		kind == WEIGHT ? "\"%.64s\" is no weight: /dev/DISK:N"
+			       : "\"%.64s\" is no rate: /dev/DISK:RATE",
+		s);
 	return NULL;
 }
 
 /* 0 and -1 are no limit: -1 in the message, whose 0 is none said. */
-static int parse_rate(const char *s, bool bytes, int64_t *ret, struct err *e)
+static int parse_value(const char *s, enum kind kind, int64_t *ret, struct err *e)
 {
-	uint64_t v;
-	int r;
+	uint64_t v = 0;
+	int r = 0;
 
-	if (strcmp(s, "-1") == 0) {
-		*ret = -1;
-		return 0;
+	if (kind == WEIGHT) {
+		if (check_blkio_weight(s, e) < 0)
+			return -EINVAL;
+		(void)num_parse_u64(s, 0, 1000, &v);
+	} else if (strcmp(s, "-1") != 0) {
+		r = kind == BPS ? num_parse_size(s, &v) : num_parse_u64(s, 0, UINT32_MAX, &v);
 	}
-	r = bytes ? num_parse_size(s, &v) : num_parse_u64(s, 0, UINT32_MAX, &v);
-	if (r < 0 && bytes)
+	if (r < 0 && kind == BPS)
 		return err_set(e, EINVAL,
 			"\"%.32s\" is no rate: bytes a second, a number with b, k, m or g, or -1",
 			s);
@@ -50,22 +58,27 @@ static int parse_rate(const char *s, bool bytes, int64_t *ret, struct err *e)
 	return 0;
 }
 
-static int check_rate(const char *s, bool bytes, struct err *e)
+static int check_value(const char *s, enum kind kind, struct err *e)
 {
-	const char *rate = split(s, e);
+	const char *value = split(s, kind, e);
 	int64_t v;
 
-	return rate ? parse_rate(rate, bytes, &v, e) : -EINVAL;
+	return value ? parse_value(value, kind, &v, e) : -EINVAL;
 }
 
 int check_device_bps(const char *s, struct err *e)
 {
-	return check_rate(s, true, e);
+	return check_value(s, BPS, e);
 }
 
 int check_device_iops(const char *s, struct err *e)
 {
-	return check_rate(s, false, e);
+	return check_value(s, IOPS, e);
+}
+
+int check_device_weight(const char *s, struct err *e)
+{
+	return check_value(s, WEIGHT, e);
 }
 
 /* The kernel limits whole disks (blkg_conf_open_bdev): of a partition's, sysfs knows the disk. */
@@ -110,15 +123,15 @@ static struct io_rate *rate_of(struct limits *l, struct arena *a, const struct i
 	return r;
 }
 
-static int add_rate(
-	struct limits *l, struct arena *a, const char *s, bool bytes, size_t field, struct err *e)
+static int add_rate(struct limits *l, struct arena *a, const char *s, enum kind kind, size_t field,
+	struct err *e)
 {
-	const char *rate = split(s, e);
+	const char *rate = split(s, kind, e);
 	char *path = rate ? arena_strdup(a, s) : NULL;
 	struct io_rate disk, *r;
 	int64_t v;
 
-	if (!rate || parse_rate(rate, bytes, &v, e) < 0)
+	if (!rate || parse_value(rate, kind, &v, e) < 0)
 		return -EINVAL;
 	if (path)
 		path[rate - 1 - s] = '\0';
@@ -136,20 +149,20 @@ int parse_rates(const struct limit_words *w, struct arena *a, struct limits *ret
 	const struct {
 		const char *flag;
 		const struct strv *words;
-		bool bytes;
+		enum kind kind;
 		size_t field;
 	} rows[] = {
-		{"--device-read-bps", &w->read_bps, true, offsetof(struct io_rate, read_bps)},
-		{"--device-write-bps", &w->write_bps, true, offsetof(struct io_rate, write_bps)},
-		{"--device-read-iops", &w->read_iops, false, offsetof(struct io_rate, read_iops)},
-		{"--device-write-iops", &w->write_iops, false,
-			offsetof(struct io_rate, write_iops)},
+		{"--blkio-weight-device", &w->weights, WEIGHT, offsetof(struct io_rate, weight)},
+		{"--device-read-bps", &w->read_bps, BPS, offsetof(struct io_rate, read_bps)},
+		{"--device-write-bps", &w->write_bps, BPS, offsetof(struct io_rate, write_bps)},
+		{"--device-read-iops", &w->read_iops, IOPS, offsetof(struct io_rate, read_iops)},
+		{"--device-write-iops", &w->write_iops, IOPS, offsetof(struct io_rate, write_iops)},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		for (uint32_t k = 0; k < rows[i].words->n; k++) {
 			int r = add_rate(
-				ret, a, rows[i].words->v[k], rows[i].bytes, rows[i].field, e);
+				ret, a, rows[i].words->v[k], rows[i].kind, rows[i].field, e);
 
 			if (r < 0)
 				return err_prefix(e, "%s", rows[i].flag);

@@ -67,13 +67,14 @@ static void put_path(json_t *j, const struct create *o, const struct io_rate *d)
 static void put_rates(json_t *j, const struct create *o, const struct limits *l)
 {
 	static const struct {
-		const char *key;
+		const char *key, *value;
 		size_t field;
 	} rows[] = {
-		{"BlkioDeviceReadBps", offsetof(struct io_rate, read_bps)},
-		{"BlkioDeviceWriteBps", offsetof(struct io_rate, write_bps)},
-		{"BlkioDeviceReadIOps", offsetof(struct io_rate, read_iops)},
-		{"BlkioDeviceWriteIOps", offsetof(struct io_rate, write_iops)},
+		{"BlkioWeightDevice", "Weight", offsetof(struct io_rate, weight)},
+		{"BlkioDeviceReadBps", "Rate", offsetof(struct io_rate, read_bps)},
+		{"BlkioDeviceWriteBps", "Rate", offsetof(struct io_rate, write_bps)},
+		{"BlkioDeviceReadIOps", "Rate", offsetof(struct io_rate, read_iops)},
+		{"BlkioDeviceWriteIOps", "Rate", offsetof(struct io_rate, write_iops)},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -85,7 +86,7 @@ static void put_rates(json_t *j, const struct create *o, const struct limits *l)
 
 			memcpy(&v, (const char *)&l->io.v[k] + rows[i].field, sizeof(v));
 			put_path(one, o, &l->io.v[k]);
-			render_number(one, "Rate", v);
+			render_number(one, rows[i].value, v);
 			if (v > 0)
 				json_array_append(list, one);
 			json_decref(one);

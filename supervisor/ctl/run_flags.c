@@ -157,7 +157,6 @@ const struct flag run_flags[] = {
 	MANY("label-file", 0, label_file, check_not_empty, "FILE", "labels, one a line"),
 
 	LATER("annotation"),
-	LATER("blkio-weight-device"),
 	LATER("cgroupns"),
 	LATER("cpu-rt-period"),
 	LATER("cpu-rt-runtime"),

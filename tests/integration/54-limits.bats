@@ -104,19 +104,6 @@ print(int((time.process_time() - cpu) * 1000))'
 	[ "$shares" = 512 ] || [ "$shares" = 59 ] # the one of v1, the other of v2
 }
 
-# whole_disk: prints NAME MAJOR:MINOR of a disk that the kernel can limit.
-whole_disk()
-{
-	local d
-
-	for d in /sys/block/*; do
-		case ${d##*/} in zram*|ram*|loop*) continue ;; esac
-		echo "${d##*/} $(cat "$d/dev")"
-		return
-	done
-	return 1
-}
-
 @test "reservation, swappiness and I/O weight are read back, or refused by a sentence that says why" {
 	id=$(ctl run -d -m 64m --memory-reservation 32m "$bb" sleep 600)
 	[ "$(first_file "$id" memory memory.soft_limit_in_bytes memory.low)" = $((32 << 20)) ]
@@ -148,50 +135,6 @@ whole_disk()
 		[ "${#lines[@]}" = 1 ]
 	done
 	ctl rm -f $(ctl ps -aq)
-}
-
-@test "rates of a disk are the kernel's, are told with its path, and end with update" {
-	read -r disk number <<<"$(whole_disk)" || skip "this machine has no disk"
-	node=$BATS_TEST_TMPDIR/disk
-	mknod "$node" b "${number%:*}" "${number#*:}"
-	id=$(ctl run -d --device-read-bps "$node:1m" --device-write-iops "$node:100" "$bb" sleep 600)
-	if on_v1; then
-		[ "$(cgroup_file "$id" blkio blkio.throttle.read_bps_device)" = "$number 1048576" ]
-		[ "$(cgroup_file "$id" blkio blkio.throttle.write_iops_device)" = "$number 100" ]
-	else
-		[ "$(cgroup_file "$id" blkio io.max)" = "$number rbps=1048576 wbps=max riops=max wiops=100" ]
-	fi
-	[ "$(host_config "$id" BlkioDeviceReadBps)" = "[{\"Path\":\"$node\",\"Rate\":1048576}]" ]
-	[ "$(host_config "$id" 'BlkioDeviceWriteIOps[0].Rate')" = 100 ]
-	[ "$(host_config "$id" BlkioDeviceWriteBps)" = "[]" ]
-	ctl update --device-read-bps "$node:-1" --device-write-bps "$node:5m" "$id"
-	[ "$(host_config "$id" BlkioDeviceReadBps)" = "[]" ]
-	[ "$(host_config "$id" 'BlkioDeviceWriteBps[0].Rate')" = $((5 << 20)) ]
-	[ "$(host_config "$id" 'BlkioDeviceWriteIOps[0].Rate')" = 100 ]
-	part=$(ls -d "/sys/block/$disk/$disk"*/ 2>/dev/null | head -n 1)
-	if [ -n "$part" ]; then
-		mknod "$node.part" b "$(cut -d: -f1 "$part/dev")" "$(cut -d: -f2 "$part/dev")"
-		run ctl update --device-read-bps "$node.part:1m" "$id"
-		[ "$status" = 1 ]
-		[[ "$output" == *"is a partition: the kernel limits whole disks, the nearest is /dev/$disk" ]]
-	fi
-	ctl rm -f "$id"
-}
-
-@test "a rate that was lifted asks no later start for its disk" {
-	node=$BATS_TEST_TMPDIR/gone
-	mknod "$node" b 4095 77
-	run ctl run --rm --device-read-bps "$node:1m" "$bb" true
-	[ "$status" = 125 ]
-	[[ "$output" == *"4095:77"* ]]
-	ctl run --rm --device-read-bps "$node:0" "$bb" true
-	ctl create --name lifted --device-read-bps "$node:1m" --device-write-iops "$node:5" "$bb" true
-	ctl update --device-read-bps "$node:-1" lifted
-	run ctl start -a lifted
-	[ "$status" = 125 ]
-	ctl update --device-write-iops "$node:0" lifted
-	ctl start -a lifted
-	ctl rm lifted
 }
 
 @test "update holds at once, stays over a restart, and what fails changes nothing" {

@@ -13,6 +13,7 @@
 
 #include "cgroupd/convert.h"
 #include "cgroupd/limit_hugepages.h"
+#include "cgroupd/limit_rates.h"
 #include "cgroupd/limits.h"
 
 #define ALL_CONTROLLERS ((1U << CTL_COUNT) - 1)
@@ -91,6 +92,48 @@ static void rates(void **state)
 	expect_text(1, "blkio.throttle.read_iops_device", none, NULL);
 	expect_text(2, "io.max", l, "254:0 rbps=1048576 wiops=max\n8:16 wbps=5 riops=7");
 	expect_text(2, "io.max", none, NULL);
+}
+
+/* Weights: behind the default one, on BFQ's scale and on that of blk-iocost. */
+static void weights(void **state)
+{
+	struct io_rate v[] = {{.major = 254, .weight = 500},
+		{.major = 8, .minor = 16, .weight = -1}, {.major = 9, .read_bps = 4}};
+	const struct limits l = {.io = {v, 3}}, none = {.io = {v + 2, 1}};
+	struct limits_owned r = {0};
+	char text[LIMIT_TEXT_MAX];
+
+	(void)state;
+	assert_true(format_bfq_weights(&l, text));
+	assert_string_equal(text, "254:0 500\n8:16 default");
+	assert_true(format_io_weights(&l, text));
+	assert_string_equal(text, "254:0 4950\n8:16 default");
+	assert_false(format_bfq_weights(&none, text));
+	assert_int_equal(parse_bfq_weights("default 100", &r), 0);
+	assert_int_equal(r.limits.io.n, 0);
+	assert_int_equal(parse_bfq_weights("default 100\n254:0 500\n8:16 10", &r), 0);
+	assert_int_equal(r.limits.io.n, 2);
+	assert_int_equal(r.io[0].weight, 500);
+	assert_int_equal(r.io[1].weight, 10);
+	r = (struct limits_owned){0};
+	assert_int_equal(parse_io_weights("default 100\n254:0 4950", &r), 0);
+	assert_int_equal(r.io[0].weight, 500);
+	assert_int_equal(parse_io_weights("254:0", &r), -EBADMSG);
+	assert_int_equal(parse_bfq_weights("default 100\n254:0 heavy", &r), -EBADMSG);
+}
+
+/* The default weight where both have a file, of which BFQ's may be younger than the container. */
+static void two_weights(void **state)
+{
+	struct limits_owned r = {0};
+
+	(void)state;
+	assert_int_equal(find_row(2, "io.weight")->parse("default 4950", &r), 0);
+	assert_int_equal(r.limits.blkio_weight, 500);
+	assert_int_equal(find_row(2, "io.bfq.weight")->parse("default 100", &r), 0);
+	assert_int_equal(r.limits.blkio_weight, 500);
+	assert_int_equal(find_row(2, "io.bfq.weight")->parse("default 300\n7:0 20", &r), 0);
+	assert_int_equal(r.limits.blkio_weight, 300);
 }
 
 /* The longest that a message may hold fits a text. */
@@ -446,6 +489,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(texts),
 		cmocka_unit_test(rates),
+		cmocka_unit_test(weights),
+		cmocka_unit_test(two_weights),
 		cmocka_unit_test(most_rates),
 		cmocka_unit_test(hugepages),
 		cmocka_unit_test(readings),

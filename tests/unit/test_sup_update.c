@@ -79,7 +79,8 @@ static void rates(void **state)
 {
 	struct update_room room;
 	struct io_rate has[UPDATE_RATES_MAX] = {0};
-	struct io_rate more[] = {{.major = 8, .minor = 3, .read_bps = -1, .write_iops = 2},
+	struct io_rate more[] = {
+		{.major = 8, .minor = 3, .read_bps = -1, .write_iops = 2, .weight = 30},
 		{.major = 9, .minor = 3, .read_bps = 1}};
 	struct limits to = {.io = {has, UPDATE_RATES_MAX - 1}};
 	const struct limits one = {.io = {more, 1}}, two = {.io = {more, 2}};
@@ -93,6 +94,7 @@ static void rates(void **state)
 	assert_int_equal(room.rates[2].read_bps, 7);
 	assert_int_equal(room.rates[3].read_bps, -1);
 	assert_int_equal(room.rates[3].write_iops, 2);
+	assert_int_equal(room.rates[3].weight, 30);
 	assert_string_equal(room.rates[3].path, "/dev/b");
 	assert_int_equal(room.rates[15].major, 9);
 	to = (struct limits){.io = {has, UPDATE_RATES_MAX}};
@@ -137,15 +139,18 @@ static void lifted(void **state)
 {
 	struct io_rate v[] = {{.major = 8, .read_bps = -1, .write_iops = -1},
 		{.major = 9, .read_bps = -1, .write_bps = 5, .read_iops = -1},
-		{.major = 10, .write_iops = 6}, {.major = 11, .write_bps = -1}};
-	struct limits l = {.pids = -1, .io = {v, 4}};
+		{.major = 10, .write_iops = 6}, {.major = 11, .write_bps = -1, .weight = -1},
+		{.major = 12, .read_bps = -1, .weight = 20}};
+	struct limits l = {.pids = -1, .io = {v, 5}};
 	struct create none = {0}, o = {.limits = &l};
 
 	(void)state;
 	update_forget_lifted(&none);
 	update_forget_lifted(&o);
 	assert_int_equal(l.pids, -1);
-	assert_int_equal(l.io.n, 2);
+	assert_int_equal(l.io.n, 3);
+	assert_int_equal(v[2].major, 12);
+	assert_int_equal(v[2].weight, 20);
 	assert_int_equal(v[0].major, 9);
 	assert_int_equal(v[0].read_bps, 0);
 	assert_int_equal(v[0].write_bps, 5);
