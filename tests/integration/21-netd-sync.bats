@@ -49,10 +49,14 @@ wreck()
 # Without its alias a link off its bridge is nobody's.
 wreck_but_aliases()
 {
+	local link
+
 	in_ns "$HOST" nft flush ruleset
 	in_ns "$HOST" ip link del tnet0
 	in_ns "$HOST" ip link set "$(links | grep '^bh' | head -n 1)" down
-	in_ns "$HOST" ip link set "$(links | grep '^bh' | tail -n 1)" down name moved
+	link=$(links | grep '^bh' | tail -n 1)
+	in_ns "$HOST" ip link set "$link" down # else before Linux 6.2 it keeps its name
+	in_ns "$HOST" ip link set "$link" name moved
 	in_ns "$HOST" sh -c 'echo 0 >/proc/sys/net/ipv4/ip_forward'
 }
 
@@ -208,7 +212,7 @@ by_hand()
 		ip -6 addr flush dev tnet0 scope global
 		ip link set LINK nomaster
 		ip link set LINK down
-		ip link set LINK down name other0
+		until ip link set LINK down && ip link set LINK name other0 2>/dev/null; do sleep 0.1; done
 		ip link add other1 type bridge; ip link set LINK master other1; ip link del other1
 		echo 0 >/proc/sys/net/ipv4/ip_forward
 		echo 0 >/proc/sys/net/ipv6/conf/all/forwarding
