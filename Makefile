@@ -222,7 +222,7 @@ check:
 	tests/run.sh
 
 # On Debian 12's kernel with cgroup v2, under QEMU, with a plain init and with systemd: VM_TESTS="all reboot
-# installed fresh", or names as in tests/integration.
+# installed fresh", or names as in tests/integration, or turn:COMMIT, the part that CI runs of that one.
 VM_TESTS ?= 10-cgroupd 50-run 59-events
 check-vm:
 	tests/deps.sh build check vm

@@ -18,6 +18,7 @@ cd "$(dirname "$0")/.." || exit 1
 build=${BUILD:-build}
 unit_limit=${UNIT_LIMIT:-120}
 bats_limit=${BATS_LIMIT:-900}
+bats_begin=${BATS_BEGIN:-} # s: no bats file begins later; they run in the order in which they are named
 fuzz_seconds=${FUZZ_SECONDS:-5} # each
 fuzz_total=${FUZZ_TOTAL:-}      # of all together, instead
 fuzz_jobs=${FUZZ_JOBS:-$(nproc)}
@@ -207,7 +208,7 @@ bats_again()
 # bats_side_by_side JOBS FILE...
 bats_side_by_side()
 {
-	local jobs=$1 n=0 f dir
+	local jobs=$1 n=0 left=0 f dir
 
 	shift
 	mkdir -p "$work/bats"
@@ -217,6 +218,10 @@ bats_side_by_side()
 			wait -n
 			bats_results
 		done
+		[ -z "$bats_begin" ] || [ $SECONDS -lt "$bats_begin" ] || {
+			left=$((left + 1))
+			continue
+		}
 		n=$((n + 1))
 		dir=$work/bats/$n
 		mkdir "$dir"
@@ -225,6 +230,7 @@ bats_side_by_side()
 	done
 	wait
 	bats_results
+	[ $left = 0 ] || echo "---- not begun within $bats_begin s: $left files"
 }
 
 # in_order FILE...: those of the table in front
@@ -232,6 +238,7 @@ in_order()
 {
 	local name f
 
+	[ -z "$bats_begin" ] || { printf '%s\n' "$@"; return; }
 	for name in $long_files; do
 		printf '%s\n' "$@" | grep -- "/$name.bats\$"
 	done

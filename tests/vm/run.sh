@@ -3,8 +3,10 @@
 #
 # The tests on Debian 12's own kernel and cgroup v2: run.sh [TEST...] boots the machine once for each of VM_INITS
 # and runs the tests there that are named as in tests/integration, or unit, or all; plain:TEST is for that init alone,
-# `reboot`, `installed` and `fresh` are the scripts beside this one. Prints one line a test, the output of what failed, and ends
-# with the sum. 1 when something failed or when nothing ran.
+# `reboot`, `installed` and `fresh` are the scripts beside this one. turn:HEX, of a commit's id, is a part of all that:
+# one of the inits, and the files from one on, or `installed` and `reboot`. In either machine no file begins more than
+# VM_BEGIN seconds after the first. Prints one line a test, the output of what failed, and ends with the sum. 1 when something
+# failed or when nothing ran.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 
@@ -12,11 +14,24 @@ inits=${VM_INITS:-plain systemd}
 # Emulation is ten times as slow, and nobody knows what else the machine does.
 patience=${TEST_PATIENCE:-10}
 limit=${VM_LIMIT:-1500}
+begin=${VM_BEGIN:-}
 passed=0
 failed=0
 skipped=0
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+
+# turn HEX: a test a line
+turn()
+{
+	local n=$((16#$1)) init=systemd names=(tests/integration/*.bats) from
+
+	[ $((n % 4)) != 0 ] || { printf '%s\n' installed reboot; return; }
+	[ $((n % 4)) != 1 ] || init=plain
+	names=("${names[@]##*/}")
+	from=$((n / 4 % ${#names[@]}))
+	printf "$init:%s\n" "${names[@]:from}" "${names[@]:0:from}" | sed 's/\.bats$//'
+}
 
 # files INIT TEST...: as tests/run.sh takes them; of those with a machine of their own, or for another init, none
 files()
@@ -78,18 +93,23 @@ results()
 
 main()
 {
-	local init own tests
+	local init name own tests
 
 	[ $# -gt 0 ] || set -- all reboot installed
+	mapfile -t tests < <(for name; do
+		[[ $name != turn:* ]] && echo "$name" || turn "${name#turn:}"
+	done)
+	set -- "${tests[@]}"
 	for init in $inits; do
-		files "$init" "$@" >"$work/$init" || exit 1
+		files "$init" "$@" | awk '!seen[$0]++' >"$work/$init"
+		[ "${PIPESTATUS[0]}" = 0 ] || exit 1
 	done
 	tests/vm/tree.sh "$work/tree" || exit 1
 	for init in $inits; do
 		mapfile -t tests <"$work/$init"
 		[ ${#tests[@]} -gt 0 ] || continue
-		printf 'export TEST_PATIENCE=%q BATS_LIMIT=%q UNIT_LIMIT=1200\nexec tests/run.sh %s\n' "$patience" "$limit" \
-			"${tests[*]}" >"$work/run"
+		printf 'export TEST_PATIENCE=%q BATS_LIMIT=%q BATS_BEGIN=%q UNIT_LIMIT=1200\nexec tests/run.sh %s\n' \
+			"$patience" "$limit" "$begin" "${tests[*]}" >"$work/run"
 		results "vm-$init" tests/vm/boot.sh --init "$init" --tree "$work/tree" --limit "$limit" "$work/run"
 	done
 	for own in reboot installed fresh; do
