@@ -15,6 +15,7 @@
 #define FINISH_MS  5000	      /* what is not done by then, reconcile() does */
 #define CLEAN_MS   20000      /* for a slice of half a second (clean.h), and a file that is large */
 #define PEAK_SLACK (1U << 20) /* more than one charge asks for (try_charge_memcg) */
+#define OOM_END_NS 10000000000ULL /* a process that holds much takes seconds to end */
 
 /* ---- after the workload's end: network and limits ---- */
 
@@ -83,6 +84,14 @@ static void tell_oom(struct ctr *c)
 	log_info("container %.12s: %s", c->id, c->error);
 }
 
+/* Whether its end is blamed on the limit: a clean one never is, even if some child was killed on
+ * the way, and neither is somebody's SIGKILL long after that child. */
+static bool was_oom(const struct ctr *c, uint64_t kills)
+{
+	return kills > 0 && c->exit_code == 137 &&
+	       (!c->oom_at || c->finished_at < c->oom_at + OOM_END_NS);
+}
+
 /* Of its end: with how, and whether that had been asked for. */
 static void tell_end(const struct ctr *c)
 {
@@ -99,8 +108,7 @@ static void on_cgroup_state(void *ref, void *msg, struct frame *f, const struct 
 	(void)f;
 	if (m)
 		ctr_count(c, m);
-	/* A clean exit is never blamed on the limit, even if some child was killed on the way. */
-	if (m && m->oom_kills > 0 && c->exit_code == 137)
+	if (m && was_oom(c, m->oom_kills))
 		tell_oom(c);
 	tell_end(c);
 	step_over(ref, e);

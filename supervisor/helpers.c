@@ -60,13 +60,15 @@ static void on_cgroup_oom(void *self, struct chan *ch, uint32_t id, void *msg, s
 {
 	const struct cgroup_oom *m = msg;
 	const struct helper *h = self;
-	const struct ctr *c = ctr_by_cgroup(h->engine, m->container);
+	struct ctr *c = ctr_by_cgroup(h->engine, m->container);
 
 	(void)ch;
 	(void)id;
 	(void)f;
-	if (c)
+	if (c) {
+		c->oom_at = time_now_ns();
 		event_tell(c, "oom", NULL);
+	}
 	log_info("container %s: out of memory in its cgroup", m->container);
 }
 

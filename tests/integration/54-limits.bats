@@ -40,6 +40,18 @@ setup()
 	[ "$(ctl inspect --format '{{.State.OOMKilled}}' again)" = false ]
 }
 
+@test "somebody's SIGKILL is not blamed on the limit for a child that was killed long before" {
+	id=$(ctl run -d -m 32m --memory-swap 32m "$bb" sh -c 'tail /dev/zero; echo "$?"; exec sleep 600')
+	wait_until 30 eval '[ "$(ctl logs "$id" 2>/dev/null | tail -n 1)" = 137 ]'
+	sleep 11
+	ctl kill "$id"
+	[ "$(ctl wait "$id")" = 137 ]
+	[ "$(ctl events --until 0s --filter "container=$id" | grep -c ' container oom ')" = 1 ]
+	[ "$(ctl inspect --format '{{.State.OOMKilled}}' "$id")" = false ]
+	[ -z "$(ctl inspect --format '{{.State.Error}}' "$id")" ]
+	ctl rm "$id"
+}
+
 @test "--cpus reads back exactly" {
 	for pair in 1:100000 0.05:5000 0.01:1000; do
 		id=$(ctl run -d --cpus "${pair%:*}" "$bb" sleep 600)
