@@ -175,13 +175,13 @@ int attach(struct netd *d, struct network *n, const struct net_attach *msg,
 	return rejoin(d, n, m, msg->netns, rtnl, e);
 }
 
-void forget_flows(struct netd *d, const struct published *rows)
+void forget_flows(const struct published *rows)
 {
 	struct err e = {0};
 
 	while (rows && !rows->udp)
 		rows = rows->next;
-	if (rows && flows_forget_udp(d->flows, rows->to4, &rows->to6, &e) < 0)
+	if (rows && flows_forget_udp(rows->to4, &rows->to6, &e) < 0)
 		log_warn("container %s: %s", rows->container, e.text);
 }
 
@@ -200,7 +200,7 @@ int detach(struct netd *d, const char *container, struct err *e)
 			break;
 		leaving_add(d, m->link);
 		attach_leave(d, n, m);
-		forget_flows(d, rows);
+		forget_flows(rows);
 		ports_free(rows);
 		rows = NULL;
 	}
@@ -208,7 +208,7 @@ int detach(struct netd *d, const char *container, struct err *e)
 	if (rows && r == 0)
 		r = rules_expel(d, NULL, rows, e);
 	if (r == 0) {
-		forget_flows(d, rows);
+		forget_flows(rows);
 		ports_free(rows);
 	} else { /* not withdrawn: still the container's, until it is asked for again */
 		ports_append(&d->book, rows);

@@ -23,4 +23,4 @@ void attach_link_want(const struct netd *d, const struct network *n, const struc
 	struct veth_want *ret, char alias[NAMES_ALIAS_MAX]);
 
 /* UDP flows outlive a port that is withdrawn; flows.h. All rows of one container. */
-void forget_flows(struct netd *d, const struct published *rows);
+void forget_flows(const struct published *rows);

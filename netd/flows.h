@@ -11,8 +11,5 @@
 
 #include "base/err.h"
 
-/* A NETLINK_NETFILTER socket. */
-int flows_socket(struct err *e);
-
 /* Forgets every UDP flow that is answered by these addresses. 0 also when there is none. */
-int flows_forget_udp(int fd, uint32_t ip4, const struct in6_addr *ip6, struct err *e);
+int flows_forget_udp(uint32_t ip4, const struct in6_addr *ip6, struct err *e);

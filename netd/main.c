@@ -36,7 +36,7 @@ static int serve(struct netd *d, const struct daemon_args *args, struct err *e)
 
 int main(int argc, char **argv)
 {
-	struct netd d = {.rtnl = -1, .flows = -1, .room = NETWORK_ROOM};
+	struct netd d = {.rtnl = -1, .room = NETWORK_ROOM};
 	const char *room = NULL;
 	const struct daemon_option options[] = {
 		{.name = "enter-netns",

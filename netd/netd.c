@@ -14,7 +14,6 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "batch.h"
-#include "flows.h"
 #include "host.h"
 #include "inside.h"
 #include "mend.h"
@@ -27,9 +26,6 @@ int netd_open(struct netd *d, struct err *e)
 	d->rtnl = batch_socket(NETLINK_ROUTE, e);
 	if (d->rtnl < 0)
 		return d->rtnl;
-	d->flows = flows_socket(e);
-	if (d->flows < 0)
-		return d->flows;
 	if (sysctls_new(&d->sysctls, e) < 0)
 		return -e->code;
 	if (fw_new(d->engine, &d->fw, e) < 0)
@@ -55,7 +51,6 @@ void netd_close(struct netd *d)
 	rules_free(d->rules);
 	fw_free(d->fw);
 	sysctls_free(d->sysctls);
-	fd_close(&d->flows);
 	fd_close(&d->rtnl);
 }
 

@@ -21,7 +21,6 @@ struct netd {
 	const char *engine;
 	bool enter_netns; /* debug: may go into a namespace that came without an rtnl socket */
 	int rtnl;	  /* of the host's network namespace */
-	int flows;	  /* to its connection table */
 	struct loop *loop;
 	struct chan *chan; /* to the supervisor */
 	struct fw *fw;

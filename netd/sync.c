@@ -250,7 +250,7 @@ static int withdraw(struct sync *s, struct member *m, struct published **want, s
 		ports_append(&s->d->book, stale);
 		return r;
 	}
-	forget_flows(s->d, stale);
+	forget_flows(stale);
 	for (const struct published *p = stale; p; p = p->next, s->mended++)
 		log_warn("container %s: port %s is not its own, withdrawn", m->id,
 			ports_format(p, text));
