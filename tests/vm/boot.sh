@@ -61,6 +61,10 @@ qemu_run()
 # What is emulated is slower the more it can: wide registers go through functions of QEMU's, and with `erms` the kernel
 # copies pages a byte at a time.
 emulated=qemu64,+rdrand
+# QEMU 7.2 translates a program again for each address that it is loaded at: with random ones all of bash, libc and the
+# linker at every exec. And a second processor costs more than it does, since both stop for much that one of them does.
+emulated_line=norandmaps
+emulated_cpus=1
 
 kernel_line="console=ttyS0 quiet loglevel=4 panic=-1 mitigations=off systemd.mask=serial-getty@ttyS0.service"
 
@@ -107,20 +111,20 @@ parse()
 
 boot()
 {
-	local accel how cpu=$emulated line rc=125
+	local accel how cpu=$emulated cpus=$emulated_cpus more=$emulated_line line rc=125
 	local drives=(-drive "if=virtio,format=raw,snapshot=on,cache=unsafe,file=$base/root.ext4"
 		-drive "if=virtio,format=raw,readonly=on,file=$work/job"
 		-drive "if=virtio,format=raw,snapshot=on,cache=unsafe,file=$tree")
 
 	[ -z "$disk" ] || drives+=(-drive "if=virtio,format=raw,cache=writeback,file=$disk")
 	accel=$(accel)
-	[ "$accel" != kvm ] || cpu=host
+	[ "$accel" != kvm ] || { cpu=host && cpus=2 && more=; }
 	mkfifo "$work/results"
-	qemu_run "$limit" ${VM_FLAGS:-} -accel "$accel" -cpu "$cpu" -smp "${VM_CPUS:-2}" -m "${VM_MEMORY:-2048}" \
+	qemu_run "$limit" ${VM_FLAGS:-} -accel "$accel" -cpu "$cpu" -smp "${VM_CPUS:-$cpus}" -m "${VM_MEMORY:-2048}" \
 		"${drives[@]}" -device virtio-rng-pci -device virtio-serial-pci \
 		-chardev "file,id=results,path=$work/results" \
 		-device virtserialport,chardev=results,name=results \
-		-append "$kernel_line vm.init=$init" &
+		-append "$kernel_line $more vm.init=$init" &
 	qemu=$!
 	while IFS= read -r line; do
 		case $line in
