@@ -19,7 +19,9 @@ passed=0
 failed=0
 skipped=0
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+trap 'kill $(jobs -p) 2>/dev/null; wait; rm -rf "$work"' EXIT
+trap 'exit 143' TERM
+trap 'exit 130' INT
 
 # turn HEX: a test a line
 turn()
@@ -31,6 +33,19 @@ turn()
 	names=("${names[@]##*/}")
 	from=$((n / 4 % ${#names[@]}))
 	printf "$init:%s\n" "${names[@]:from}" "${names[@]:0:from}" | sed 's/\.bats$//'
+}
+
+# expand TEST...: each one's name, or those of a turn
+expand()
+{
+	local name
+
+	for name; do
+		case $name in
+		turn:*) turn "${name#turn:}" ;;
+		*) echo "$name" ;;
+		esac
+	done
 }
 
 # files INIT TEST...: as tests/run.sh takes them; of those with a machine of their own, or for another init, none
@@ -91,27 +106,52 @@ results()
 	}
 }
 
+# job INIT: writes what its machine is to run; sets `machine`, the command that boots it
+job()
+{
+	local tests
+
+	mapfile -t tests <"$work/$1"
+	mkdir "$work/$1.job"
+	printf 'export TEST_PATIENCE=%q BATS_LIMIT=%q BATS_BEGIN=%q UNIT_LIMIT=1200\nexec tests/run.sh %s\n' \
+		"$patience" "$limit" "$begin" "${tests[*]}" >"$work/$1.job/run"
+	machine=(tests/vm/boot.sh --init "$1" --tree "$work/tree" --limit "$limit" "$work/$1.job/run")
+}
+
+# machines INIT...: at the same time; what the first one tells is printed as it comes
+machines()
+{
+	local init first=$1
+	local -A pids=()
+
+	shift
+	for init; do
+		job "$init"
+		"${machine[@]}" >"$work/$init.out" 2>&1 &
+		pids[$init]=$!
+	done
+	job "$first"
+	results "vm-$first" "${machine[@]}"
+	for init; do
+		wait "${pids[$init]}"
+		results "vm-$init" sh -c 'cat "$1"; exit "$2"' ended "$work/$init.out" $?
+	done
+}
+
 main()
 {
-	local init name own tests
+	local init own tests booted=()
 
 	[ $# -gt 0 ] || set -- all reboot installed
-	mapfile -t tests < <(for name; do
-		[[ $name != turn:* ]] && echo "$name" || turn "${name#turn:}"
-	done)
+	mapfile -t tests < <(expand "$@")
 	set -- "${tests[@]}"
 	for init in $inits; do
 		files "$init" "$@" | awk '!seen[$0]++' >"$work/$init"
 		[ "${PIPESTATUS[0]}" = 0 ] || exit 1
+		[ ! -s "$work/$init" ] || booted+=("$init")
 	done
-	tests/vm/tree.sh "$work/tree" || exit 1
-	for init in $inits; do
-		mapfile -t tests <"$work/$init"
-		[ ${#tests[@]} -gt 0 ] || continue
-		printf 'export TEST_PATIENCE=%q BATS_LIMIT=%q BATS_BEGIN=%q UNIT_LIMIT=1200\nexec tests/run.sh %s\n' \
-			"$patience" "$limit" "$begin" "${tests[*]}" >"$work/run"
-		results "vm-$init" tests/vm/boot.sh --init "$init" --tree "$work/tree" --limit "$limit" "$work/run"
-	done
+	tests/vm/base.sh >/dev/null && tests/vm/tree.sh "$work/tree" || exit 1
+	[ ${#booted[@]} = 0 ] || machines "${booted[@]}"
 	for own in reboot installed fresh; do
 		[[ " $* " != *" $own "* ]] || results "vm-$own" "tests/vm/$own.sh" "$work/tree"
 	done
