@@ -181,7 +181,7 @@ void forget_flows(const struct published *rows)
 
 	while (rows && !rows->udp)
 		rows = rows->next;
-	if (rows && flows_forget_udp(rows->to4, &rows->to6, &e) < 0)
+	if (rows && flows_forget_from(rows->to4, &rows->to6, &e) < 0)
 		log_warn("container %s: %s", rows->container, e.text);
 }
 

@@ -10,8 +10,11 @@
 #include <errno.h>
 
 #include "base/log.h"
+#include "flows.h"
 #include "fw_watch.h"
 #include "netd.h"
+
+#define FLOWS_MS 20
 
 struct rules {
 	struct netd *d;
@@ -19,6 +22,7 @@ struct rules {
 	struct watch *readable, *timer;
 	uint64_t restored_at; /* ns, monotonic */
 	bool dirty, due;
+	struct watch *flows; /* once a port is published */
 };
 
 static void schedule(struct rules *r)
@@ -79,6 +83,29 @@ static void on_time(void *arg)
 	schedule(r);
 }
 
+static void on_flows(void *arg)
+{
+	const struct rules *r = arg;
+	struct err e = {0};
+
+	if (flows_forget_to(r->d->book, &e) < 0)
+		log_warn("published ports: %s", e.text);
+}
+
+/* A client that went on asking while the port led nowhere. To read the table takes some
+ * milliseconds, for which no container need wait: it is read after them, once for many. */
+static void forget_flows_soon(struct rules *r, const struct published *rows)
+{
+	while (rows && !rows->udp)
+		rows = rows->next;
+	if (!rows)
+		return;
+	if (!r->flows)
+		r->flows = loop_timer(r->d->loop, FLOWS_MS, on_flows, r);
+	if (r->flows)
+		timer_again(r->flows, FLOWS_MS);
+}
+
 int rules_new(struct netd *d, struct rules **ret, struct err *e)
 {
 	struct rules *r = calloc(1, sizeof(*r));
@@ -104,6 +131,7 @@ void rules_free(struct rules *r)
 {
 	if (!r)
 		return;
+	watch_free(r->flows);
 	watch_free(r->timer);
 	watch_free(r->readable);
 	fw_watch_close(&r->watch);
@@ -115,8 +143,10 @@ int rules_load(struct netd *d, struct err *e)
 	unsigned long before = begin(d->rules);
 	int r = fw_load(d->fw, d->networks, d->book, e);
 
-	if (r == 0)
+	if (r == 0) {
 		d->rules->dirty = false;
+		forget_flows_soon(d->rules, d->book);
+	}
 	end(d->rules, before);
 	return r;
 }
@@ -140,6 +170,8 @@ int rules_admit(struct netd *d, const struct member *m, const struct published *
 		d->rules->dirty = false;
 		r = fw_admit(d->fw, NULL, rows, e);
 	}
+	if (r == 0)
+		forget_flows_soon(d->rules, rows);
 	end(d->rules, before);
 	return r;
 }

@@ -111,19 +111,26 @@ until_says()
 	wait_until 5 grep -q "$2" "$1" || { cat "$1"; false; }
 }
 
-@test "ports: a udp flow goes on to the container that has the port now" {
-	port="ports.0.host_ip=0.0.0.0 ports.0.host_port=5300 ports.0.container_port=53 ports.0.proto=udp"
+@test "ports: a udp flow goes on to the container that has the port now, also when nobody had it meanwhile" {
+	port="ports.0.host_port=5300 ports.0.container_port=53 ports.0.proto=udp"
 	answers=$BATS_TEST_TMPDIR/answers
 	set_up
 	serve "$WEB" udp 0.0.0.0 53 web
 	serve "$PEER" udp 0.0.0.0 53 peer
-	attach "$web $port"
 	start "$answers" nsenter -t "$OUTSIDE" -n -- "$NETNS" keep-asking 198.51.100.1 5300
 	PIDS+=("$LAST")
+	until_says "$answers" asking
+	sleep 0.5
+	attach "$web $port ports.0.host_ip=0.0.0.0"
 	until_says "$answers" web
 	say "net_detach container=web"
-	attach "$peer $port"
+	attach "$peer $port ports.0.host_ip=0.0.0.0"
 	until_says "$answers" peer
+	say "net_detach container=peer"
+	sleep 0.5
+	: >"$answers"
+	attach "$web $port ports.0.host_ip=198.51.100.1"
+	until_says "$answers" web
 }
 
 @test "ports: port_ip is the default address; no host port means any that is free" {
