@@ -257,6 +257,8 @@ struct worker *workers_get(struct workers *w, enum worker_kind kind)
 		found->users++;
 		return found;
 	}
+	if (w->setup.keep && n > 0) /* a debug run has those that it began with */
+		return NULL;
 	n += w->wanted[kind];
 	if (n < WORKERS_MAX && n < max + slow + (busy >= max ? spare : 0))
 		want(w, kind);

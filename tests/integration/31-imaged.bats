@@ -281,7 +281,7 @@ userns_made()
 }
 
 @test "workers come when wanted, one a pull or a layer, end with it, and hold what the privilege table says" {
-	run -0 "$PEER" "$BIN" "$STATE" workers "$REGISTRY/whiteouts"
+	run -0 --separate-stderr "$PEER" "$BIN" "$STATE" workers "$REGISTRY/whiteouts"
 	[ "${lines[0]}" = wanted=fetch ]
 	grep -q '^wanted=unpack' <<<"$output"
 	none=0000000000000000 admin=0000000000200000
