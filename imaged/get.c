@@ -13,8 +13,8 @@
 #include "base/log.h"
 #include "headers.h"
 
-#define CONNECT_MS	   10000
-#define CONNECT_PROBE_MS   3000	  /* where plain http is the next thing to try */
+#define CONNECT_MS	   10000U
+#define CONNECT_PROBE_MS   3000U  /* where plain http is the next thing to try */
 #define DOCUMENT_MS	   100000 /* all tries together; imaged waits for a little longer */
 #define MIRROR_DOCUMENT_MS 15000  /* of those 100 s one that is dead must not take many */
 #define ERROR_BODY_MAX	   4096
@@ -190,6 +190,15 @@ static int secrets_for(struct get *g, const char **ret, char **ret_made, struct 
 	return r;
 }
 
+/* On a machine that is busy to read the CAs alone may take longer than a probe has: the next has
+ * twice as long. */
+static unsigned int connect_ms(const struct get *g)
+{
+	if (!g->place->may_be_plain || !g->place->origin.tls)
+		return CONNECT_MS;
+	return MIN(CONNECT_PROBE_MS << MIN(g->tries - 1, 2U), CONNECT_MS);
+}
+
 static int start_call(struct get *g, struct err *e)
 {
 	const struct place *p = g->place;
@@ -200,7 +209,7 @@ static int start_call(struct get *g, struct err *e)
 		.url = g->url,
 		.accept = g->phase == GET_CONTENT ? g->q.accept : NULL,
 		.offset = blob && !g->no_ranges ? g->received : 0,
-		.connect_ms = p->may_be_plain && p->origin.tls ? CONNECT_PROBE_MS : CONNECT_MS,
+		.connect_ms = connect_ms(g),
 		.total_ms = (unsigned int)MIN(MAX(left_ms(g), 1U), INT_MAX),
 		.tls = home ? &p->tls : &p->tls_elsewhere,
 		.on_data = on_body,
