@@ -12,7 +12,7 @@
 
 #include "base/err.h"
 
-#define BATCH_MAX 8
+#define BATCH_MAX 32
 
 struct batch {
 	struct {

@@ -22,6 +22,7 @@
 #include <sys/socket.h>
 
 #include "base/fd.h"
+#include "batch.h"
 #include "rt.h"
 
 /* Which parts of a tuple count: bits of net/netfilter/nf_internals.h. */
@@ -221,35 +222,49 @@ static int ask(struct nl_sock *sock, struct nl_msg *m)
 	return r < 0 ? r : nl_recvmsgs_default(sock);
 }
 
-static int forget_listed(struct nl_sock *sock, struct flows *all)
+static int read_list(const struct wanted *w, struct flows *ret, struct err *e)
 {
-	int r;
+	struct nl_sock *sock = nl_socket_alloc();
+	int r = rt_connect(sock, NETLINK_NETFILTER);
 
-	all->n = 0;
-	r = ask(sock, list(all->w));
-	for (size_t i = 0; i < all->n && r >= 0; i++) {
-		struct nl_msg *m = deletion(all->w->family, &all->v[i]);
+	ret->n = 0;
+	if (r == 0)
+		r = nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_CUSTOM, on_flow, ret);
+	if (r == 0)
+		r = ask(sock, list(w));
+	nl_socket_free(sock);
+	if (r >= 0 && ret->no_memory)
+		r = -NLE_NOMEM;
+	return r < 0 ? err_set(e, EIO, "reading UDP flows: %s", nl_geterror(r)) : 0;
+}
 
-		r = m ? nl_send_sync(sock, m) : -NLE_NOMEM;
-		if (r == -NLE_OBJ_NOTFOUND) /* it ended by itself */
-			r = 0;
+static int delete_all(int fd, const struct flows *all, struct err *e)
+{
+	_cleanup_batch_ struct batch b = {0};
+
+	for (size_t i = 0; i < all->n; i++) {
+		batch_add(&b, deletion(all->w->family, &all->v[i]), "forgetting an UDP flow");
+		if (b.n < BATCH_MAX && i + 1 < all->n)
+			continue;
+		if (batch_run(&b, fd, NULL, NULL, e) < 0 && e->code != ENOENT) /* ended by itself */
+			return -e->code;
 	}
-	return r < 0 ? r : all->no_memory ? -NLE_NOMEM : 0;
+	return 0;
 }
 
 static int forget(const struct wanted *w, struct err *e)
 {
-	struct nl_sock *sock = nl_socket_alloc();
-	struct flows all = {.w = w};
-	int r = rt_connect(sock, NETLINK_NETFILTER);
+	_cleanup_fd_ int fd = batch_socket(NETLINK_NETFILTER, e);
+	struct flows all = {.w = w, .n = 1};
+	int r = fd < 0 ? fd : 0;
 
-	if (r == 0)
-		r = nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_CUSTOM, on_flow, &all);
-	for (int i = 0; i < ROUNDS_MAX && (i == 0 || all.n > 0) && r >= 0; i++)
-		r = forget_listed(sock, &all);
-	nl_socket_free(sock);
+	for (int i = 0; i < ROUNDS_MAX && all.n > 0 && r == 0; i++) {
+		r = read_list(w, &all, e);
+		if (r == 0)
+			r = delete_all(fd, &all, e);
+	}
 	free(all.v);
-	return r < 0 ? err_set(e, EIO, "forgetting UDP flows: %s", nl_geterror(r)) : 0;
+	return r;
 }
 
 int flows_forget_from(uint32_t ip4, const struct in6_addr *ip6, struct err *e)
