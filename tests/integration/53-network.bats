@@ -220,7 +220,7 @@ for i in range(120):
 	[ "${lines[0]}" = 1 ]
 	[ "${lines[1]}" = LOWER_UP ]
 	id=$(ctl run -d --network host "$bb" sleep 600)
-	[ "$(ctl exec "$id" ip -o link | grep -o "${ENGINE_NAME}0")" = "${ENGINE_NAME}0" ]
+	ctl exec "$id" ip -o link show "${ENGINE_NAME}0" | grep -q "${ENGINE_NAME}0"
 	ctl top "$id" | grep -q 'sleep 600'
 	ctl cp "$id:/etc/hostname" "$BATS_TEST_TMPDIR/copied"
 	ctl rm -f "$id"

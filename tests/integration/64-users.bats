@@ -57,7 +57,7 @@ member()
 	local uid=$1
 
 	shift
-	timeout --foreground -k 5 120 setpriv --reuid "$uid" --regid "$uid" --groups $group "$@"
+	timeout --foreground -k 5 $((120 * ${TEST_PATIENCE:-1})) setpriv --reuid "$uid" --regid "$uid" --groups $group "$@"
 }
 
 as()
