@@ -95,7 +95,7 @@ struct ctr {
 	enum ctr_status status;
 	uint32_t pid, exit_code;
 	bool oom_killed, rootfs_made;
-	uint64_t oom_at; /* ns since 1970: the kernel's last kill in it that cgroupd told of; or 0 */
+	uint64_t oom_at; /* ns since 1970, of the kernel's last kill in it; 0: none was told */
 	uint64_t memory_peak, pids_hits; /* of this run, or the last; as cgroupd told */
 	char error[ERR_TEXT_MAX];
 	char *cgroup; /* its id behind the slices that its cgroup lies in; NULL: it lies in none */

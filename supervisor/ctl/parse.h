@@ -56,9 +56,9 @@ int check_cpu_period(const char *s, struct err *e);
 int check_cpu_quota(const char *s, struct err *e);
 int check_cpu_shares(const char *s, struct err *e);
 int check_swappiness(const char *s, struct err *e);
-int check_blkio_weight(const char *s, struct err *e); /* a number, 10 to 1000, or 0 */
+int check_blkio_weight(const char *s, struct err *e);  /* a number, 10 to 1000, or 0 */
 int check_device_weight(const char *s, struct err *e); /* PATH:N */
-int check_device_bps(const char *s, struct err *e); /* PATH:RATE */
+int check_device_bps(const char *s, struct err *e);    /* PATH:RATE */
 int check_device_iops(const char *s, struct err *e);
 int check_hugepage(const char *s, struct err *e); /* SIZE=BYTES */
 int check_cpuset(const char *s, struct err *e);
