@@ -188,6 +188,7 @@ bats_results()
 bats_again()
 {
 	local entry label p f s name first=("${failures[@]}") entries=("${second[@]}")
+	local bats_begin= # it is late by now
 
 	[ ${#entries[@]} -le "$test_again" ] || return 0
 	for entry in "${entries[@]}"; do
