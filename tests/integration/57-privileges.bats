@@ -5,26 +5,11 @@
 
 bats_require_minimum_version 1.5.0
 
-. "$BATS_TEST_DIRNAME/../lib/engine.sh"
+. "$BATS_TEST_DIRNAME/../lib/containers.sh"
 
 setup_file()
 {
 	engine_start && engine_images busybox whiteouts && fault_registry_start "$ENGINE_DIR/fault" "$REGISTRY" && engine_picture
-}
-
-teardown_file()
-{
-	engine_stop
-}
-
-setup()
-{
-	bb=$REGISTRY/busybox
-}
-
-teardown()
-{
-	engine_unchanged
 }
 
 # processes: "PID WORDS" of every process of this engine outside containers
