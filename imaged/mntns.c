@@ -69,6 +69,20 @@ int mntns_host_clone(struct mntns *n, int source, bool recursive)
 	return r < 0 ? -errno : r;
 }
 
+int mntns_unbox(struct mntns *n, int box, int *ret_box, int *ret_node)
+{
+	const unsigned int flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW;
+	int r;
+
+	if (move_mount(box, "", n->dir, "box", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return -errno;
+	*ret_box = open_tree(n->dir, "box", flags);
+	*ret_node = open_tree(n->dir, "box/node", flags);
+	r = *ret_box < 0 || *ret_node < 0 ? -errno : 0;
+	umount2("box", MNT_DETACH | UMOUNT_NOFOLLOW);
+	return r;
+}
+
 int mntns_dir(const struct mntns *n)
 {
 	return n->dir;
@@ -160,7 +174,8 @@ static int enter(struct mntns *n, const struct mntns_dirs *dirs, bool keep_host,
 	if (r < 0)
 		return r;
 	n->keep_host = keep_host;
-	if (mkdirat(n->dir, "layers", 0700) < 0 || fchdir(n->dir) < 0)
+	if (mkdirat(n->dir, "layers", 0700) < 0 || mkdirat(n->dir, "box", 0700) < 0 ||
+		fchdir(n->dir) < 0)
 		return err_errno(e, errno, "entering the private tmpfs");
 	return keep_host ? 0 : drop_host(e);
 }

@@ -5,6 +5,7 @@
  * After mntns_enter() the process stands in a tmpfs of its own that holds nothing but
  *	images/ rootfs/		the store and the writable directories, bound from the host
  *	layers/			where layers are mounted
+ *	box/			where one of mntns_unbox() is for a moment
  *	dev/			the host's /dev, for loop devices
  * and its paths are relative to that. A second thread stays behind in the host's mount namespace:
  * open_tree(2) clones a mount only for a caller in the mount's namespace (check_mnt in
@@ -39,3 +40,8 @@ int mntns_dir(const struct mntns *n);
 /* A detached clone of the mount and directory (or file) that `source` names, in the host's mount
  * namespace or in no namespace. The descriptor, or -errno; doesn't touch the file system itself. */
 int mntns_host_clone(struct mntns *n, int source, bool recursive);
+
+/* A box is a detached mount of its maker's whose root holds one file, "node". A clone of that
+ * file's mount alone, and the box anew: `box` itself is of no more use. A detached mount can be
+ * cloned only since Linux 6.15, but put somewhere, and that be cloned, for ever. 0 or -errno. */
+int mntns_unbox(struct mntns *n, int box, int *ret_box, int *ret_node);

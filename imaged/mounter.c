@@ -18,6 +18,7 @@
 #include "../proto/base/sandbox.h"
 #include "../proto/daemon.h"
 #include "copies.h"
+#include "device.h"
 #include "debug_workers.h"
 #include "erofs_mount.h"
 #include "images.h"
@@ -222,17 +223,23 @@ static void on_rootfs_cancel(void *self, struct chan *c, uint32_t id, void *msg,
 
 static void on_mount_map(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
 {
+	const struct mount_map *q = msg;
 	struct mounter *m = self;
 	MSG_DECLARE(mount_mapped, answer);
 	struct err e;
+	int r;
 
 	(void)f;
-	answer.tree = rootfs_map_host(m->mntns, msg, &e);
-	if (answer.tree < 0)
+	if (q->device)
+		r = device_map(m->mntns, q, &answer, &e);
+	else
+		answer.tree = r = rootfs_map_host(m->mntns, q, &e);
+	if (r < 0)
 		chan_fail(c, id, &e);
 	else
 		chan_reply(c, id, MSG_mount_mapped, &answer);
 	fd_close(&answer.tree);
+	fd_close(&answer.again);
 }
 
 static void on_rootfs_writable(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)

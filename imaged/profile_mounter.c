@@ -41,6 +41,8 @@ static const struct priv_syscall syscalls[] = {
 	PRIV_SYS_IF(ioctl, 1, PRIV_INT, LOOP_CONFIGURE, "likewise"),
 	PRIV_SYS(openat, "the store; loop devices"),
 	PRIV_SYS(newfstatat, "what is in the store"),
+	PRIV_SYS(statx,
+		"what a device that a container is given is, without asking its file system"),
 	PRIV_SYS(fstatfs, "which file systems can be mapped"),
 	PRIV_SYS(getdents64, "what is in the store, at the start"),
 	PRIV_SYS(lseek, "readdir(3)"),

@@ -42,7 +42,7 @@ static const struct {
 	{MSG_image_usage, "image_usage_is images=1 bytes=4096"},
 	{MSG_image_collect, "image_collected"},
 	{MSG_rootfs_open, "rootfs_opened layers=" FD " layers=" FD " writable=" FD},
-	{MSG_mount_map, "mount_mapped tree=" FD},
+	{MSG_mount_map, "mount_mapped tree=" FD " again=" FD},
 	{MSG_rootfs_writable, "rootfs_writable_opened writable=" FD},
 	{MSG_rootfs_remove, "done"},
 	{MSG_rootfs_list, "rootfs_listed"},

@@ -249,7 +249,11 @@ userns_made()
 		"rootfs_writable container=c1" "rootfs_remove container=c1" "rootfs_writable container=c1" \
 		"rootfs_open container=../c1 image_id=$id userns=@/proc/$pid/ns/user" \
 		"mount_map source=@/etc userns=@/proc/$pid/ns/user owner=0 readonly=true" \
-		"mount_map source=@/proc userns=@/proc/$pid/ns/user owner=0"
+		"mount_map source=@/proc userns=@/proc/$pid/ns/user owner=0" \
+		"mount_map source=@/dev/full userns=@/proc/$pid/ns/user owner=1000 device=true" \
+		"mount_map source=@/etc/passwd userns=@/proc/$pid/ns/user owner=1000 device=true" \
+		"mount_map source=@/dev userns=@/proc/$pid/ns/user owner=1000 device=true" \
+		"mount_map source=@/dev userns=@/proc/$pid/ns/user owner=0 device=true"
 	kill "$pid"
 	wait "$pid" || true
 	[[ ${lines[0]} = "rootfs_opened layers=@fd:"*" writable=@fd:"* ]]
@@ -259,6 +263,10 @@ userns_made()
 	[[ ${lines[4]} = 'failed code=22 text="container id:'* ]]
 	[[ ${lines[5]} = mount_mapped* ]]
 	[[ ${lines[6]} = *"proc file system can't be mapped to a container's ids"* ]]
+	[[ ${lines[7]} = "mount_mapped tree=@fd:"* && ${lines[7]} != *again* ]]
+	[[ ${lines[8]} = *"this is no device"* ]]
+	[[ ${lines[9]} = *"this is no device"* ]]
+	[[ ${lines[10]} = failed*"cloning the mount of the device"* ]] # what others have mounted is no box
 	[ -z "$(ls "$STATE/rootfs")" ]
 }
 

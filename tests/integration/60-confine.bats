@@ -119,7 +119,8 @@ field()
 }
 
 @test "the mounter sees the store, containers' directories, layers and /dev, and nothing else" {
-	[ "$(ls "/proc/$(pid_of imaged)/root" | sort | tr '\n' ' ')" = "dev images layers rootfs " ]
+	[ "$(ls "/proc/$(pid_of imaged)/root" | sort | tr '\n' ' ')" = "box dev images layers rootfs " ]
+	[ -z "$(ls "/proc/$(pid_of imaged)/root/box")" ]
 }
 
 @test "the unpack worker's network has nothing in it" {
