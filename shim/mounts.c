@@ -16,6 +16,7 @@
 #include "base/fd.h"
 #include "inroot.h"
 #include "mnt.h"
+#include "mounts.h"
 #include "phase.h"
 #include "tmpfs.h"
 
@@ -99,7 +100,8 @@ static const struct bind_word *find_bind_word(const char *word, size_t n)
 static int parse_bind(
 	const struct mount *m, unsigned int *ret_set, uint64_t *ret_propagation, struct err *e)
 {
-	const char *p = m->options ? m->options : "";
+	/* A device's are the access, which its node's mode is already. */
+	const char *p = m->options && mount_is(m, "bind") ? m->options : "";
 
 	*ret_set = m->readonly ? MOUNT_ATTR_RDONLY : 0;
 	*ret_propagation = MS_PRIVATE;
@@ -156,13 +158,13 @@ static int put_lost(struct child *c, const struct mount *m, struct err *e)
 	return r < 0 ? err_errno(e, r, "mounting") : 0;
 }
 
-/* The n-th mount of kind bind owns the n-th tree. */
+/* The n-th bind or device owns the n-th tree. */
 static int bind_tree(const struct order *o, uint32_t index)
 {
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < index; i++)
-		n += strcmp(o->spec.mounts.v[i].kind, "bind") == 0;
+		n += mount_has_source(&o->spec.mounts.v[i]);
 	return n < o->msg.binds.n ? o->msg.binds.v[n] : -1;
 }
 
@@ -171,11 +173,11 @@ static int put_mount(struct child *c, struct order *o, uint32_t index, struct er
 	const struct mount *m = &o->spec.mounts.v[index];
 	int tree = bind_tree(o, index), r;
 
-	if (strcmp(m->kind, "tmpfs") == 0)
+	if (mount_is(m, "tmpfs"))
 		r = put_tmpfs(c, m, e);
-	else if (strcmp(m->kind, "lost") == 0)
+	else if (mount_is(m, "lost"))
 		r = put_lost(c, m, e);
-	else if (strcmp(m->kind, "bind") != 0)
+	else if (!mount_has_source(m))
 		r = err_set(e, EINVAL, "unknown kind of mount \"%s\"", m->kind);
 	else if (tree < 0)
 		r = err_set(e, EINVAL, "no tree came with it");

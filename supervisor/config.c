@@ -140,8 +140,9 @@ static int set_right(struct config *c, char **words, struct err *e)
 	static const struct {
 		const char *name;
 		enum right right;
-	} rights[] = {{"host-network", RIGHT_HOST_NETWORK}, {"low-ports", RIGHT_LOW_PORTS},
-		{"publish", RIGHT_PUBLISH}, {"remove-images", RIGHT_REMOVE_IMAGES}};
+	} rights[] = {{"devices", RIGHT_DEVICES}, {"host-network", RIGHT_HOST_NETWORK},
+		{"low-ports", RIGHT_LOW_PORTS}, {"publish", RIGHT_PUBLISH},
+		{"remove-images", RIGHT_REMOVE_IMAGES}};
 	struct policy_row *row;
 	uint32_t who, right = 0;
 	int r = parse_who(words[1], &who, e);
@@ -153,7 +154,7 @@ static int set_right(struct config *c, char **words, struct err *e)
 			right = rights[i].right;
 	if (!right)
 		return err_set(e, EINVAL,
-			"unknown right \"%.64s\"; there are host-network, low-ports, publish and remove-images",
+			"unknown right \"%.64s\"; there are devices, host-network, low-ports, publish and remove-images",
 			words[2]);
 	row = policy_row(&c->policy, who);
 	if (!row)

@@ -11,7 +11,7 @@
  *	default WHO WHAT AMOUNT what a container gets that doesn't say: memory, cpus, pids
  *	default WHO isolated-layers yes|no
  *				as if it had asked for them, or not
- *	allow WHO RIGHT         host-network, low-ports, publish, remove-images
+ *	allow WHO RIGHT         devices, host-network, low-ports, publish, remove-images
  *
  * WHO is a user's name, its uid, or * for all; a user's own line stands before that of all. What is
  * not known, said twice or malformed is refused, with the line's number.

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "mounts.h"
 #include "slice.h"
 
 static const char *const adjectives[] = {"able", "agile", "amber", "bold", "brave", "brisk", "calm",
@@ -289,7 +290,7 @@ bool ctr_lost_sources(const struct ctr *c)
 	uint32_t binds = 0;
 
 	for (uint32_t i = 0; i < o->mounts.n; i++)
-		binds += strcmp(o->mounts.v[i].kind, "bind") == 0;
+		binds += mount_has_source(&o->mounts.v[i]);
 	return binds > c->n_sources || (o->rootfs && c->rootfs < 0);
 }
 

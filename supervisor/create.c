@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "engine.h"
+#include "mounts.h"
 #include "resolve.h"
 #include "seccomp.h"
 #include "slice.h"
@@ -78,11 +79,11 @@ static int check_mounts(const struct create *o, uint32_t n_sources, struct err *
 			return err_set(e, EINVAL,
 				"mount target \"%.128s\" must be an absolute path and not /",
 				m->target);
-		if (strcmp(m->kind, "bind") != 0 && strcmp(m->kind, "tmpfs") != 0)
+		if (!mount_has_source(m) && !mount_is(m, "tmpfs"))
 			return err_set(e, EINVAL,
-				"mounts of kind \"%s\" are not known; there are bind and tmpfs",
+				"mounts of kind \"%s\" are not known; there are bind, device and tmpfs",
 				m->kind);
-		binds += strcmp(m->kind, "bind") == 0;
+		binds += mount_has_source(m);
 		for (uint32_t k = 0; k < i; k++)
 			if (strcmp(o->mounts.v[k].target, m->target) == 0)
 				return err_set(

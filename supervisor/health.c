@@ -77,7 +77,7 @@ static bool start_again(struct ctr *c)
 {
 	if (ctr_lost_sources(c)) {
 		log_warn(
-			"container %.12s is left running: its bind mounts are from before the engine was restarted",
+			"container %.12s is left running: its bind mounts or devices are from before the engine was restarted",
 			c->id);
 		return false;
 	}

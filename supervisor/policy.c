@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "mounts.h"
 
 #define PORT_LOW       1024
 #define PERIOD_DEFAULT 100000 /* the kernel's, in microseconds */
@@ -178,6 +179,9 @@ int policy_check_rights(const struct policy *p, uid_t uid, const struct create *
 	if (o->network && strcmp(o->network, "host") == 0 &&
 		!policy_allows(p, uid, RIGHT_HOST_NETWORK))
 		return err_set(e, EPERM, "--network host is for root");
+	for (uint32_t i = 0; i < o->mounts.n; i++)
+		if (mount_is(&o->mounts.v[i], "device") && !policy_allows(p, uid, RIGHT_DEVICES))
+			return err_set(e, EPERM, "--device is for root");
 	for (uint32_t i = 0; i < o->ports.n && r == 0; i++)
 		r = check_port(p, uid, &o->ports.v[i], e);
 	return r;
@@ -209,7 +213,7 @@ static uint64_t binds_of(const struct create *o)
 	uint64_t n = o->rootfs != NULL;
 
 	for (uint32_t i = 0; i < o->mounts.n; i++)
-		n += strcmp(o->mounts.v[i].kind, "bind") == 0;
+		n += mount_has_source(&o->mounts.v[i]);
 	return n;
 }
 

@@ -19,6 +19,7 @@ enum right {
 	RIGHT_LOW_PORTS = 2,	 /* publishing ports below 1024 */
 	RIGHT_PUBLISH = 4,	 /* publishing on an address that is not loopback */
 	RIGHT_REMOVE_IMAGES = 8, /* rmi: images are everybody's */
+	RIGHT_DEVICES = 16,	 /* --device */
 };
 
 /* What a user's containers may have together, whether they run or not; the last one counts open

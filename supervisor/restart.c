@@ -97,7 +97,7 @@ static bool is_possible(struct ctr *c)
 	if (!ctr_lost_sources(c))
 		return true;
 	snprintf(c->error, sizeof(c->error),
-		"it is not started again: its bind mounts are from before the engine was restarted; remove and run it anew");
+		"it is not started again: its bind mounts or devices are from before the engine was restarted; remove and run it anew");
 	log_warn("container %.12s: %s", c->id, c->error);
 	return false;
 }

@@ -40,7 +40,7 @@ static bool may_start(const struct ctr *c, struct chan *ch, uint32_t id)
 	if (!ctr_lost_sources(c))
 		return true;
 	fail(ch, id, ESTALE,
-		"container %s has bind mounts from before the engine was restarted; remove and run it anew",
+		"container %s has bind mounts or devices from before the engine was restarted; remove and run it anew",
 		c->name);
 	return false;
 }

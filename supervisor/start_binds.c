@@ -3,8 +3,9 @@
  * The step of a start that makes one mapped clone of each bind's source, and of --rootfs.
  */
 #include <stdlib.h>
-#include <string.h>
 
+#include "base/fd.h"
+#include "mounts.h"
 #include "start.h"
 
 bool wants_binds(const struct job *j)
@@ -15,6 +16,7 @@ bool wants_binds(const struct job *j)
 struct bind_wait {
 	struct job *job;
 	int *slot;
+	int *held;	    /* the source */
 	const char *source; /* for people */
 };
 
@@ -34,6 +36,10 @@ static void on_bind(void *arg, void *msg, struct frame *f, const struct err *e)
 
 	if (m) {
 		*w->slot = frame_take_fd(f, m->tree);
+		if (m->again >= 0) {
+			fd_close(w->held);
+			*w->held = frame_take_fd(f, m->again);
+		}
 	} else if (!s->bind_failure.code) {
 		s->bind_failure = *e;
 		err_prefix(&s->bind_failure, "%.96s", w->source);
@@ -42,7 +48,7 @@ static void on_bind(void *arg, void *msg, struct frame *f, const struct err *e)
 	free(w);
 }
 
-static void map_source(struct job *j, int userns, int source, const struct mount *how, int *slot)
+static void map_source(struct job *j, int userns, int *source, const struct mount *how, int *slot)
 {
 	struct bind_wait *w = calloc(1, sizeof(*w));
 	struct start *s = j->data;
@@ -50,13 +56,14 @@ static void map_source(struct job *j, int userns, int source, const struct mount
 	MSG_DECLARE(mount_map, m);
 	if (!w)
 		abort();
-	*w = (struct bind_wait){j, slot, how->source ? how->source : how->target};
+	*w = (struct bind_wait){j, slot, source, how->source ? how->source : how->target};
 	*slot = -1;
-	m.source = source;
+	m.source = *source;
 	m.userns = userns;
 	m.owner = j->ctr->owner;
 	m.readonly = how->readonly;
 	m.recursive = true;
+	m.device = how->kind && mount_is(how, "device");
 	s->binds_waiting++;
 	helper_request(j->engine, H_IMAGED, MSG_mount_map, &m, START_HELPER_MS, on_bind, w);
 }
@@ -69,14 +76,14 @@ static void map_all(struct job *j, int userns)
 
 	s->binds_waiting = 1;
 	for (uint32_t i = 0; i < o->mounts.n && s->n_binds < j->ctr->n_sources; i++) {
-		if (strcmp(o->mounts.v[i].kind, "bind") != 0)
+		if (!mount_has_source(&o->mounts.v[i]))
 			continue;
-		map_source(j, userns, j->ctr->sources[s->n_binds], &o->mounts.v[i],
+		map_source(j, userns, &j->ctr->sources[s->n_binds], &o->mounts.v[i],
 			&s->binds[s->n_binds]);
 		s->n_binds++;
 	}
 	if (j->ctr->rootfs >= 0)
-		map_source(j, userns, j->ctr->rootfs, &root, &s->rootfs);
+		map_source(j, userns, &j->ctr->rootfs, &root, &s->rootfs);
 	bind_done(j);
 }
 

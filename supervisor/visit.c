@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "mounts.h"
 #include "start.h"
 
 /* What ctl may ask for, and with how many words. */
@@ -83,7 +84,7 @@ static int add_binds(const struct create *o, const struct start *s, struct arena
 	if (!v)
 		return err_set(e, ENOMEM, "out of memory");
 	for (uint32_t i = 0; i < o->mounts.n; i++) {
-		if (strcmp(o->mounts.v[i].kind, "bind") != 0)
+		if (!mount_has_source(&o->mounts.v[i]))
 			continue;
 		v[n] = o->mounts.v[i];
 		if (n >= s->n_binds)

@@ -45,6 +45,11 @@ struct mount_list { /* the form of create.mounts */
 int parse_volume(const char *s, struct arena *a, struct mount_list *list, struct err *e);
 int parse_mount(const char *s, struct arena *a, struct mount_list *list, struct err *e);
 int parse_tmpfs(const char *s, struct arena *a, struct mount_list *list, struct err *e);
+/* Steps of those, for a flag whose word is `s`. */
+int mount_set_target(
+	struct mount *m, const char *target, const char *s, struct arena *a, struct err *e);
+int mount_add(struct mount_list *list, const struct mount *m, const char *s, struct arena *a,
+	struct err *e);
 /* Lexically clean copy of an absolute path: no //, /./, /../ and no slash at the end. */
 const char *path_clean(struct arena *a, const char *path);
 

@@ -43,7 +43,7 @@ static int bad_mount(const char *s, const char *why, struct err *e)
 	return err_set(e, EINVAL, "invalid mount \"%.120s\": %s", s, why);
 }
 
-static int set_target(
+int mount_set_target(
 	struct mount *m, const char *target, const char *s, struct arena *a, struct err *e)
 {
 	if (target[0] != '/')
@@ -72,7 +72,7 @@ static int set_source(struct mount *m, const char *source, const char *s, struct
 	return bad_mount(s, "the place on the host must be a path that starts with / or ./", e);
 }
 
-static int add_mount(struct mount_list *list, const struct mount *m, const char *s, struct arena *a,
+int mount_add(struct mount_list *list, const struct mount *m, const char *s, struct arena *a,
 	struct err *e)
 {
 	struct mount *slot;
@@ -161,10 +161,10 @@ int parse_volume(const char *s, struct arena *a, struct mount_list *list, struct
 		*options++ = '\0';
 	r = set_source(&m, copy, s, e);
 	if (r == 0)
-		r = set_target(&m, target, s, a, e);
+		r = mount_set_target(&m, target, s, a, e);
 	if (r == 0 && options)
 		r = volume_options(&m, options, s, a, e);
-	return r < 0 ? r : add_mount(list, &m, s, a, e);
+	return r < 0 ? r : mount_add(list, &m, s, a, e);
 }
 
 /* Options of a tmpfs that change nothing but itself. */
@@ -226,7 +226,7 @@ int parse_tmpfs(const char *s, struct arena *a, struct mount_list *list, struct 
 	options = strchr(copy, ':');
 	if (options)
 		*options++ = '\0';
-	if (set_target(&m, copy, s, a, e) < 0)
+	if (mount_set_target(&m, copy, s, a, e) < 0)
 		return -EINVAL;
 	if (options && *options) {
 		if (check_tmpfs_options(options, s, e) < 0)
@@ -234,7 +234,7 @@ int parse_tmpfs(const char *s, struct arena *a, struct mount_list *list, struct 
 		m.options = options;
 		m.readonly = has_word(options, "ro");
 	}
-	return add_mount(list, &m, s, a, e);
+	return mount_add(list, &m, s, a, e);
 }
 
 struct mount_words { /* of one --mount */
@@ -349,9 +349,9 @@ int parse_mount(const char *s, struct arena *a, struct mount_list *list, struct 
 		return bad_mount(s, "the type is bind or tmpfs", e);
 	if (!w.target)
 		return bad_mount(s, "target= is missing", e);
-	r = set_target(&m, w.target, s, a, e);
+	r = mount_set_target(&m, w.target, s, a, e);
 	if (r == 0)
 		r = m.kind[0] == 't' ? mount_tmpfs_words(&w, s, a, &m, e)
 				     : mount_bind_words(&w, s, &m, e);
-	return r < 0 ? r : add_mount(list, &m, s, a, e);
+	return r < 0 ? r : mount_add(list, &m, s, a, e);
 }

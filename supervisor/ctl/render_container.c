@@ -10,6 +10,7 @@
 #include "base/util.h"
 #include "container.h"
 #include "format.h"
+#include "mounts.h"
 #include "parse.h"
 #include "words.h"
 
@@ -73,9 +74,12 @@ static json_t *render_mounts(const struct create *o)
 
 	for (uint32_t i = 0; i < o->mounts.n; i++) {
 		const struct mount *m = &o->mounts.v[i];
-		bool bind = strcmp(m->kind, "bind") == 0;
-		json_t *j = json_object();
+		bool bind = mount_is(m, "bind");
+		json_t *j;
 
+		if (mount_is(m, "device"))
+			continue;
+		j = json_object();
 		render_text(j, "Type", m->kind);
 		render_text(j, "Source", bind ? m->source : "");
 		render_text(j, "Destination", m->target);

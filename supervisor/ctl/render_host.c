@@ -12,6 +12,7 @@
 #include "base/util.h"
 #include "container.h"
 #include "format.h"
+#include "mounts.h"
 #include "parse.h"
 
 static const struct create no_create;
@@ -117,11 +118,31 @@ static json_t *render_binds(const struct create *o)
 		const struct mount *m = &o->mounts.v[i];
 		char text[8300];
 
-		if (strcmp(m->kind, "bind") != 0)
+		if (!mount_is(m, "bind"))
 			continue;
 		snprintf(text, sizeof(text), "%s:%s%s", m->source ? m->source : "", m->target,
 			m->readonly ? ":ro" : "");
 		json_array_append_new(list, json_text(text));
+	}
+	return list;
+}
+
+/* The access is the mode of the node that the container has; nobody makes another there. */
+static json_t *render_devices(const struct create *o)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < o->mounts.n; i++) {
+		const struct mount *m = &o->mounts.v[i];
+		json_t *one;
+
+		if (!mount_is(m, "device"))
+			continue;
+		one = json_object();
+		render_text(one, "PathOnHost", m->source);
+		render_text(one, "PathInContainer", m->target);
+		render_text(one, "CgroupPermissions", m->options);
+		json_array_append_new(list, one);
 	}
 	return list;
 }
@@ -131,7 +152,7 @@ static json_t *render_tmpfs(const struct create *o)
 	json_t *j = json_object();
 
 	for (uint32_t i = 0; i < o->mounts.n; i++)
-		if (strcmp(o->mounts.v[i].kind, "tmpfs") == 0)
+		if (mount_is(&o->mounts.v[i], "tmpfs"))
 			render_text(j, o->mounts.v[i].target, o->mounts.v[i].options);
 	return j;
 }
@@ -216,6 +237,7 @@ json_t *render_host_config(const struct container *c)
 	render_text(j, "CgroupParent", o->cgroup_parent);
 	json_object_set_new(j, "CapAdd", render_strings(&o->cap_add));
 	json_object_set_new(j, "CapDrop", render_strings(&o->cap_drop));
+	json_object_set_new(j, "Devices", render_devices(o));
 	json_object_set_new(j, "Dns", render_strings(&o->dns));
 	json_object_set_new(j, "DnsOptions", render_strings(&o->dns_opt));
 	json_object_set_new(j, "DnsSearch", render_strings(&o->dns_search));

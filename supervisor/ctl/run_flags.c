@@ -106,6 +106,8 @@ const struct flag run_flags[] = {
 	MANY("mount", 0, mount, check_not_empty, "KEY=VALUE,…",
 		"type=bind or tmpfs, source, target, readonly"),
 	MANY("tmpfs", 0, tmpfs, check_not_empty, "DIR[:OPTIONS]", "an empty directory in memory"),
+	MANY("device", 0, device, check_not_empty, "DEV[:DEV][:rwm]",
+		"a device of the host, or all below a directory"),
 	SWITCH("read-only", 0, readonly, "its root filesystem can't be written"),
 	VALUE("shm-size", 0, shm_size, check_shm_size, "BYTES", "size of /dev/shm (64m)"),
 
@@ -160,7 +162,6 @@ const struct flag run_flags[] = {
 	LATER("cgroupns"),
 	LATER("cpu-rt-period"),
 	LATER("cpu-rt-runtime"),
-	LATER("device"),
 	LATER("device-cgroup-rule"),
 	LATER("disable-content-trust"),
 	LATER("expose"),

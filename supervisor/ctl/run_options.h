@@ -13,7 +13,7 @@ struct run_options {
 	bool detach, interactive, tty, rm, init, quiet, readonly, privileged, publish_all, no_proxy;
 	bool isolated_layers;
 	struct strv attach, env, env_file, label, label_file, group_add, ulimit, volume, mount,
-		tmpfs;
+		tmpfs, device;
 	struct strv publish, dns, dns_search, dns_opt, add_host, cap_add, cap_drop, security_opt,
 		sysctl;
 	const char *name, *detach_keys, *cidfile, *pull, *entrypoint, *workdir, *user, *hostname;
@@ -32,7 +32,7 @@ struct run_plan {
 	struct limits limits;
 	struct health health;
 	const char *image; /* NULL with --rootfs */
-	int sources[64];   /* O_PATH, one a bind mount, in order */
+	int sources[64];   /* O_PATH, one a bind mount or device, in order */
 	uint32_t n_sources;
 	int rootfs; /* -1: none */
 	int filter; /* of --security-opt seccomp=FILE; -1: none */

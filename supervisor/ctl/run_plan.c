@@ -17,6 +17,8 @@
 #include "base/num.h"
 #include "base/util.h"
 #include "caps.h"
+#include "devices.h"
+#include "mounts.h"
 #include "seccomp.h"
 
 #define LINES_FILE_MAX (1U << 20)
@@ -153,7 +155,7 @@ static int plan_labels(
 }
 
 /* Opens what the caller can open, and names it as the kernel does. */
-static int open_source(struct mount *m, struct arena *a, int *ret, struct err *e)
+static int open_source(struct mount *m, struct arena *a, struct err *e)
 {
 	char link[32], path[PATH_MAX];
 	_cleanup_fd_ int fd = open(m->source, O_PATH | O_CLOEXEC);
@@ -167,8 +169,7 @@ static int open_source(struct mount *m, struct arena *a, int *ret, struct err *e
 		path[n] = '\0';
 		m->source = arena_strdup(a, path);
 	}
-	*ret = take_fd(&fd);
-	return 0;
+	return take_fd(&fd);
 }
 
 static int plan_mounts(
@@ -179,7 +180,7 @@ static int plan_mounts(
 		const char *flag;
 		int (*parse)(const char *, struct arena *, struct mount_list *, struct err *);
 	} kinds[] = {{&o->volume, "--volume", parse_volume}, {&o->mount, "--mount", parse_mount},
-		{&o->tmpfs, "--tmpfs", parse_tmpfs}};
+		{&o->tmpfs, "--tmpfs", parse_tmpfs}, {&o->device, "--device", parse_device}};
 	struct mount_list list = {0};
 
 	for (size_t k = 0; k < ARRAY_LEN(kinds); k++)
@@ -187,11 +188,15 @@ static int plan_mounts(
 			if (kinds[k].parse(kinds[k].words->v[i], a, &list, e) < 0)
 				return err_prefix(e, "%s", kinds[k].flag);
 	for (uint32_t i = 0; i < list.n; i++) {
-		if (strcmp(list.v[i].kind, "bind") != 0)
+		struct mount *m = &list.v[i];
+		int fd;
+
+		if (!mount_has_source(m))
 			continue;
-		if (open_source(&list.v[i], a, &p->sources[p->n_sources], e) < 0)
+		fd = mount_is(m, "device") ? device_open(m, e) : open_source(m, a, e);
+		if (fd < 0)
 			return -EINVAL;
-		p->n_sources++;
+		p->sources[p->n_sources++] = fd;
 	}
 	p->create.mounts.v = list.v;
 	p->create.mounts.n = list.n;

@@ -28,6 +28,7 @@ setup_file()
 		allow $carol publish
 		allow $carol host-network
 		allow $carol remove-images
+		allow $carol devices
 	END
 	engine_launch --config "$ENGINE_DIR/conf" && engine_images busybox && engine_picture
 }
@@ -185,6 +186,7 @@ refused()
 
 @test "what reaches beyond is for root, and for whom the file allows it" {
 	refused "--network host is for root" as $alice run --rm --network host "$bb" true
+	refused "--device is for root" as $alice run --rm --device /dev/full "$bb" true
 	refused "--cgroup-parent is for root" as $alice run --rm --cgroup-parent web.slice "$bb" true
 	refused "publishing port 1023 is for root" as $alice run --rm -p 1023:80 "$bb" true
 	refused "publishing on 0.0.0.0 is for root" as $alice run --rm -p 0.0.0.0:18767:80 "$bb" true
@@ -279,6 +281,22 @@ refused()
 	run as $alice run --rm -v "$ENGINE_RUN:/d" -v "$ENGINE_DIR/ctl:/ctl" "$bb" sh -c 'ls -ln /d/ctl.sock; echo x >/d/x'
 	[[ "$output" == *65534*65534* ]]
 	[ ! -e "$ENGINE_RUN/x" ]
+}
+
+@test "a device is what its mode on the host allows everybody, also when the right to it is given" {
+	mknod -m 0666 "$home/all" c 1 5
+	mknod -m 0660 "$home/some" c 1 5
+	mknod -m 0444 "$home/read" c 1 5
+	[ "$(as $carol run --rm --device "$home/all:/dev/all" "$bb" head -c 3 /dev/all | wc -c)" = 3 ]
+	as $carol run --rm --device "$home/read:/dev/read:r" "$bb" sh -c 'head -c 3 /dev/read && ! (: >/dev/read)'
+	refused "is open to others for \"\", and only root" as $carol run --rm --device "$home/some" "$bb" true
+	refused "is open to others for \"rw\", and only root" as $carol run --rm --device "$home/all:r" "$bb" true
+	refused "--device is for root" as $alice run --rm --device "$home/all" "$bb" true
+	# Bound it is dead, and one quota counts both.
+	run as $carol run --rm -v "$home/all:/dev/all" "$bb" head -c 3 /dev/all
+	[[ "$output" == *"ermission denied"* ]]
+	refused "your quota is 1 bind mounts" as $carol run --rm --device "$home/all" --device "$home/read:r" "$bb" true
+	rm "$home/all" "$home/some" "$home/read"
 }
 
 @test "a symlink swapped after it was opened changes nothing" {

@@ -224,7 +224,7 @@ ways_of()
 	kill -KILL "$(supervisor_pid)"
 	wait_until 10 engine_answers
 	run -1 --separate-stderr ctl restart -t 0 bound
-	[[ "$stderr" == *"bind mounts from before the engine was restarted; remove and run it anew" ]]
+	[[ "$stderr" == *"bind mounts or devices from before the engine was restarted; remove and run it anew" ]]
 	ctl exec bound test -e /mnt/passwd
 	ctl stop -t 0 bound
 	run ! ctl start bound

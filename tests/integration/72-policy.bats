@@ -376,7 +376,7 @@ boots()
 		is plain State.Status exited
 		is made State.Status created
 		is binds State.Status exited
-		[[ "$(state binds State.Error)" == *"bind mounts are from before"* ]]
+		[[ "$(state binds State.Error)" == *"bind mounts or devices are from before"* ]]
 		wait_until 20 eval "[ \$(ctl logs ended | wc -l) -gt $runs ]"
 		if [ $again = power_cut ]; then
 			wait_until 10 is fails State.Status running # how it ended is not known

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/util.h"
+#include "supervisor/ctl/devices.h"
 #include "supervisor/ctl/parse.h"
 
 typedef int check_fn(const char *s, struct err *e);
@@ -163,6 +164,37 @@ static void test_bad_mounts(void **state)
 	REFUSES(check_tmpfs_word, "", "run", "/", "/run:sizee=1", "/run:mode=9", "/run:uid=-1",
 		"/run:size=", "/run:nodiratime");
 	TAKES(check_tmpfs_word, "/run", "/run:", "/run:mode=755,uid=1,noexec");
+}
+
+static int check_device_word(const char *s, struct err *e)
+{
+	_cleanup_arena_ struct arena a = {0};
+	struct mount_list l = {0};
+
+	return parse_device(s, &a, &l, e);
+}
+
+static void test_devices(void **state)
+{
+	_cleanup_arena_ struct arena a = {0};
+	struct mount_list l = {0};
+
+	(void)state;
+	assert_int_equal(parse_device("/dev/full", &a, &l, NULL), 0);
+	assert_int_equal(parse_device("/dev/zero:r", &a, &l, NULL), 0);
+	assert_int_equal(parse_device("/dev/null:/dev//x/../y:mw", &a, &l, NULL), 0);
+	assert_int_equal(l.n, 3);
+	assert_string_equal(l.v[0].kind, "device");
+	assert_string_equal(l.v[0].target, "/dev/full");
+	assert_string_equal(l.v[0].options, "rwm");
+	assert_string_equal(l.v[1].target, "/dev/zero");
+	assert_string_equal(l.v[1].options, "r");
+	assert_string_equal(l.v[2].source, "/dev/null");
+	assert_string_equal(l.v[2].target, "/dev/y");
+	assert_string_equal(l.v[2].options, "mw");
+	REFUSES(check_device_word, "", ":", "full", "/dev/full:", "/dev/full:x", "/dev/full:m",
+		"/dev/full:rr:r", "/dev/full:/", "/dev/full:/a:", "/dev/full:/a:rwmx",
+		"/dev/full:/a:rwmr", "/dev/full:/a:r:", "/etc/passwd", "/proc/self");
 }
 
 static void test_single_limits(void **state)
@@ -452,6 +484,7 @@ int main(void)
 		cmocka_unit_test(test_ports),
 		cmocka_unit_test(test_mounts),
 		cmocka_unit_test(test_bad_mounts),
+		cmocka_unit_test(test_devices),
 		cmocka_unit_test(test_single_limits),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_limits_of_0),

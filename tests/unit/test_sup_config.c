@@ -30,13 +30,14 @@ static void what_it_says(void **state)
 	struct err e = {0};
 
 	(void)state;
-	assert_int_equal(parse("# all\n\n group\t4711 # who\npublish-ip 0.0.0.0\n"
-			       "quota * containers 3\nquota 1000 containers 5\n"
-			       "quota * memory 1.5g\nquota * cpus 0.25\nquota * binds 0\n"
-			       "default * memory 64m\ndefault 1000 pids 7\n"
-			       "default * isolated-layers yes\ndefault 1000 isolated-layers no\n"
-			       "allow 1000 low-ports\nallow * publish\nimage-gc 85% 75%",
-				 &e),
+	assert_int_equal(
+		parse("# all\n\n group\t4711 # who\npublish-ip 0.0.0.0\n"
+		      "quota * containers 3\nquota 1000 containers 5\n"
+		      "quota * memory 1.5g\nquota * cpus 0.25\nquota * binds 0\n"
+		      "default * memory 64m\ndefault 1000 pids 7\n"
+		      "default * isolated-layers yes\ndefault 1000 isolated-layers no\n"
+		      "allow 1000 low-ports\nallow * publish\nallow 1000 devices\nimage-gc 85% 75%",
+			&e),
 		0);
 	assert_true(c.has_group);
 	assert_int_equal(c.group, 4711);
@@ -50,6 +51,8 @@ static void what_it_says(void **state)
 	assert_true(policy_quota(&c.policy, 0, QUOTA_CONTAINERS) == POLICY_UNSET);
 	assert_true(policy_allows(&c.policy, 1000, RIGHT_LOW_PORTS));
 	assert_true(policy_allows(&c.policy, 1000, RIGHT_PUBLISH));
+	assert_true(policy_allows(&c.policy, 1000, RIGHT_DEVICES));
+	assert_false(policy_allows(&c.policy, 1001, RIGHT_DEVICES));
 	assert_false(policy_allows(&c.policy, 1001, RIGHT_LOW_PORTS));
 	assert_true(policy_allows(&c.policy, 1001, RIGHT_PUBLISH));
 	assert_true(policy_allows(&c.policy, 0, RIGHT_HOST_NETWORK));

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: MIT
+#
+# --device: which nodes a container gets, what it may do with them, and that nothing of them is left on the host.
+
+bats_require_minimum_version 1.5.0
+
+. "$BATS_TEST_DIRNAME/../lib/containers.sh"
+
+setup()
+{
+	bb=$REGISTRY/busybox
+	nodes=$(ls -A /dev)
+}
+
+teardown()
+{
+	[ -z "${loop:-}" ] || losetup -d "$loop"
+	[ "$(ls -A /dev)" = "$nodes" ] || diff <(echo "$nodes") <(ls -A /dev)
+	engine_unchanged
+}
+
+# disk: makes $loop, a disk that begins with a word and that root alone may open on the host
+disk()
+{
+	{ echo hello; head -c 65530 /dev/zero; } >"$BATS_TEST_TMPDIR/image"
+	loop=$(losetup --find --show "$BATS_TEST_TMPDIR/image") || return
+	[ "$(stat -c %A "$loop" | cut -c8-)" = --- ]
+}
+
+@test "a disk that is root's is the container's to read and write, and the host sees what was written" {
+	disk
+	run -0 ctl run --rm --device "$loop" "$bb" sh -c "dd if=$loop bs=5 count=1 && echo there | dd of=$loop conv=notrunc,fsync"
+	[ "${lines[0]%%[0-9]*}" = hello ]
+	blockdev --flushbufs "$loop"
+	[ "$(head -c 5 "$BATS_TEST_TMPDIR/image")" = there ]
+	# whoever it is inside
+	[ "$(ctl run --rm -u 1234:1234 --device "$loop:/dev/xvdc" "$bb" head -c 5 /dev/xvdc)" = there ]
+}
+
+@test "the access is what was said: r, w or both, and m gives nothing" {
+	disk
+	for access in r rm; do
+		[ "$(ctl run --rm --device "$loop:/dev/xvdc:$access" "$bb" head -c 5 /dev/xvdc)" = hello ]
+		run -1 ctl run --rm --cap-add ALL --device "$loop:/dev/xvdc:$access" "$bb" dd if=/dev/zero of=/dev/xvdc count=1
+		[[ "$output" == *"Permission denied"* ]]
+	done
+	run -1 ctl run --rm --privileged --device "$loop:w" "$bb" dd if="$loop" count=1
+	[[ "$output" == *"Permission denied"* ]]
+	echo THERE | ctl run -i --rm --device "$loop:w" "$bb" dd of="$loop" conv=notrunc,fsync
+	blockdev --flushbufs "$loop"
+	[ "$(head -c 5 "$BATS_TEST_TMPDIR/image")" = THERE ]
+}
+
+@test "the container's root can neither change what it got nor make it anew" {
+	disk
+	run -0 ctl run --rm --privileged --device "$loop:/dev/xvdc:r" "$bb" sh -c '
+		chmod 666 /dev/xvdc && echo changed; chown 0 /dev/xvdc && echo owned
+		mount -o remount,bind,dev / && mknod /own b 7 0 && echo made
+		mkdir -p /mnt; mount -t tmpfs none /mnt && mknod /mnt/own b 7 0 && echo made
+		cp -a /dev/xvdc /copy && echo copied
+		umount /dev/xvdc 2>/dev/null; (: >/dev/xvdc) && echo written; true'
+	[[ "$output" != *changed* && "$output" != *owned* && "$output" != *made* && "$output" != *copied* &&
+		"$output" != *written* ]]
+	[ "$(head -c 5 "$BATS_TEST_TMPDIR/image")" = hello ]
+	# and nobody else has it
+	run -1 ctl run --rm --privileged "$bb" ls "$loop"
+}
+
+@test "it stays through a restart, and exec, inspect and a process with another filter have it too" {
+	disk
+	id=$(ctl run -d --device "$loop:/dev/a:r" --device /dev/full "$bb" sleep 600)
+	[ "$(ctl exec "$id" head -c 5 /dev/a)" = hello ]
+	[ "$(ctl inspect --format '{{json .HostConfig.Devices}}' "$id" | jq -c 'map([.PathOnHost, .PathInContainer, .CgroupPermissions])')" = \
+		"[[\"$loop\",\"/dev/a\",\"r\"],[\"/dev/full\",\"/dev/full\",\"rwm\"]]" ]
+	[ "$(ctl inspect --format '{{json .Mounts}}' "$id")" = "[]" ]
+	ctl restart -t 0 "$id" >/dev/null
+	[ "$(ctl exec "$id" head -c 5 /dev/a)" = hello ]
+	pid=$(imaged_pid)
+	kill -9 "$pid"
+	wait_until 10 eval '[[ $(imaged_pid) = [0-9]* && $(imaged_pid) != "$pid" ]]'
+	wait_until 10 ctl restart -t 0 "$id"
+	[ "$(ctl exec "$id" head -c 5 /dev/a)" = hello ]
+	ctl rm -f "$id" >/dev/null
+	id=$(ctl create --read-only --device "$loop:/opt/deep/disk" "$bb" head -c 5 /opt/deep/disk)
+	[ "$(ctl start -a "$id")" = hello ]
+	ctl rm "$id" >/dev/null
+	[ "$(ctl run --rm --device "$loop:/opt/deep/disk" --security-opt seccomp=unconfined "$bb" head -c 5 /opt/deep/disk)" = hello ]
+}
+
+@test "a directory is all devices below it, at their places, and links and files are left out" {
+	dir=$BATS_TEST_TMPDIR/dir
+	mkdir -p "$dir/below"
+	mknod "$dir/zero" c 1 5
+	mknod "$dir/below/full" c 1 7
+	ln -s zero "$dir/link"
+	: >"$dir/file"
+	[ "$(ctl run --rm --device "$dir:/dev/them" "$bb" sh -c 'cd /dev/them; find . | sort | xargs; head -c 3 zero | wc -c')" = \
+		". ./below ./below/full ./zero
+3" ]
+	rm -r "$dir/zero" "$dir/below"
+	run -125 ctl run --rm --device "$dir" "$bb" true
+	[[ "$output" == *"--device: there is no device below $dir"* ]]
+}
+
+@test "what is no device, or no way to say one, is refused before anything is made" {
+	while read -r word text; do
+		run -125 ctl run --device "$word" "$bb" true
+		echo "$output"
+		[[ "$output" == "ctl: run: --device: "*"$text"* && ${#lines[@]} = 1 ]] ||
+			[[ "$output" == "ctl: --device: "*"$text"* && ${#lines[@]} = 1 ]]
+	done <<-END
+		/etc/passwd is no device
+		/dev/nothing no such file
+		full a device is named by an absolute path
+		vendor.com/class=one a device is named by an absolute path
+		/dev/full:x must be an absolute path
+		/dev/full:/dev/a:x the access is of r, w and m
+		/dev/full:/dev/a: the access is of r, w and m
+		/dev/full:/dev/a:rwmr the access is of r, w and m
+		/dev/full:m with neither r nor w
+		/dev/full:/ can't be /
+	END
+	run -125 ctl run --device /dev/full --device /dev/zero:/dev/full "$bb" true
+	[[ "$output" == *"two mounts at the same place /dev/full"* ]]
+	run -125 ctl run --rm --device /dev/full:/proc/stat "$bb" true
+	[[ "$output" == *"/proc/stat: nothing may be mounted in /proc"* ]]
+	run -125 ctl run --device-cgroup-rule "c 1:3 rwm" "$bb" true
+	[ -z "$(ctl ps -aq)" ]
+}
+
+@test "cp into a container that has stopped leaves its devices alone" {
+	disk
+	id=$(ctl create --device "$loop:/dev/a" "$bb" head -c 5 /dev/a)
+	echo text >"$BATS_TEST_TMPDIR/text"
+	ctl cp "$BATS_TEST_TMPDIR/text" "$id:/text"
+	ctl cp "$id:/text" - | tar -xO | grep -qx text
+	[ "$(ctl start -a "$id")" = hello ]
+	ctl rm "$id" >/dev/null
+}
