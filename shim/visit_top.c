@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,9 +33,13 @@ struct top {
 };
 
 struct row {
-	uint32_t pid, uid, ppid, tty;
+	uint32_t pid, uid, ppid, pgid, sid, tty;
+	int32_t foreground; /* process group of its terminal, -1: none */
+	int32_t nice;
+	char state;
 	char name[64]; /* of the program, as the kernel has it */
-	uint64_t ticks, start;
+	uint64_t ticks, start, threads;
+	uint64_t size, resident; /* bytes */
 	char command[COMMAND_MAX];
 };
 
@@ -59,19 +64,33 @@ static uint64_t word(const char *p, unsigned int n)
 	return strtoull(p, NULL, 10);
 }
 
-/* proc_pid_stat(5): ppid, tty_nr, utime, stime and starttime are fields 4, 7, 14, 15 and 22; what
- * stands in parentheses as field 2 is the process's own to choose, and may hold parentheses. */
+/* The n-th field of proc_pid_stat(5), `behind` being behind the second. */
+static uint64_t field(const char *behind, unsigned int n)
+{
+	return word(behind, n - 2);
+}
+
+/* What stands in parentheses as the second field is the process's own to choose, and may hold
+ * parentheses. */
 static int parse_stat(const char *s, struct row *r)
 {
-	const char *open = strchr(s, '('), *close = strrchr(s, ')');
+	const char *open = strchr(s, '('), *close = strrchr(s, ')'), *p = close + 1;
 
-	if (!open || !close || close < open)
+	if (!open || !close || close < open || strlen(close) < 3)
 		return -EBADMSG;
 	snprintf(r->name, sizeof(r->name), "%.*s", (int)(close - open - 1), open + 1);
-	r->ppid = (uint32_t)word(close + 1, 4 - 2);
-	r->tty = (uint32_t)word(close + 1, 7 - 2);
-	r->ticks = word(close + 1, 14 - 2) + word(close + 1, 15 - 2);
-	r->start = word(close + 1, 22 - 2);
+	r->state = p[1];
+	r->ppid = (uint32_t)field(p, 4);
+	r->pgid = (uint32_t)field(p, 5);
+	r->sid = (uint32_t)field(p, 6);
+	r->tty = (uint32_t)field(p, 7);
+	r->foreground = (int32_t)field(p, 8);
+	r->ticks = field(p, 14) + field(p, 15);
+	r->nice = (int32_t)field(p, 19);
+	r->threads = field(p, 20);
+	r->start = field(p, 22);
+	r->size = field(p, 23);
+	r->resident = field(p, 24) * (uint64_t)sysconf(_SC_PAGESIZE);
 	return 0;
 }
 
@@ -85,7 +104,15 @@ static int parse_status(const char *s, struct row *r)
 	return p ? 0 : -EBADMSG;
 }
 
-/* One line: words are set apart by spaces, and nothing ends it or opens another column. */
+/* Nothing in it ends a line or opens another field. */
+static void keep_to_field(char *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strchr("\t\n", s[i])) /* '\0' too */
+			s[i] = ' ';
+}
+
+/* Words are set apart by spaces. */
 static void make_command(struct row *r, const char *words, size_t n)
 {
 	size_t used = MIN(n, sizeof(r->command) - 1);
@@ -97,9 +124,8 @@ static void make_command(struct row *r, const char *words, size_t n)
 	else
 		used = (size_t)snprintf(r->command, sizeof(r->command), "[%s]", r->name);
 	r->command[used] = '\0';
-	for (size_t i = 0; i < used; i++)
-		if (strchr("\t\n", r->command[i])) /* '\0' too */
-			r->command[i] = ' ';
+	keep_to_field(r->command, used);
+	keep_to_field(r->name, strlen(r->name));
 }
 
 /* Negative: it is gone. */
@@ -145,18 +171,21 @@ static void tty_name(uint32_t tty, char buf[16])
 		snprintf(buf, 16, "?");
 }
 
-static int print_row(const struct top *t, const struct row *r, double now, struct err *e)
+/* The fields of supervisor/ctl/top_columns.h. */
+static int print_row(const struct top *t, const struct row *r, struct err *e)
 {
 	double start = t->boot + (double)r->start / (double)t->hz;
-	double spent = (double)r->ticks / (double)t->hz;
 	char user[PASSWD_NAME_MAX + 1], tty[16], line[COMMAND_MAX + 512];
 	int n, code;
 
 	user_name(t, r->uid, user, sizeof(user));
 	tty_name(r->tty, tty);
-	n = snprintf(line, sizeof(line), "%s\t%u\t%u\t%d\t%lld\t%s\t%llu\t%s\n", user, r->pid,
-		r->ppid, now > start ? (int)(100 * spent / (now - start)) : 0, (long long)start,
-		tty, (unsigned long long)spent, r->command);
+	n = snprintf(line, sizeof(line),
+		"%s\t%u\t%u\t%u\t%u\t%u\t%d\t%s\t%c\t%d\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64
+		"\t%.0f\t%" PRIu64 "\t%s\t%s\n",
+		user, r->uid, r->pid, r->ppid, r->pgid, r->sid, r->foreground, tty, r->state,
+		r->nice, r->threads, r->size, r->resident, start * 1000, r->ticks * 1000 / t->hz,
+		r->name, r->command);
 	code = fd_write_all(STDOUT_FILENO, line, MIN((size_t)n, sizeof(line) - 1));
 	return code < 0 ? err_errno(e, code, "writing") : 0;
 }
@@ -187,7 +216,6 @@ static int print_all(const struct top *t, struct err *e)
 {
 	_cleanup_dirents_ struct dirents *d = dirents_open(t->proc);
 	_cleanup_free_ struct row *row = malloc(sizeof(*row));
-	double now = seconds(CLOCK_REALTIME);
 	uint32_t pid, own = (uint32_t)getpid();
 	const char *name;
 	int r = 0;
@@ -198,7 +226,7 @@ static int print_all(const struct top *t, struct err *e)
 		r = 0;
 		if (num_parse_u32(name, 1, PID_MAX, &pid) == 0 && pid != own &&
 			read_row(t, pid, row) == 0)
-			r = print_row(t, row, now, e);
+			r = print_row(t, row, e);
 	}
 	return r < 0 && !e->code ? err_errno(e, r, "listing /proc of the container") : r;
 }

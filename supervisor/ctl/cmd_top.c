@@ -1,92 +1,69 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * top: the processes of a running container. No ps of the container's is run, so there are no
- * options for one.
+ * top: the processes of a running container. No ps of the container's is run; its words for what is
+ * to be shown are ours.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/sysinfo.h>
 #include <time.h>
 
 #include "base/fd.h"
-#include "base/num.h"
-#include "table.h"
+#include "top_columns.h"
 #include "visit.h"
 
-enum { USER, PID, PPID, C, START, TTY, TIME, COMMAND, COLUMNS };
-
-/* As ps has it: the time of today, else the day, else the year. */
-static void start_text(const char *seconds, char out[32])
+/* Cuts a line up in place; the last field takes the rest. */
+static bool split(char *line, struct top_row *row)
 {
-	time_t start = strtoll(seconds, NULL, 10), now = time(NULL);
-	struct tm s, n;
-
-	localtime_r(&start, &s);
-	localtime_r(&now, &n);
-	strftime(out, 32,
-		s.tm_year != n.tm_year	 ? "%Y"
-		: s.tm_yday != n.tm_yday ? "%b%d"
-					 : "%H:%M",
-		&s);
-}
-
-static void time_text(const char *seconds, char out[32])
-{
-	uint64_t t = strtoull(seconds, NULL, 10);
-
-	snprintf(out, 32, "%02lu:%02lu:%02lu", t / 3600, t / 60 % 60, t % 60);
-}
-
-/* Cuts a line up in place; the last column takes the rest. */
-static bool split(char *line, char *cells[COLUMNS])
-{
-	for (int i = 0; i < COLUMNS; i++) {
-		cells[i] = line;
-		line = i < COLUMNS - 1 ? strchr(line, '\t') : NULL;
+	for (int i = 0; i < TOP_FIELDS; i++) {
+		row->cell[i] = line;
+		line = i < TOP_FIELDS - 1 ? strchr(line, '\t') : NULL;
 		if (line)
 			*line++ = '\0';
-		else if (i < COLUMNS - 1)
+		else if (i < TOP_FIELDS - 1)
 			return false;
 	}
 	return true;
 }
 
-static int add_line(struct table *t, char *line, struct err *e)
-{
-	char *cells[COLUMNS], start[32], spent[32];
-
-	if (!split(line, cells))
-		return err_set(e, EBADMSG, "the engine's answer is damaged");
-	start_text(cells[START], start);
-	time_text(cells[TIME], spent);
-	cells[START] = start;
-	cells[TIME] = spent;
-	return table_row(t, (const char *const *)cells, COLUMNS) < 0
-		       ? err_set(e, ENOMEM, "out of memory")
-		       : 0;
-}
-
-static int print(char *text, struct err *e)
+static int print(const struct top_layout *l, char *text, struct err *e)
 {
 	_cleanup_table_ struct table t = {0};
 	char *line, *rest = NULL;
-	int r = table_row_text(&t, "UID\tPID\tPPID\tC\tSTIME\tTTY\tTIME\tCMD");
+	struct top_row row = {0};
+	struct timespec now;
+	struct sysinfo host;
+	int r = top_header(l, &t);
 
-	for (line = strtok_r(text, "\n", &rest); r == 0 && line; line = strtok_r(NULL, "\n", &rest))
-		r = add_line(&t, line, e);
-	if (r == 0)
-		table_print(&t);
-	return r;
+	clock_gettime(CLOCK_REALTIME, &now);
+	row.now_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	if (sysinfo(&host) == 0)
+		row.memory = (uint64_t)host.totalram * host.mem_unit;
+	for (line = strtok_r(text, "\n", &rest); r == 0 && line;
+		line = strtok_r(NULL, "\n", &rest)) {
+		if (!split(line, &row))
+			return err_set(e, EBADMSG, "the engine's answer is damaged");
+		r = top_add(l, &row, &t);
+	}
+	if (r < 0)
+		return err_set(e, ENOMEM, "out of memory");
+	table_print(&t);
+	return 0;
 }
 
 static int cmd_top(struct ctl *c, void *options, const struct strv *operands, struct err *e)
 {
 	struct visit v = {.ref = operands->v[0], .name = "top", .far_in = -1, .far_out = -1};
+	const struct strv words = {operands->v + 1, operands->n - 1};
 	struct visit_text text = {0};
+	struct top_layout layout;
 	_cleanup_fd_ int near = -1;
-	int r;
+	int r = top_layout(&words, &c->arena, &layout, e);
 
 	(void)options;
+	if (r < 0)
+		return r;
 	c->object = v.ref;
 	r = ctl_connect(c, e);
 	if (r == 0)
@@ -94,10 +71,10 @@ static int cmd_top(struct ctl *c, void *options, const struct strv *operands, st
 	if (r == 0)
 		r = visit_run(c, &v, take_fd(&near), &text, e);
 	if (r == 0 && text.p)
-		r = print(text.p, e);
+		r = print(&layout, text.p, e);
 	free(text.p);
 	return r;
 }
 
-const struct command command_top = {"top", "CONTAINER", "Show the processes of a running container",
-	NULL, 0, 1, 1, false, EXIT_OBJECT, cmd_top};
+const struct command command_top = {"top", "CONTAINER [PS-OPTION…]",
+	"Show the processes of a running container", NULL, 0, 1, 16, true, EXIT_OBJECT, cmd_top};

@@ -47,11 +47,33 @@ bats_require_minimum_version 1.5.0
 	# What its start has taken is little, but not of its first moments.
 	wait_until 20 eval "ctl top c | grep -E '^root +1 +0 +0 +[0-9:]+ +pts/0 +00:00:00 +sleep 1000$'"
 	[ "$(ctl top c | wc -l)" = 2 ]
-	refused "unknown flag -e" ctl top c -ef
-	refused "unexpected argument \"aux\"" ctl top c aux
 	refused "no such container: nobody" ctl top nobody
 	ctl stop -t 0 c
 	refused "container c is not running" ctl top c
+}
+
+@test "top takes what ps takes, as far as it goes" {
+	ctl run -d --name c "$debian" sh -c 'sleep 1000 & wait'
+	ctl exec -dt -u 1234 c nice -n 5 sleep 2000
+	wait_until 10 eval "ctl top c | grep -q '^1234 .* sleep 2000\$'"
+	[ "$(ctl top c -ef)" = "$(ctl top c)" ]
+	[ "$(ctl top c -e | head -n 1 | tr -s ' ')" = "PID TTY TIME CMD" ]
+	run ctl top c aux
+	echo "$output"
+	[ "$(tr -s ' ' <<<"${lines[0]}")" = "USER PID %CPU %MEM VSZ RSS TTY STAT START TIME COMMAND" ]
+	[[ "${lines[1]}" =~ ^root\ +1\ +[0-9.]+\ +0\.[0-9]\ +[1-9][0-9]+\ +[1-9][0-9]+\ +\?\ +[SR]s\ +[0-9:]+\ +0:00\ +sh\ -c ]]
+	grep -qE '^1234 .* pts/[0-9]+ +[SR]Ns?\+? .* sleep 2000$' <<<"$output"
+	run ctl top c -o pid,ppid -o 'comm=WHAT IS'
+	[ "$(tr -s ' ' <<<"${lines[0]}")" = "PID PPID WHAT IS" ] && [ ${#lines[@]} = 4 ]
+	[[ "$(tr -s ' ' <<<"$output")" == *$'\n'"1 0 sh"$'\n'* ]]
+	[ "$(ctl top c -o pid= -o uid= | grep -c .)" = 3 ]
+	[ "$(ctl top c -eo user,pgid,sid,tpgid,%cpu,c,vsz,rss,s,ni,nlwp,etime,etimes,args --no-headers | awk '{ print (NF > 13) }' | sort -u)" = 1 ]
+	# Of the process itself, by its own kernel
+	[ "$(ctl top c -o nice,nlwp,pgid,args --no-headers | awk '/sleep 2000/ { print $1, $2 }')" = "5 1" ]
+	refused 'is no column; there are user uid pid' ctl top c -o pid,nonsense
+	refused '"-l" is not known here' ctl top c -l
+	refused '"--sort=pid" is not known here' ctl top c --sort=pid
+	refused "-o needs a list" ctl top c -o
 }
 
 @test "top springs no trap, executes nothing and opens nothing but /proc and /etc/passwd" {
