@@ -13,14 +13,29 @@
 
 #include "../proto/base/fd.h"
 
-static int check_device(int fd, struct err *e)
+static int look(int dir, const char *path, struct statx *ret, struct err *e)
 {
-	struct statx st;
-
-	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0)
+	if (statx(dir, path, AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, ret) < 0)
 		return err_errno(e, errno, "reading what the device is");
+	return 0;
+}
+
+/* A node that is not from a box is one of the host's /dev, whose file system answers whoever looks
+ * at it there. */
+static int check_device(struct mntns *n, int fd, bool boxed, struct err *e)
+{
+	struct statx st, dev;
+	int r = look(fd, "", &st, e);
+
+	if (r == 0)
+		r = look(mntns_dir(n), "dev", &dev, e);
+	if (r < 0)
+		return r;
 	if (!S_ISCHR(st.stx_mode) && !S_ISBLK(st.stx_mode))
 		return err_set(e, ENODEV, "this is no device");
+	if (!boxed &&
+		(st.stx_dev_major != dev.stx_dev_major || st.stx_dev_minor != dev.stx_dev_minor))
+		return err_set(e, EPERM, "this is no device of the host's /dev");
 	return 0;
 }
 
@@ -36,15 +51,18 @@ static bool is_box(const struct mount_map *m)
 int device_map(struct mntns *n, const struct mount_map *m, struct mount_mapped *ret, struct err *e)
 {
 	struct mount_attr attr = {.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC};
-	int r = 0;
+	bool boxed = is_box(m);
+	int r;
 
-	if (is_box(m))
+	if (boxed)
 		r = mntns_unbox(n, m->source, &ret->again, &ret->tree);
 	else
 		ret->tree = r = mntns_host_clone(n, m->source, false);
+	if (r == -ESTALE)
+		return err_set(e, ESTALE, "the device is lost with an answer that was never given");
 	if (r < 0)
 		return err_errno(e, r, "cloning the mount of the device");
-	r = check_device(ret->tree, e);
+	r = check_device(n, ret->tree, boxed, e);
 	if (r == 0 && mount_setattr(ret->tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
 		r = err_errno(e, errno, "the mount of the device");
 	return r;

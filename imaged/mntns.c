@@ -20,8 +20,9 @@
 struct mntns {
 	int dir;
 	bool keep_host;
-	sem_t asked, answered; /* hand the two fields below to and fro */
+	sem_t asked, answered; /* hand the fields below to and fro */
 	int source;
+	const char *path; /* below it */
 	unsigned int flags;
 	int result;
 };
@@ -38,7 +39,7 @@ static void *host_thread(void *arg)
 
 	for (;;) {
 		sem_await(&n->asked);
-		n->result = open_tree(n->source, "", n->flags);
+		n->result = open_tree(n->source, n->path, n->flags);
 		if (n->result < 0)
 			n->result = -errno;
 		sem_post(&n->answered);
@@ -53,34 +54,57 @@ static int host_thread_start(struct mntns *n)
 	return thread_start(NULL, host_thread, n);
 }
 
-int mntns_host_clone(struct mntns *n, int source, bool recursive)
+static int host_clone(struct mntns *n, int source, const char *path, unsigned int flags)
 {
-	int r;
-
 	n->source = source;
-	n->flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH |
-		   (recursive ? AT_RECURSIVE : 0);
+	n->path = path;
+	n->flags = flags | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
 	sem_post(&n->asked);
 	sem_await(&n->answered);
-	if (n->result != -EINVAL || !n->keep_host)
-		return n->result;
+	return n->result;
+}
+
+int mntns_host_clone(struct mntns *n, int source, bool recursive)
+{
+	unsigned int flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
+	int r = host_clone(n, source, "", flags);
+
+	if (r != -EINVAL || !n->keep_host)
+		return r;
 	/* A debug run opened the path by itself, in this thread's copy of the host's mounts. */
 	r = open_tree(source, "", n->flags);
 	return r < 0 ? -errno : r;
 }
 
-int mntns_unbox(struct mntns *n, int box, int *ret_box, int *ret_node)
+/* What it takes to give the box back is had before it is used up. */
+static int unbox(struct mntns *n, int box, int *ret_box, int *ret_node)
 {
 	const unsigned int flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW;
+	_cleanup_fd_ int one = openat(n->dir, "box", O_PATH | O_CLOEXEC);
+	_cleanup_fd_ int two = openat(n->dir, "box", O_PATH | O_CLOEXEC);
 	int r;
 
-	if (move_mount(box, "", n->dir, "box", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+	if (one < 0 || two < 0)
 		return -errno;
+	if (move_mount(box, "", n->dir, "box", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return errno == EINVAL ? -ESTALE : -errno;
+	fd_close(&one);
+	fd_close(&two);
 	*ret_box = open_tree(n->dir, "box", flags);
 	*ret_node = open_tree(n->dir, "box/node", flags);
 	r = *ret_box < 0 || *ret_node < 0 ? -errno : 0;
 	umount2("box", MNT_DETACH | UMOUNT_NOFOLLOW);
 	return r;
+}
+
+int mntns_unbox(struct mntns *n, int box, int *ret_box, int *ret_node)
+{
+	int r = host_clone(n, box, "node", AT_SYMLINK_NOFOLLOW);
+
+	if (r == -EINVAL)
+		return unbox(n, box, ret_box, ret_node);
+	*ret_node = r;
+	return r < 0 ? r : 0;
 }
 
 int mntns_dir(const struct mntns *n)

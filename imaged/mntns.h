@@ -41,7 +41,8 @@ int mntns_dir(const struct mntns *n);
  * namespace or in no namespace. The descriptor, or -errno; doesn't touch the file system itself. */
 int mntns_host_clone(struct mntns *n, int source, bool recursive);
 
-/* A box is a detached mount of its maker's whose root holds one file, "node". A clone of that
- * file's mount alone, and the box anew: `box` itself is of no more use. A detached mount can be
- * cloned only since Linux 6.15, but put somewhere, and that be cloned, for ever. 0 or -errno. */
+/* A box is a detached mount of its maker's whose root holds one file, "node". Sets *ret_node, a
+ * clone of that file's mount alone. A detached mount can be cloned only since Linux 6.15, but put
+ * somewhere, and that be cloned, for ever: then `box` is used up, and *ret_box is it anew. -ESTALE:
+ * it had been used up before. 0 or another -errno. */
 int mntns_unbox(struct mntns *n, int box, int *ret_box, int *ret_node);

@@ -289,6 +289,9 @@ bool ctr_lost_sources(const struct ctr *c)
 	const struct create *o = ctr_create(c);
 	uint32_t binds = 0;
 
+	for (uint32_t i = 0; i < c->n_sources; i++)
+		if (c->sources[i] < 0)
+			return true;
 	for (uint32_t i = 0; i < o->mounts.n; i++)
 		binds += mount_has_source(&o->mounts.v[i]);
 	return binds > c->n_sources || (o->rootfs && c->rootfs < 0);

@@ -21,6 +21,7 @@ struct start {
 	int layers[START_LAYERS_MAX], procs[START_PROCS_MAX], binds[START_BINDS_MAX];
 	uint32_t n_layers, n_procs, n_binds, binds_waiting;
 	int writable, rootfs, spec, filter;
+	bool may_lack; /* what can't be had of binds any more: those are -1 then */
 	struct err bind_failure;
 	void *bind_ref;
 };

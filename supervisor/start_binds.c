@@ -2,6 +2,7 @@
 /*
  * The step of a start that makes one mapped clone of each bind's source, and of --rootfs.
  */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "base/fd.h"
@@ -16,7 +17,8 @@ bool wants_binds(const struct job *j)
 struct bind_wait {
 	struct job *job;
 	int *slot;
-	int *held;	    /* the source */
+	int *held; /* the source */
+	bool device;
 	const char *source; /* for people */
 };
 
@@ -28,21 +30,31 @@ static void bind_done(struct job *j)
 		start_step_end(s->bind_ref, s->bind_failure.code ? &s->bind_failure : NULL);
 }
 
+static void bind_failed(struct bind_wait *w, const struct err *e)
+{
+	struct start *s = w->job->data;
+	bool lost = w->device && e->code == ESTALE;
+
+	if (lost)
+		fd_close(w->held);
+	if (s->bind_failure.code || (lost && s->may_lack))
+		return;
+	s->bind_failure = *e;
+	err_prefix(&s->bind_failure, "%.96s", w->source);
+}
+
 static void on_bind(void *arg, void *msg, struct frame *f, const struct err *e)
 {
 	struct bind_wait *w = arg;
-	struct start *s = w->job->data;
 	const struct mount_mapped *m = msg;
 
-	if (m) {
+	if (m)
 		*w->slot = frame_take_fd(f, m->tree);
-		if (m->again >= 0) {
-			fd_close(w->held);
-			*w->held = frame_take_fd(f, m->again);
-		}
-	} else if (!s->bind_failure.code) {
-		s->bind_failure = *e;
-		err_prefix(&s->bind_failure, "%.96s", w->source);
+	else
+		bind_failed(w, e);
+	if (m && m->again >= 0) {
+		fd_close(w->held);
+		*w->held = frame_take_fd(f, m->again);
 	}
 	bind_done(w->job);
 	free(w);
@@ -56,14 +68,14 @@ static void map_source(struct job *j, int userns, int *source, const struct moun
 	MSG_DECLARE(mount_map, m);
 	if (!w)
 		abort();
-	*w = (struct bind_wait){j, slot, source, how->source ? how->source : how->target};
-	*slot = -1;
+	*w = (struct bind_wait){j, slot, source, how->kind && mount_is(how, "device"),
+		how->source ? how->source : how->target};
 	m.source = *source;
 	m.userns = userns;
 	m.owner = j->ctr->owner;
 	m.readonly = how->readonly;
 	m.recursive = true;
-	m.device = how->kind && mount_is(how, "device");
+	m.device = w->device;
 	s->binds_waiting++;
 	helper_request(j->engine, H_IMAGED, MSG_mount_map, &m, START_HELPER_MS, on_bind, w);
 }
@@ -78,8 +90,10 @@ static void map_all(struct job *j, int userns)
 	for (uint32_t i = 0; i < o->mounts.n && s->n_binds < j->ctr->n_sources; i++) {
 		if (!mount_has_source(&o->mounts.v[i]))
 			continue;
-		map_source(j, userns, &j->ctr->sources[s->n_binds], &o->mounts.v[i],
-			&s->binds[s->n_binds]);
+		s->binds[s->n_binds] = -1;
+		if (j->ctr->sources[s->n_binds] >= 0)
+			map_source(j, userns, &j->ctr->sources[s->n_binds], &o->mounts.v[i],
+				&s->binds[s->n_binds]);
 		s->n_binds++;
 	}
 	if (j->ctr->rootfs >= 0)

@@ -74,12 +74,12 @@ static void take_shim(struct job *j, void *ref)
 	shims_take(j->engine, j->ctr->slot, 0, on_shim, ref);
 }
 
-/* Those of before this process was started there are no trees for. */
-static int add_binds(const struct create *o, const struct start *s, struct arena *a,
-	struct spec *spec, struct err *e)
+/* What there are no trees for any more is lost; the others' close ranks. */
+static int add_binds(
+	const struct create *o, struct start *s, struct arena *a, struct spec *spec, struct err *e)
 {
 	struct mount *v = arena_alloc(a, (o->mounts.n + 1) * sizeof(*v));
-	uint32_t n = 0;
+	uint32_t n = 0, kept = 0;
 
 	if (!v)
 		return err_set(e, ENOMEM, "out of memory");
@@ -87,10 +87,13 @@ static int add_binds(const struct create *o, const struct start *s, struct arena
 		if (!mount_has_source(&o->mounts.v[i]))
 			continue;
 		v[n] = o->mounts.v[i];
-		if (n >= s->n_binds)
+		if (n >= s->n_binds || s->binds[n] < 0)
 			v[n].kind = "lost";
+		else
+			s->binds[kept++] = s->binds[n];
 		n++;
 	}
+	s->n_binds = kept;
 	spec->mounts.v = v;
 	spec->mounts.n = n;
 	return 0;
@@ -206,6 +209,7 @@ void visit_begin(struct ctr *c, struct doc *asked, const struct container_exec *
 		abort();
 	*v = (struct visit){.start = {.relay = r, START_NONE}, .asked = *asked, .number = number};
 	*asked = (struct doc){0};
+	v->start.may_lack = true;
 	v->start.in = frame_take_fd(f, how->in);
 	v->start.out = frame_take_fd(f, how->out);
 	v->start.err = frame_take_fd(f, how->err);

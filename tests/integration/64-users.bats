@@ -284,19 +284,18 @@ refused()
 }
 
 @test "a device is what its mode on the host allows everybody, also when the right to it is given" {
+	shut=$(find /dev -maxdepth 1 -type c ! -perm /o+rw | head -n 1)
+	[ "$(as $carol run --rm --device /dev/zero:/dev/all "$bb" head -c 3 /dev/all | wc -c)" = 3 ]
+	refused "$shut is open to others for \"\", and only root" as $carol run --rm --device "$shut" "$bb" true
+	refused "/dev/zero is open to others for \"rw\", and only root" as $carol run --rm --device /dev/zero:r "$bb" true
+	refused "--device is for root" as $alice run --rm --device /dev/zero "$bb" true
+	# A node elsewhere may be on a file system that answers nobody; bound it is dead, and one quota counts both.
 	mknod -m 0666 "$home/all" c 1 5
-	mknod -m 0660 "$home/some" c 1 5
-	mknod -m 0444 "$home/read" c 1 5
-	[ "$(as $carol run --rm --device "$home/all:/dev/all" "$bb" head -c 3 /dev/all | wc -c)" = 3 ]
-	as $carol run --rm --device "$home/read:/dev/read:r" "$bb" sh -c 'head -c 3 /dev/read && ! (: >/dev/read)'
-	refused "is open to others for \"\", and only root" as $carol run --rm --device "$home/some" "$bb" true
-	refused "is open to others for \"rw\", and only root" as $carol run --rm --device "$home/all:r" "$bb" true
-	refused "--device is for root" as $alice run --rm --device "$home/all" "$bb" true
-	# Bound it is dead, and one quota counts both.
+	refused "this is no device of the host's /dev" as $carol run --rm --device "$home/all" "$bb" true
 	run as $carol run --rm -v "$home/all:/dev/all" "$bb" head -c 3 /dev/all
 	[[ "$output" == *"ermission denied"* ]]
-	refused "your quota is 1 bind mounts" as $carol run --rm --device "$home/all" --device "$home/read:r" "$bb" true
-	rm "$home/all" "$home/some" "$home/read"
+	rm "$home/all"
+	refused "your quota is 1 bind mounts" as $carol run --rm --device /dev/zero --device /dev/full "$bb" true
 }
 
 @test "a symlink swapped after it was opened changes nothing" {

@@ -20,6 +20,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
@@ -49,6 +50,7 @@ const char *__asan_default_options(void)
 struct world {
 	struct mntns *mntns;
 	int userns, proc, shared; /* shared: a host directory with a file and a device */
+	int box;		  /* of mntns_unbox, with /dev/zero */
 };
 
 static inline pid_t userns_holder(void)
@@ -121,6 +123,20 @@ static inline int make_dir(const char *name)
 	return fd;
 }
 
+static inline int make_box(void)
+{
+	int fs = fsopen("tmpfs", FSOPEN_CLOEXEC), box;
+
+	assert_true(fs >= 0);
+	assert_int_equal(fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0), 0);
+	box = fsmount(fs, FSMOUNT_CLOEXEC, 0);
+	assert_true(box >= 0);
+	close(fs);
+	assert_int_equal(mknodat(box, "node", S_IFCHR, makedev(1, 5)), 0);
+	assert_int_equal(fchmodat(box, "node", 0444, 0), 0);
+	return box;
+}
+
 /* In a temporary directory. */
 static inline int enter(void **state)
 {
@@ -141,6 +157,7 @@ static inline int enter(void **state)
 	make_layer("images/dirs/" HEX_A ".erofs");
 	close(openat(w->shared, "file", O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
 	assert_int_equal(mknodat(w->shared, "null", S_IFCHR | 0666, makedev(1, 3)), 0);
+	w->box = make_box();
 	w->userns = open_userns();
 	w->proc = open("/proc", O_PATH | O_CLOEXEC);
 	if (priv_enter(&profile_mounter, 0, 0, &e) < 0 ||

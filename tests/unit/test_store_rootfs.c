@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/statvfs.h>
 
 #include "imaged/erofs_mount.h"
@@ -274,6 +275,71 @@ static void what_cannot_be_mapped_is_named(void **state)
 	assert_int_equal(rootfs_map_host(w->mntns, &m, &e), -EINVAL);
 }
 
+static void assert_zero_device(int fd)
+{
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_mode, S_IFCHR | 0444);
+	assert_int_equal(st.st_rdev, makedev(1, 5));
+}
+
+/* Moved once, it is of this namespace, and no kernel clones it in the host's. */
+static void box_serves_again_and_again(void **state)
+{
+	struct world *w = *state;
+	int first = -1, node = -1, box;
+
+	assert_int_equal(mntns_unbox(w->mntns, w->box, &first, &node), 0);
+	assert_zero_device(node);
+	close(node);
+	if (first >= 0) { /* before Linux 6.15 */
+		close(w->box);
+		w->box = first;
+	}
+	assert_int_equal(move_mount(w->box, "", AT_FDCWD, "box", MOVE_MOUNT_F_EMPTY_PATH), 0);
+	box = open_tree(AT_FDCWD, "box", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	assert_true(box >= 0);
+	assert_int_equal(umount2("box", MNT_DETACH), 0);
+	for (unsigned int i = 0; i < 3; i++) {
+		int again = -1, gone = -1;
+
+		assert_int_equal(mntns_unbox(w->mntns, box, &again, &node), 0);
+		assert_zero_device(node);
+		close(node);
+		assert_true(again >= 0);
+		assert_int_equal(mntns_unbox(w->mntns, box, &gone, &gone), -ESTALE);
+		assert_int_equal(gone, -1);
+		close(box);
+		box = again;
+	}
+	close(box);
+	assert_int_equal(rmdir("box"), 0); /* nothing is on it */
+	assert_int_equal(mkdir("box", 0700), 0);
+}
+
+static void box_is_not_used_up_when_descriptors_are_short(void **state)
+{
+	struct rlimit all, few;
+	struct world *w = *state;
+	int box = -1, node = -1, next = open(".", O_PATH | O_CLOEXEC);
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
+	few = all;
+	few.rlim_cur = (rlim_t)next + 1;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	assert_int_equal(mntns_unbox(w->mntns, w->box, &box, &node), -EMFILE);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
+	assert_int_equal(mntns_unbox(w->mntns, w->box, &box, &node), 0);
+	assert_zero_device(node);
+	close(node);
+	close(next);
+	if (box >= 0) {
+		close(w->box);
+		w->box = box;
+	}
+}
+
 MOUNTER_TESTS(cmocka_unit_test(host_is_out_of_reach), cmocka_unit_test(layer_mounts_from_its_file),
 	cmocka_unit_test(layer_mounts_through_a_loop_device),
 	cmocka_unit_test(clones_are_mapped_and_in_order),
@@ -282,4 +348,6 @@ MOUNTER_TESTS(cmocka_unit_test(host_is_out_of_reach), cmocka_unit_test(layer_mou
 	cmocka_unit_test(writable_directory_is_a_dead_end),
 	cmocka_unit_test(container_ids_are_no_paths), cmocka_unit_test(host_directory_is_mapped),
 	cmocka_unit_test(setuid_bits_of_users_are_dead),
-	cmocka_unit_test(what_cannot_be_mapped_is_named))
+	cmocka_unit_test(what_cannot_be_mapped_is_named),
+	cmocka_unit_test(box_is_not_used_up_when_descriptors_are_short),
+	cmocka_unit_test(box_serves_again_and_again))
