@@ -192,19 +192,26 @@ static int add(struct top_layout *l, const char *name, size_t n, const char *hea
 	return 0;
 }
 
-/* "pid,user comm=WHAT IT IS": a header goes to the end of the word. */
-static int add_list(struct top_layout *l, const char *s, struct err *e)
+/* "pid,user comm=WHAT IT IS": a header goes to the comma, as in procps. */
+static int add_list(struct top_layout *l, const char *s, struct arena *a, struct err *e)
 {
 	int r = 0;
 
 	if (!s || !*s)
 		return err_set(e, EINVAL, "-o needs a list of columns");
 	while (r == 0 && *s) {
-		size_t n = strcspn(s, ", =");
-		bool named = s[n] == '=';
+		size_t n = strcspn(s, ", ="), k = n + (s[n] == '=' ? strcspn(s + n, ",") : 0);
+		char *header = NULL;
 
-		r = add(l, s, n, named ? s + n + 1 : NULL, e);
-		s = named ? "" : s + n + (s[n] != '\0');
+		if (k > n) {
+			header = arena_alloc(a, k - n);
+			if (!header)
+				return err_set(e, ENOMEM, "out of memory");
+			memcpy(header, s + n + 1, k - n - 1);
+			header[k - n - 1] = '\0';
+		}
+		r = add(l, s, n, header, e);
+		s += k + (s[k] != '\0');
 	}
 	return r;
 }
@@ -248,10 +255,13 @@ static int add_set(struct top_layout *l, unsigned int set, struct arena *a, stru
 }
 
 /* One word; *set collects. Returns 1 when the next word is the list of an -o. */
-static int take_word(struct top_layout *l, const char *word, unsigned int *set, struct err *e)
+static int take_word(
+	struct top_layout *l, const char *word, unsigned int *set, struct arena *a, struct err *e)
 {
-	bool bsd = *word != '-';
-	const char *p = bsd ? word : word + 1;
+	/* -aux is aux, as in procps where there is no user x. */
+	bool bsd = *word != '-' ||
+		   (word[1] && strspn(word + 1, "aux") == strlen(word + 1) && strchr(word, 'u'));
+	const char *p = word + (*word == '-');
 
 	if (strcmp(word, "--no-headers") == 0 || strcmp(word, "--no-heading") == 0) {
 		l->bare = true;
@@ -261,7 +271,7 @@ static int take_word(struct top_layout *l, const char *word, unsigned int *set, 
 		*set = BSD;
 	for (; *p; p++) {
 		if (*p == 'o')
-			return p[1] ? add_list(l, p + 1, e) : 1;
+			return p[1] ? add_list(l, p + 1, a, e) : 1;
 		if (bsd && *p == 'u')
 			*set = BSD_USER;
 		else if (!bsd && *p == 'f')
@@ -270,7 +280,7 @@ static int take_word(struct top_layout *l, const char *word, unsigned int *set, 
 		else if (!strchr(bsd ? "axw" : "eAadw", *p))
 			break;
 	}
-	if (!*p && p > word + !bsd)
+	if (!*p && p > word + (*word == '-'))
 		return 0;
 	return err_set(e, EINVAL,
 		"ps's \"%.24s\" is not known here; there are -e, -f, -o COLUMN,…, aux and --no-headers",
@@ -285,9 +295,9 @@ int top_layout(const struct strv *words, struct arena *a, struct top_layout *ret
 
 	*ret = (struct top_layout){0};
 	for (uint32_t i = 0; i < words->n && r == 0; i++) {
-		r = take_word(ret, words->v[i], &set, e);
+		r = take_word(ret, words->v[i], &set, a, e);
 		if (r == 1)
-			r = add_list(ret, ++i < words->n ? words->v[i] : NULL, e);
+			r = add_list(ret, ++i < words->n ? words->v[i] : NULL, a, e);
 	}
 	if (r == 0 && ret->n == 0)
 		r = add_set(ret, set, a, e);
