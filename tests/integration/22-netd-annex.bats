@@ -69,8 +69,9 @@ four()
 		done
 	done
 	# Who leaves takes its address along, from both bridges.
+	link=$(link_of peer)
 	say "net_detach container=peer"
-	no_link "$(link_of peer)"
+	no_link "^$link\$"
 	[ -n "$(in_ns "$HOST" bridge fdb show dev "$(part down)" | grep 02:42:0a:4d:00:04)" ]
 	[ -z "$(in_ns "$HOST" bridge fdb show | grep 02:42:0a:4d:00:05)" ]
 }
@@ -177,7 +178,8 @@ spoof()
 	say "net_detach container=peer"
 	no_annex
 	[[ $(rules) != *br-* && $(rules) != *bj* ]]
-	[ "$(in_ns "$HOST" bridge fdb show br tnet0 | grep -c static)" = 1 ]
+	wait_until 5 eval '[ "$(in_ns "$HOST" bridge fdb show br tnet0 | grep -c static)" = 1 ]' ||
+		{ in_ns "$HOST" bridge fdb show br tnet0; false; }
 	attach "$peer ip4=10.77.0.3"
 	say "net_detach container=web"
 	attach "$web ip4=10.77.0.2 $port"
@@ -209,8 +211,9 @@ spoof()
 	sync "$web_is $peer_is"
 	looks_like "$wanted" 1
 	talks
+	link=$(link_of peer)
 	sync "$web_is"
-	no_link "$(link_of peer)"
+	no_link "^$link\$"
 	no_annex
 	# One that a run had no time to finish
 	killed in_ns "$HOST" ip link add br-000000000000 type bridge
@@ -314,11 +317,10 @@ spoof()
 	PIDS+=("$LAST")
 	knock "$HOST" tcp 127.0.0.1 8080
 	[[ $output == "web "* ]]
-	# One by one it took the kernel 23 s and more.
+	# One by one it took the kernel 23 s and more: longer than an answer is waited for.
 	started=${EPOCHREALTIME/./}
 	say net_teardown
 	[ "$REPLY" = "done" ]
 	echo "$(((${EPOCHREALTIME/./} - started) / 1000)) ms: teardown"
-	[ $((${EPOCHREALTIME/./} - started)) -lt 15000000 ]
 	[ "$(links)" = "$(printf 'lo\nuplink')" ]
 }
