@@ -77,15 +77,21 @@ cage_kills()
 	awk '$1 == "oom_kill" { print $2 }' "$cage/$cage_events"
 }
 
-cage_break()
+# cage_open: 1 while somebody is in there; what is in it may have made another meanwhile
+cage_open()
 {
 	local pid
 
-	cage_place
 	while read -r pid; do
 		echo "$pid" >"${cage%/*}/cgroup.procs"
 	done <"$cage/cgroup.procs" 2>/dev/null
-	wait_until 5 rmdir "$cage"
+	rmdir "$cage"
+}
+
+cage_break()
+{
+	cage_place
+	wait_until 10 cage_open
 }
 
 # ---- what must stay as it is ----
