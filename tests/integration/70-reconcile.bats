@@ -49,6 +49,7 @@ start()
 	local file=$1
 
 	shift
+	rm -f "$file" # an earlier test's has its first line already
 	"$@" >"$file" 2>&1 3>&- &
 	HELD+=($!)
 	wait_until 10 test -s "$file"
@@ -209,7 +210,29 @@ linked()
 	[[ $(nft list table inet "$ENGINE_NAME") == *" 18194 "*"$(address kept) . 80"* ]]
 }
 
+# Bridge, link, table and address that look much like the engine's, and aren't. That somebody else's chains track and
+# translate, as on most hosts, keeps the kernel's knowledge of whose packets are whose while the engine's are deleted: a
+# host that has none takes a container's packet for its own then, and resets the connection.
+foreign()
+{
+	ip link add "${ENGINE_NAME}f" type bridge
+	ip link set "${ENGINE_NAME}f" alias "bulkhead:${ENGINE_NAME}f:network:bridge" addrgenmode none
+	ip addr add 198.51.100.1/24 dev "${ENGINE_NAME}f"
+	ip link add "${ENGINE_NAME}g" type veth peer name "${ENGINE_NAME}i"
+	ip link set "${ENGINE_NAME}g" master "${ENGINE_NAME}f" alias "bulkhead:${ENGINE_NAME}f:web:198.51.100.2:0242c6336402:::"
+	nft "add table inet ${ENGINE_NAME}f; add map inet ${ENGINE_NAME}f published4 { type inet_service : ipv4_addr; elements = { 80 : 198.51.100.2 }; }"
+	nft "add chain inet ${ENGINE_NAME}f in { type nat hook prerouting priority -100; }; add chain inet ${ENGINE_NAME}f out { type nat hook postrouting priority 100; }"
+}
+
+foreign_remove()
+{
+	nft delete table inet "${ENGINE_NAME}f"
+	ip link del "${ENGINE_NAME}f"
+	ip link del "${ENGINE_NAME}g"
+}
+
 @test "supervisor and netd killed: the next ones know who is on the network, from the records alone" {
+	foreign
 	talker one -p 0.0.0.0:18196:7
 	start "$ENGINE_DIR/in" ip netns exec "$ENGINE_NAME-out" "$TALK" talk $OUT.1 18196
 	six=$(ctl inspect --format '{{.NetworkSettings.GlobalIPv6Address}}' one)
@@ -237,27 +260,7 @@ linked()
 	ctl start one
 	[ -z "$(ctl inspect --format '{{.State.Error}}' one)" ]
 	"$TALK" talk 127.0.0.1 18196 | head -n 1
-}
-
-# Bridge, link, table and address that look much like the engine's, and aren't. That somebody else's chains track and
-# translate, as on most hosts, keeps the kernel's knowledge of whose packets are whose while the engine's are deleted: a
-# host that has none takes a container's packet for its own then, and resets the connection.
-foreign()
-{
-	ip link add "${ENGINE_NAME}f" type bridge
-	ip link set "${ENGINE_NAME}f" alias "bulkhead:${ENGINE_NAME}f:network:bridge" addrgenmode none
-	ip addr add 198.51.100.1/24 dev "${ENGINE_NAME}f"
-	ip link add "${ENGINE_NAME}g" type veth peer name "${ENGINE_NAME}i"
-	ip link set "${ENGINE_NAME}g" master "${ENGINE_NAME}f" alias "bulkhead:${ENGINE_NAME}f:web:198.51.100.2:0242c6336402:::"
-	nft "add table inet ${ENGINE_NAME}f; add map inet ${ENGINE_NAME}f published4 { type inet_service : ipv4_addr; elements = { 80 : 198.51.100.2 }; }"
-	nft "add chain inet ${ENGINE_NAME}f in { type nat hook prerouting priority -100; }; add chain inet ${ENGINE_NAME}f out { type nat hook postrouting priority 100; }"
-}
-
-foreign_remove()
-{
-	nft delete table inet "${ENGINE_NAME}f"
-	ip link del "${ENGINE_NAME}f"
-	ip link del "${ENGINE_NAME}g"
+	foreign_remove
 }
 
 foreign_is()
