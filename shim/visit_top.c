@@ -74,10 +74,11 @@ static uint64_t field(const char *behind, unsigned int n)
  * parentheses. */
 static int parse_stat(const char *s, struct row *r)
 {
-	const char *open = strchr(s, '('), *close = strrchr(s, ')'), *p = close + 1;
+	const char *open = strchr(s, '('), *close = strrchr(s, ')'), *p;
 
 	if (!open || !close || close < open || strlen(close) < 3)
 		return -EBADMSG;
+	p = close + 1;
 	snprintf(r->name, sizeof(r->name), "%.*s", (int)(close - open - 1), open + 1);
 	r->state = p[1];
 	r->ppid = (uint32_t)field(p, 4);
