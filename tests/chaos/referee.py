@@ -12,6 +12,7 @@ import struct
 import subprocess
 import threading
 import time
+from collections import Counter
 
 # What fails, and how. Calls that wait, that read, or that say something to a peer that would be lost are left out, but
 # for messages to the kernel: chaos.py has the peers' deaths.
@@ -242,19 +243,26 @@ def wait_for(what, check, seconds):
         time.sleep(0.05)
 
 
+STILL = 2  # seconds: shims end and begin one by one, with pauses on a busy machine
+
+
 def settled(picture, before=None, seconds=15):
     """What picture() gives once it stands still; with `before`, once it is that again."""
-    last, until = picture(), time.monotonic() + seconds
+    was, last = "", picture()
+    since = time.monotonic()
+    until = since + seconds
     while True:
         time.sleep(0.15)
         now = picture()
-        if now == last and before in (None, now):
+        if now != last:
+            was, last, since = last, now, time.monotonic()
+        elif now == before or (before is None and time.monotonic() - since >= STILL):
             return now
         if time.monotonic() > until:
-            then, there = set((before or last).splitlines()), set(now.splitlines())
+            then, there = Counter((before or was).splitlines()), Counter(now.splitlines())  # standby shims look alike
             raise Wrong("afterwards there is " + "; ".join(
-                [f"+{x}" for x in sorted(there - then)] + [f"-{x}" for x in sorted(then - there)])[:600])
-        last = now
+                [f"+{x}" for x in sorted((there - then).elements())] +
+                [f"-{x}" for x in sorted((then - there).elements())])[:600])
 
 
 class Ctl:
