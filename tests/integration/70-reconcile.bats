@@ -210,9 +210,10 @@ linked()
 	[[ $(nft list table inet "$ENGINE_NAME") == *" 18194 "*"$(address kept) . 80"* ]]
 }
 
-# Bridge, link, table and address that look much like the engine's, and aren't. That somebody else's chains track and
-# translate, as on most hosts, keeps the kernel's knowledge of whose packets are whose while the engine's are deleted: a
-# host that has none takes a container's packet for its own then, and resets the connection.
+# Bridge, link, table and address that look much like the engine's, and aren't. That somebody else's rules translate, as on
+# most hosts, keeps the kernel's knowledge of whose packets are whose while the engine's are deleted: connections are
+# tracked as long as any rule needs it, an empty chain doesn't (nft_nat_init, nft_masq_init). A host that has none takes a
+# container's packet for its own then, and resets the connection.
 foreign()
 {
 	ip link add "${ENGINE_NAME}f" type bridge
@@ -222,6 +223,7 @@ foreign()
 	ip link set "${ENGINE_NAME}g" master "${ENGINE_NAME}f" alias "bulkhead:${ENGINE_NAME}f:web:198.51.100.2:0242c6336402:::"
 	nft "add table inet ${ENGINE_NAME}f; add map inet ${ENGINE_NAME}f published4 { type inet_service : ipv4_addr; elements = { 80 : 198.51.100.2 }; }"
 	nft "add chain inet ${ENGINE_NAME}f in { type nat hook prerouting priority -100; }; add chain inet ${ENGINE_NAME}f out { type nat hook postrouting priority 100; }"
+	nft "add rule inet ${ENGINE_NAME}f in ip saddr 198.51.100.2 redirect; add rule inet ${ENGINE_NAME}f out ip saddr 198.51.100.2 masquerade"
 }
 
 foreign_remove()
