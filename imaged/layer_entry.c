@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/devnum.h"
 #include "layer_unpack.h"
 
 #define WHITEOUT      ".wh."
@@ -165,8 +166,8 @@ static int put_symlink(
 static int put_device(struct unpack *u, struct erofs_place at, struct archive_entry *entry,
 	enum erofs_type type, struct err *e)
 {
-	/* new_encode_dev() of the kernel holds 12 and 20 bits */
-	if (archive_entry_rdevmajor(entry) > 0xfff || archive_entry_rdevminor(entry) > 0xfffff)
+	if (archive_entry_rdevmajor(entry) > DEVICE_MAJOR_MAX ||
+		archive_entry_rdevminor(entry) > DEVICE_MINOR_MAX)
 		return err_set(e, EINVAL, "device number out of range");
 	return put_inode(u, at, entry, type, NULL, e);
 }

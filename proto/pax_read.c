@@ -10,14 +10,11 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/devnum.h"
 #include "base/fd.h"
 #include "pax.h"
 #include "pax_header.h"
 #include "pax_records.h"
-
-/* The kernel's dev_t, linux/kdev_t.h. */
-#define DEVICE_MAJOR_MAX 0xfffU
-#define DEVICE_MINOR_MAX 0xfffffU
 
 struct pax_reader *pax_reader_new(int fd)
 {
