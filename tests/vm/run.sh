@@ -4,9 +4,9 @@
 # The tests on Debian 12's own kernel and cgroup v2: run.sh [TEST...] boots the machine once for each of VM_INITS
 # and runs the tests there that are named as in tests/integration, or unit, or all; plain:TEST is for that init alone,
 # `reboot`, `installed` and `fresh` are the scripts beside this one. turn:HEX, of a commit's id, is a part of all that:
-# with systemd the files from one on, less those of `too_long`; or `installed` and `reboot`. In either machine no file
-# begins more than VM_BEGIN seconds after the first. Prints one line a test, the output of what failed, and ends with the sum. 1 when something
-# failed or when nothing ran.
+# with systemd 50-run and the files from one on, less those of `too_long`; or `installed` and `reboot`. In either machine
+# no file begins more than VM_BEGIN seconds after the first. Prints one line a test, the output of what failed, and ends
+# with the sum. 1 when something failed or when nothing ran.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 
@@ -34,7 +34,7 @@ turn()
 	[ $((n % 4)) != 0 ] || { printf '%s\n' installed reboot; return; }
 	mapfile -t names < <(printf '%s\n' "${names[@]##*/}" | sed 's/\.bats$//' | grep -vxF "$(printf '%s\n' $too_long)")
 	from=$((n / 4 % ${#names[@]}))
-	printf 'systemd:%s\n' "${names[@]:from}" "${names[@]:0:from}"
+	printf 'systemd:%s\n' 50-run "${names[@]:from}" "${names[@]:0:from}"
 }
 
 # expand TEST...: each one's name, or those of a turn
