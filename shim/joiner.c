@@ -19,7 +19,8 @@
 #include "cgroup.h"
 #include "reply.h"
 
-#define STACK_SIZE (256U << 10)
+#define STACK_SIZE    (256U << 10)
+#define OOM_SCORE_MAX 1000 /* of a look from outside: it goes before what it looks at does */
 
 /* Everything else goes before a namespace is entered: what a container's process could reach must
  * not be there. */
@@ -66,7 +67,7 @@ static int become(const struct join *j, struct process *p, struct process_tools 
 static int enter(const struct join *j, struct process *p, struct process_tools *t, struct err *e)
 {
 	pid_t pid;
-	int r = oom_set_score(j->oom_score_adj, e);
+	int r = oom_set_score(p->visit ? OOM_SCORE_MAX : j->oom_score_adj, e);
 
 	if (r == 0)
 		r = ns_join(j->ns, e);
