@@ -52,6 +52,15 @@ void io_rate_lift(struct io_rate *d)
 		put(d, fields[i], -1);
 }
 
+void io_rate_undo(struct io_rate *tried, const struct io_rate *old)
+{
+	for (unsigned int i = 0; i < ARRAY_LEN(fields); i++)
+		if (get(old, fields[i]))
+			put(tried, fields[i], get(old, fields[i]));
+		else if (get(tried, fields[i]))
+			put(tried, fields[i], -1);
+}
+
 void io_rate_forget_lifted(struct io_rate *d)
 {
 	for (unsigned int i = 0; i < ARRAY_LEN(fields); i++)

@@ -74,6 +74,7 @@ void relay_forget_client(struct engine *g, struct chan *client);
 struct exec {
 	struct exec *next;
 	uint32_t number;
+	bool begun; /* the shim has made it; before, the kernel may not count it */
 	bool ended;
 	uint32_t exit_code;
 };
@@ -96,12 +97,17 @@ struct ctr {
 	uint32_t pid, exit_code;
 	bool oom_killed, rootfs_made;
 	uint64_t oom_at; /* ns since 1970, of the kernel's last kill in it; 0: none was told */
-	uint64_t memory_peak, pids_hits; /* of this run, or the last; as cgroupd told */
+	uint64_t oom_before, oom_read_at; /* kills in it before this process was told of any, and
+					     when they were counted; 0: not */
+	uint32_t end_signal;		  /* that its first process died of */
+	bool was_killed;		  /* at its end SIGKILL was on its way to it */
+	uint64_t memory_peak, pids_hits;  /* of this run, or the last; as cgroupd told */
 	char error[ERR_TEXT_MAX];
 	char *cgroup; /* its id behind the slices that its cgroup lies in; NULL: it lies in none */
 	uint64_t created_at, started_at, finished_at;
 	struct doc create, config, spec, endpoint, in_force, health;
 	struct doc updated; /* what `create` becomes once cgroupd has agreed; or none */
+	bool undo_due;	    /* or what it is to forget again, once there is a cgroupd */
 	int *sources;	    /* bind sources as the creator opened them, one a mount of kind bind */
 	uint32_t n_sources;
 	int rootfs;   /* --rootfs, or -1 */
@@ -430,6 +436,11 @@ int update_merge(
 	struct limits *to, const struct limits *more, struct update_room *room, struct err *e);
 /* Before that: takes those limits away. */
 int update_lift(struct limits *to, const struct strv *names, struct err *e);
+/* The limits of before, in *to, become what takes back `tried` too, which has all that they have;
+ * lists are in *room then. */
+void update_undo(struct limits *to, const struct limits *tried, struct update_room *room);
+/* cgroupd is there again: what it did not answer is taken back. */
+void updates_go_on(struct engine *g);
 /* Of a record: a rate of -1 is none. A later start's disk may be gone. */
 void update_forget_lifted(struct create *o);
 

@@ -252,13 +252,19 @@ static void on_launcher(void *arg, int what)
 	fd_close(&fd);
 }
 
+static void cgroupd_up(struct engine *g)
+{
+	pause_learn(g);
+	updates_go_on(g);
+}
+
 int helpers_open(struct engine *g, struct err *e)
 {
 	g->helpers[H_NETD] = (struct helper){
 		.role = NETD, .handlers = network_handlers, .on_up = network_helper_up};
 	g->helpers[H_IMAGED] = (struct helper){.role = IMAGED, .handlers = imaged_handlers};
-	g->helpers[H_CGROUPD] = (struct helper){
-		.role = CGROUPD, .handlers = cgroupd_handlers, .on_up = pause_learn};
+	g->helpers[H_CGROUPD] =
+		(struct helper){.role = CGROUPD, .handlers = cgroupd_handlers, .on_up = cgroupd_up};
 	for (unsigned int i = 0; i < H_COUNT; i++)
 		g->helpers[i].engine = g;
 	g->launcher_watch = loop_fd(g->loop, g->launcher, LOOP_READ, on_launcher, g);

@@ -8,9 +8,10 @@
 
 #include "engine.h"
 
-#define PAUSE_MS 30000
-#define SOON_MS	 1000
-#define ASK_MS	 10000
+#define PAUSE_MS   30000
+#define BETWEEN_NS 10000000000ULL /* from the stop of a restart to its start */
+#define SOON_MS	   1000
+#define ASK_MS	   10000
 
 /* `cgroup`: an id, perhaps behind the slices that it lies in. */
 static bool has_cgroup(struct engine *g, const char *cgroup)
@@ -127,12 +128,19 @@ static void on_time(void *arg)
 	reconcile(arg);
 }
 
+/* Its start is on its way, unless who asked for the restart has died. */
+static bool is_between(const struct ctr *c)
+{
+	return c->restart.by_hand && time_now_ns() < c->finished_at + BETWEEN_NS;
+}
+
 /* --rm of a container of which nobody waits for the end any more. */
 static void remove_again(struct engine *g)
 {
 	for (struct ctr *c = g->ctrs, *next; c; c = next) {
 		next = c->next;
-		if (c->status == CTR_EXITED && !c->job && !c->visit && ctr_create(c)->autoremove)
+		if (c->status == CTR_EXITED && !c->job && !c->visit && ctr_create(c)->autoremove &&
+			!is_between(c))
 			remove_begin(c);
 	}
 }
@@ -150,6 +158,7 @@ void reconcile(struct engine *g)
 	ask(g, NULL);
 	ask_dirs(g, NULL);
 	state_save_again(g);
+	updates_go_on(g);
 	remove_again(g);
 	gc_collect(g);
 	watch_free(g->reconcile_timer);

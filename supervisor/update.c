@@ -13,7 +13,8 @@
 #define UPDATE_MS 10000
 
 struct update {
-	struct relay *relay;
+	struct engine *engine;
+	struct relay *relay; /* who asked, or NULL */
 	char id[ID_LEN + 1];
 };
 
@@ -138,6 +139,30 @@ int update_merge(
 	return r < 0 ? r : merge_hugepages(to, more, room->pages, e);
 }
 
+void update_undo(struct limits *to, const struct limits *tried, struct update_room *room)
+{
+	static const struct io_rate none = {0};
+	uint32_t k;
+
+	for (uint32_t i = 0; i < tried->io.n; i++) {
+		const struct io_rate *old = find_rate(to, &tried->io.v[i]);
+
+		room->rates[i] = tried->io.v[i];
+		io_rate_undo(&room->rates[i], old ? old : &none);
+	}
+	for (uint32_t i = 0; i < tried->hugepages.n; i++) {
+		room->pages[i] = tried->hugepages.v[i];
+		for (k = 0; k < to->hugepages.n; k++)
+			if (to->hugepages.v[k].page == room->pages[i].page)
+				break;
+		room->pages[i].limit = k < to->hugepages.n ? to->hugepages.v[k].limit : -1;
+	}
+	to->io.v = room->rates;
+	to->io.n = tried->io.n;
+	to->hugepages.v = room->pages;
+	to->hugepages.n = tried->hugepages.n;
+}
+
 static int check_quotas(const struct ctr *c, const struct create *o, struct err *e)
 {
 	for (enum quota q = 0; q < QUOTA_CONNECTIONS; q++) {
@@ -208,6 +233,20 @@ static int settle(struct ctr *c, struct err *e)
 	return state_save(c, e);
 }
 
+static struct update *update_new(struct ctr *c, struct relay *r)
+{
+	struct update *u = calloc(1, sizeof(*u));
+
+	if (!u) {
+		log_error("out of memory");
+		abort();
+	}
+	u->engine = c->engine;
+	u->relay = r;
+	memcpy(u->id, c->id, sizeof(u->id));
+	return u;
+}
+
 static void answer(struct update *u, const struct err *e)
 {
 	const struct done done = {0};
@@ -223,7 +262,7 @@ static void answer(struct update *u, const struct err *e)
 static void on_known(void *arg, void *msg, struct frame *f, const struct err *e)
 {
 	struct update *u = arg;
-	struct ctr *c = ctr_by_id(u->relay->engine, u->id);
+	struct ctr *c = ctr_by_id(u->engine, u->id);
 	struct err why = e ? *e : (struct err){0};
 
 	(void)msg;
@@ -243,16 +282,70 @@ static void on_known(void *arg, void *msg, struct frame *f, const struct err *e)
 	answer(u, &why);
 }
 
+/* ---- an update that was not answered may have been obeyed, or be so late ---- */
+
+static bool is_open(const struct err *e)
+{
+	return e && (e->code == ETIMEDOUT || e->code == ECONNRESET || e->code == ECONNREFUSED);
+}
+
+/* Until then it counts, and no other is begun. */
+static void on_undone(void *arg, void *msg, struct frame *f, const struct err *e)
+{
+	struct update *u = arg;
+	struct ctr *c = ctr_by_id(u->engine, u->id);
+
+	(void)msg;
+	(void)f;
+	free(u);
+	if (!c || !c->updated.obj)
+		return;
+	c->undo_due = is_open(e) && c->status == CTR_RUNNING;
+	if (c->undo_due)
+		return;
+	if (e && c->status == CTR_RUNNING)
+		log_error("container %.12s: its limits from before a failed update: %s", c->id,
+			e->text);
+	doc_free(&c->updated);
+}
+
+static void undo(struct ctr *c)
+{
+	const struct create *was = ctr_create(c), *tried = c->updated.obj;
+	struct limits l = was->limits ? *was->limits : (struct limits){0};
+	const struct cgroup_limit m = {.container = ctr_cgroup(c), .limits = &l};
+	struct update_room room;
+
+	c->undo_due = false;
+	update_undo(&l, tried->limits, &room);
+	helper_request(c->engine, H_CGROUPD, MSG_cgroup_limit, &m, UPDATE_MS, on_undone,
+		update_new(c, NULL));
+}
+
+void updates_go_on(struct engine *g)
+{
+	for (struct ctr *c = g->ctrs; c; c = c->next) {
+		if (c->undo_due && c->status == CTR_RUNNING) {
+			undo(c);
+		} else if (c->undo_due) {
+			c->undo_due = false;
+			doc_free(&c->updated);
+		}
+	}
+}
+
 static void on_set(void *arg, void *msg, struct frame *f, const struct err *e)
 {
 	const struct cgroup_state *m = msg;
 	struct update *u = arg;
-	struct ctr *c = ctr_by_id(u->relay->engine, u->id);
+	struct ctr *c = ctr_by_id(u->engine, u->id);
 	struct err why = e ? *e : (struct err){0};
 
 	(void)f;
 	if (!c || c->status == CTR_REMOVING)
 		err_set(&why, ENOENT, "no such container: %.12s", u->id);
+	else if (is_open(e) && c->status == CTR_RUNNING)
+		undo(c);
 	else if (e)
 		doc_free(&c->updated);
 	else if (settle(c, &why) == 0 && m->in_force && c->status == CTR_RUNNING)
@@ -264,14 +357,8 @@ static void set_limits(struct ctr *c, const struct limits *asked, struct relay *
 {
 	const struct create *o = c->updated.obj;
 	const struct cgroup_limit m = {.container = ctr_cgroup(c), .limits = o->limits};
-	struct update *u = calloc(1, sizeof(*u));
+	struct update *u = update_new(c, r);
 
-	if (!u) {
-		log_error("out of memory");
-		abort();
-	}
-	u->relay = r;
-	memcpy(u->id, c->id, sizeof(u->id));
 	if (c->status == CTR_RUNNING)
 		helper_request(c->engine, H_CGROUPD, MSG_cgroup_limit, &m, UPDATE_MS, on_set, u);
 	else if (!cpusets_check(c->engine, asked, on_known, u))

@@ -134,6 +134,35 @@ static void limits_end(void **state)
 	assert_string_equal(e.text, "no limit called \"swappiness\" can be lifted");
 }
 
+static void undone(void **state)
+{
+	struct io_rate old_rates[] = {{.path = "/dev/a", .major = 8, .read_bps = 5, .weight = 300}};
+	struct io_rate tried_rates[] = {
+		{.path = "/dev/a", .major = 8, .read_bps = 7, .write_bps = 3, .weight = 300},
+		{.path = "/dev/b", .major = 9, .write_iops = 2}};
+	struct hugepage_limit old_pages[] = {{.page = MIB(2), .limit = (int64_t)MIB(4)}};
+	struct hugepage_limit tried_pages[] = {
+		{.page = MIB(1024), .limit = 0}, {.page = MIB(2), .limit = -1}};
+	const struct limits tried = {
+		.pids = 9, .io = {tried_rates, 2}, .hugepages = {tried_pages, 2}};
+	struct limits to = {.pids = 7, .io = {old_rates, 1}, .hugepages = {old_pages, 1}};
+	struct update_room room;
+
+	(void)state;
+	update_undo(&to, &tried, &room);
+	assert_int_equal(to.pids, 7);
+	assert_int_equal(to.io.n, 2);
+	assert_int_equal(to.io.v[0].read_bps, 5);
+	assert_int_equal(to.io.v[0].write_bps, -1);
+	assert_int_equal(to.io.v[0].write_iops, 0);
+	assert_int_equal(to.io.v[0].weight, 300);
+	assert_int_equal(to.io.v[1].write_iops, -1);
+	assert_int_equal(to.io.v[1].weight, 0);
+	assert_int_equal(to.hugepages.n, 2);
+	assert_int_equal(to.hugepages.v[0].limit, -1);
+	assert_int_equal(to.hugepages.v[1].limit, MIB(4));
+}
+
 /* A rate that ended is no word about a disk that may be gone; what else is said of one stays. */
 static void lifted(void **state)
 {
@@ -192,6 +221,7 @@ int main(void)
 		cmocka_unit_test(swap_goes_with_memory),
 		cmocka_unit_test(limits_end),
 		cmocka_unit_test(rates),
+		cmocka_unit_test(undone),
 		cmocka_unit_test(lifted),
 	};
 
