@@ -13,6 +13,7 @@
 
 #define SPEC_MAX   (2U << 20)
 #define SHIM_MS	   30000
+#define COUNT_MS   2000
 #define EXECS_KEPT 64 /* ended ones whose code nobody has asked for */
 
 static struct exec *exec_find(struct ctr *c, uint32_t number)
@@ -87,7 +88,22 @@ void on_exec_exited(void *self, struct chan *ch, uint32_t id, void *msg, struct 
 struct request {
 	char ctr[ID_LEN + 1];
 	uint32_t number;
+	int spec, in, out, err; /* until the shim has them */
 };
+
+static void request_close(struct request *q)
+{
+	fd_close(&q->spec);
+	fd_close(&q->in);
+	fd_close(&q->out);
+	fd_close(&q->err);
+}
+
+static void request_free(struct request *q)
+{
+	request_close(q);
+	free(q);
+}
 
 static void on_execed(void *arg, void *msg, struct frame *f, const struct err *e)
 {
@@ -96,15 +112,18 @@ static void on_execed(void *arg, void *msg, struct frame *f, const struct err *e
 	struct request *q = r->data;
 	struct container_execed answer = {.exec = q->number, .pid = m ? m->pid : 0};
 	struct ctr *c = ctr_by_id(r->engine, q->ctr);
+	struct exec *x = c ? exec_find(c, q->number) : NULL;
 
 	(void)f;
+	if (x)
+		x->begun = true;
 	if (!e && c)
 		event_tell(c, "exec_start", "execID=%" PRIu32, q->number);
 	if (e && c) {
 		wait_fail(c, WAIT_EXIT, q->number, e);
 		exec_forget(c, q->number);
 	}
-	free(q);
+	request_free(q);
 	if (e)
 		relay_fail(r, e);
 	else
@@ -163,6 +182,7 @@ static struct relay *begin(struct ctr *c, struct chan *ch, uint32_t id)
 		log_error("out of memory");
 		abort();
 	}
+	*q = (struct request){.spec = -1, .in = -1, .out = -1, .err = -1};
 	memcpy(q->ctr, c->id, sizeof(q->ctr));
 	q->number = x->number = c->next_exec++;
 	x->next = c->execs;
@@ -171,22 +191,94 @@ static struct relay *begin(struct ctr *c, struct chan *ch, uint32_t id)
 	return r;
 }
 
-static int ask_shim(struct ctr *c, struct chan *ch, uint32_t id, const struct container_exec *m,
-	const struct exec_spec *asked, struct err *e)
+static void ask_shim(struct ctr *c, struct relay *r)
 {
-	_cleanup_fd_ int spec = seal(asked, e);
-	struct relay *r;
+	struct request *q = r->data;
 
 	MSG_DECLARE(shim_exec, x);
+	x.exec = q->number;
+	x.spec = q->spec;
+	x.in = q->in;
+	x.out = q->out;
+	x.err = q->err;
+	chan_request(c->shim->chan, MSG_shim_exec, &x, SHIM_MS, on_execed, r);
+	request_close(q);
+}
+
+/* A process that joins a cgroup is counted and not refused ("organisational operations are not
+ * blocked by cgroup policies", Documentation/admin-guide/cgroup-v1/pids.rst), so a container's
+ * limit would be none for execs. One may always come, for a look into what is full. */
+static bool must_count(const struct ctr *c, const struct exec_spec *asked)
+{
+	const struct limits *l = c->in_force.obj;
+	const struct exec *x = c->execs;
+
+	while (x && x->ended)
+		x = x->next;
+	return x && l && l->pids > 0 && !asked->visit;
+}
+
+static int check_room(
+	const struct ctr *c, uint32_t number, const struct cgroup_state *m, struct err *e)
+{
+	int64_t limit = m->in_force ? m->in_force->pids : 0;
+	uint64_t coming = 0, others = 0;
+
+	for (const struct exec *x = c->execs; x; x = x->next) {
+		if (x->ended || x->number == number)
+			continue;
+		others++;
+		coming += !x->begun;
+	}
+	if (limit <= 0 || others == 0 || m->pids + coming < (uint64_t)limit)
+		return 0;
+	return err_set(e, EAGAIN,
+		"container %s has all the %" PRId64
+		" processes that it may have, an exec's among them; try again when one has ended",
+		c->name, limit);
+}
+
+/* Without cgroupd nothing is known of them, and nobody is kept out for that. */
+static void on_counted(void *arg, void *msg, struct frame *f, const struct err *e)
+{
+	struct relay *r = arg;
+	const struct request *q = r->data;
+	struct ctr *c = ctr_by_id(r->engine, q->ctr);
+	struct err why = {0};
+
+	(void)f;
+	if (!c || c->status != CTR_RUNNING || !c->shim || !c->shim->chan)
+		err_set(&why, ESRCH, "the container has ended");
+	else if (!e)
+		check_room(c, q->number, msg, &why);
+	if (why.code)
+		on_execed(r, NULL, NULL, &why);
+	else
+		ask_shim(c, r);
+}
+
+static int run(struct ctr *c, struct chan *ch, uint32_t id, const struct container_exec *m,
+	const struct exec_spec *asked, struct frame *f, struct err *e)
+{
+	const struct cgroup_read count = {.container = ctr_cgroup(c)};
+	bool counts = must_count(c, asked);
+	int spec = seal(asked, e);
+	struct request *q;
+	struct relay *r;
+
 	if (spec < 0)
 		return spec;
 	r = begin(c, ch, id);
-	x.exec = ((const struct request *)r->data)->number;
-	x.spec = spec;
-	x.in = m->in;
-	x.out = m->out;
-	x.err = m->err;
-	chan_request(c->shim->chan, MSG_shim_exec, &x, SHIM_MS, on_execed, r);
+	q = r->data;
+	q->spec = spec;
+	q->in = frame_take_fd(f, m->in);
+	q->out = frame_take_fd(f, m->out);
+	q->err = frame_take_fd(f, m->err);
+	if (counts)
+		helper_request(
+			c->engine, H_CGROUPD, MSG_cgroup_read, &count, COUNT_MS, on_counted, r);
+	else
+		ask_shim(c, r);
 	return 0;
 }
 
@@ -203,7 +295,7 @@ static int visit(struct ctr *c, struct chan *ch, uint32_t id, const struct conta
 		return -e->code;
 	r = begin(c, ch, id);
 	number = ((const struct request *)r->data)->number;
-	free(TAKE_PTR(r->data));
+	request_free(TAKE_PTR(r->data));
 	visit_begin(c, asked, m, f, r, number);
 	return 0;
 }
@@ -244,7 +336,7 @@ void on_container_exec(void *self, struct chan *ch, uint32_t id, void *msg, stru
 	if (r == 0 && !x->visit)
 		r = complete(c, x, &a, &e);
 	if (r == 0)
-		r = runs ? ask_shim(c, ch, id, m, x, &e) : visit(c, ch, id, m, &asked, f, &e);
+		r = runs ? run(c, ch, id, m, x, f, &e) : visit(c, ch, id, m, &asked, f, &e);
 	if (r < 0)
 		chan_fail(ch, id, &e);
 	doc_free(&asked);
