@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -65,31 +66,40 @@ static bool reached(uint64_t peak, uint64_t limit)
 }
 
 /* The kernel names what it killed in its log alone, which takes a capability to read; but who has
- * ended is known. */
+ * ended is known. Our own init, or a shell, passes on what became of its child. */
 static void tell_oom(struct ctr *c)
 {
 	const struct limits *l = c->in_force.obj;
-	char limit[96] = "without a memory limit";
+	char limit[96] = "without a memory limit", who[64] = "a process of it";
 
 	if (l && l->memory && (!c->cgroup || reached(c->memory_peak, l->memory)))
 		snprintf(limit, sizeof(limit), "at the memory limit of %" PRIu64 " bytes",
 			l->memory);
 	else if (c->cgroup)
 		snprintf(limit, sizeof(limit), "in %s", ctr_create(c)->cgroup_parent);
+	if (c->end_signal == SIGKILL && !ctr_create(c)->init)
+		snprintf(who, sizeof(who), "its first process, %" PRIu32 ",", c->pid);
 	c->oom_killed = true;
 	snprintf(c->error, sizeof(c->error),
-		"out of memory: its first process, %" PRIu32
-		", was killed %s; the peak was %" PRIu64 " bytes",
-		c->pid, limit, c->memory_peak);
+		"out of memory: %s was killed %s; the peak was %" PRIu64 " bytes", who, limit,
+		c->memory_peak);
 	log_info("container %.12s: %s", c->id, c->error);
 }
 
+/* Whether its end came so soon after a kill as an end by it does. What a predecessor of this
+ * process was told of is known by its number alone. */
+static bool is_of_kill(const struct ctr *c, uint64_t kills)
+{
+	if (c->oom_at)
+		return c->finished_at < c->oom_at + OOM_END_NS;
+	return !c->oom_read_at || c->finished_at < c->oom_read_at || kills > c->oom_before;
+}
+
 /* Whether its end is blamed on the limit: a clean one never is, even if some child was killed on
- * the way, and neither is somebody's SIGKILL long after that child. */
+ * the way, and neither is somebody's SIGKILL, ours or, long after that child, another's. */
 static bool was_oom(const struct ctr *c, uint64_t kills)
 {
-	return kills > 0 && c->exit_code == 137 &&
-	       (!c->oom_at || c->finished_at < c->oom_at + OOM_END_NS);
+	return kills > 0 && c->exit_code == 128 + SIGKILL && !c->was_killed && is_of_kill(c, kills);
 }
 
 /* Of its end: with how, and whether that had been asked for. */
@@ -366,6 +376,7 @@ void finish_begin(struct ctr *c)
 	c->heir_timer = NULL;
 	c->orphan_status = -1;
 	c->heirless = false;
+	c->was_killed = c->kill_due;
 	c->paused = c->kill_due = false;
 	health_end(c);
 	c->status = CTR_FINISHING;
@@ -386,6 +397,7 @@ void ctr_exited(struct ctr *c, const struct shim_exited *how)
 		return;
 	c->error[0] = '\0'; /* of its network, if any, which it needs no more */
 	c->exit_code = how->exit_code;
+	c->end_signal = how->signal;
 	c->finished_at = how->finished_at;
 	finish_begin(c);
 }
@@ -397,6 +409,7 @@ void ctr_lost(struct ctr *c, const char *why)
 	log_error("container %.12s: %s", c->id, why);
 	snprintf(c->error, sizeof(c->error), "%s; its exit status is not known", why);
 	c->exit_code = 255;
+	c->end_signal = 0;
 	c->finished_at = time_now_ns();
 	finish_begin(c);
 }

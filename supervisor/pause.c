@@ -90,10 +90,15 @@ static void on_state(void *arg, void *msg, struct frame *f, const struct err *e)
 {
 	const struct cgroup_state *m = msg;
 	struct wish *w = arg;
+	struct ctr *c = ctr_by_id(w->engine, w->id);
 
 	(void)f;
 	if (!e)
-		pause_settle(ctr_by_id(w->engine, w->id), m->frozen);
+		pause_settle(c, m->frozen);
+	if (!e && c && !c->oom_read_at) {
+		c->oom_before = m->oom_kills;
+		c->oom_read_at = time_now_ns();
+	}
 	free(w);
 }
 

@@ -176,6 +176,7 @@ static void on_kill(void *self, struct chan *ch, uint32_t id, void *msg, struct 
 		return;
 	if (restart_is_end(c, m->signal))
 		restart_stop(c);
+	c->kill_due = c->kill_due || m->signal == SIGKILL;
 	event_tell(c, "kill", "signal=%" PRIu32, m->signal);
 	chan_request(c->shim->chan, MSG_shim_signal, &s, SHIM_MS, on_done, relay_new(self, ch, id));
 	if (restart_is_end(c, m->signal))

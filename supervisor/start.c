@@ -411,7 +411,7 @@ void start_begin(struct ctr *c, const struct container_start *how, struct relay 
 	c->error[0] = '\0';
 	c->exit_code = 0;
 	c->oom_killed = false;
-	c->oom_at = 0;
+	c->oom_at = c->oom_before = c->oom_read_at = 0;
 	c->memory_peak = c->pids_hits = 0;
 	job_begin(c->engine, c, steps, false, s, on_end);
 }
