@@ -17,6 +17,8 @@
 #include "mnt.h"
 #include "phase.h"
 
+#define VOLATILE_MARK "work/work/incompat/volatile" /* ovl_create_volatile_dirty() */
+
 /* Detached mounts belong to the mount namespace of whoever made them; overlayfs takes only what its
  * mounter could clone itself, so they are attached first (clone_private_mount, Linux 6.16). */
 static int attach(int mnt, int dir, const char *name, struct err *e)
@@ -37,9 +39,19 @@ static int make_upper(int writable, struct err *e)
 	return 0;
 }
 
-/* Names below the current directory keep 128 layers within the one page that mount(2) takes.
- * Unmounting an overlay syncs the whole file system that upper lies on, but a volatile one; such an
- * upper can't be mounted again, overlayfs.rst "Volatile mount". */
+/* Unmounting an overlay syncs the whole file system that upper lies on, but a volatile one. What
+ * was mounted so is not mounted again while it has this mark, for the host may have crashed;
+ * overlayfs.rst "Volatile mount". Only `restart` mounts it again, and of a host that has crashed
+ * no such container is left. */
+static int make_volatile(int writable, struct err *e)
+{
+	if ((unlinkat(writable, VOLATILE_MARK "/dirty", 0) < 0 && errno != ENOENT) ||
+		(unlinkat(writable, VOLATILE_MARK, AT_REMOVEDIR) < 0 && errno != ENOENT))
+		return err_errno(e, errno, "mounting the writable layer again");
+	return 0;
+}
+
+/* Names below the current directory keep 128 layers within the one page that mount(2) takes. */
 static int overlay_options(const struct order *o, char *buf, size_t size)
 {
 	const struct shim_start *m = &o->msg;
@@ -68,6 +80,8 @@ static int mount_overlay(struct child *c, struct order *o, struct err *e)
 	r = attach(o->msg.writable, dir, "w", e);
 	if (r == 0)
 		r = make_upper(o->msg.writable, e);
+	if (r == 0 && o->spec.volatile_root)
+		r = make_volatile(o->msg.writable, e);
 	if (r == 0 && overlay_options(o, options, sizeof(options)) < 0)
 		r = err_set(e, E2BIG, "%u layers are too many", o->msg.layers.n);
 	if (r < 0)

@@ -150,12 +150,18 @@ void ctr_end_execs(struct ctr *c)
 	}
 }
 
+/* --rm waits for the second half of a `restart`, as docker has it; rm -f doesn't. */
+static bool goes_away(const struct ctr *c)
+{
+	return c->removal_asked || (c->remove_after && !c->restart.by_hand);
+}
+
 static void ended(struct ctr *c)
 {
 	follow_end(c);
 	wait_ended(c);
 	/* Before the engine serves the helpers may not be there; settle() does it then. */
-	if (c->remove_after && c->engine->serving)
+	if (goes_away(c) && c->engine->serving)
 		remove_begin(c);
 }
 
@@ -171,7 +177,7 @@ static void on_finished(struct job *j, const struct err *e)
 	c->pid = 0;
 	doc_free(&c->endpoint);
 	ctr_end_execs(c);
-	if (!c->remove_after) {
+	if (!goes_away(c)) {
 		fd_close(&c->writable);
 		again = restart_plan(c, c->finished_at - MIN(c->started_at, c->finished_at));
 		state_save_or_log(c);
@@ -380,7 +386,7 @@ void finish_begin(struct ctr *c)
 	c->paused = c->kill_due = false;
 	health_end(c);
 	c->status = CTR_FINISHING;
-	if (c->remove_after && c->engine->serving && c->shim &&
+	if (goes_away(c) && c->engine->serving && c->shim &&
 		(c->writable >= 0 || !c->rootfs_made)) {
 		ctr_end_execs(c);
 		job_begin(c->engine, c, finish_and_remove_steps, true, NULL, on_removed);

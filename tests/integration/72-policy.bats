@@ -92,6 +92,34 @@ once_more()
 	[ "$(state ends State.Status)" = exited ]
 }
 
+@test "a container of --rm is restarted with its files, and goes away at its own end or by rm -f" {
+	id=$(ctl run -d --rm --name brief "$bb" sh -c 'echo run >>/runs; while [ ! -e /go ]; do sleep 0.05; done')
+	for how in "-t 0" "-t 1"; do
+		# shellcheck disable=SC2086
+		ctl restart $how brief
+	done
+	wait_until 5 eval '[ "$(ctl exec brief wc -l /runs)" = "3 /runs" ]'
+	[ "$(ctl inspect --format '{{.Id}}' brief)" = "$id" ]
+	ctl exec brief touch /go
+	wait_until 10 eval '! ctl inspect brief'
+	ctl run -d --rm --name brief "$bb" sleep 600
+	ctl restart -t 0 brief
+	ctl rm -f brief
+	ctl run -d --rm --name brief "$bb" sleep 600
+	ctl restart -t 0 brief
+	ctl stop -t 0 brief
+	wait_until 10 eval '! ctl inspect brief'
+	# Who started it in the foreground goes on with it.
+	ctl run --rm --name brief "$bb" sh -c 'while [ ! -e /go ]; do sleep 0.05; done; exit 7' 3>&- &
+	wait_until 10 ctl exec brief true
+	ctl restart -t 0 brief
+	wait_until 10 ctl exec brief touch /go
+	status=0
+	wait $! || status=$?
+	[ "$status" = 7 ]
+	run ! ctl inspect brief
+}
+
 # The run after which there are three seconds of pause, or where all is slow twelve.
 long=$((${TEST_PATIENCE:-1} > 1 ? 7 : 5))
 
