@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: MIT
+#
+# Limits that have been reached: who is let in, who has to go, what is told of it; and cgroupd that doesn't answer.
+
+bats_require_minimum_version 1.5.0
+
+IMAGES="busybox"
+. "$BATS_TEST_DIRNAME/../lib/containers.sh"
+
+setup()
+{
+	bb=$REGISTRY/busybox
+}
+
+teardown()
+{
+	ctl ps -aq | xargs -r "$engine_bin/ctl" rm -f >/dev/null
+	engine_unchanged
+}
+
+# file_of ID CONTROLLER NAME...: what the first of these files of its cgroup has
+file_of()
+{
+	local id=$1 controller=$2 name file
+
+	shift 2
+	for name; do
+		for file in /sys/fs/cgroup/{,"$controller/"}"$ENGINE_NAME/$id/$name"; do
+			[ ! -e "$file" ] || { cat "$file"; return; }
+		done
+	done
+	return 1
+}
+
+process_of()
+{
+	ps -o pid=,args= --ppid "$ENGINE_PID" | awk -v kind="$1" '$2 == kind || $2 " " $3 == kind { print $1; exit }'
+}
+
+answers()
+{
+	ctl run --rm "$bb" true
+}
+
+# blamed CONTAINER: whether its end is, on the limit
+blamed()
+{
+	[ "$(ctl inspect --format '{{.State.OOMKilled}}' "$1")" = true ]
+}
+
+@test "execs count: one may look into what is full, no more come in" {
+	id=$(ctl run -d --pids-limit 3 "$bb" sleep 600)
+	ctl exec -d "$id" sleep 601
+	ctl exec -d "$id" sleep 602
+	for _ in 1 2 3; do
+		run ctl exec "$id" true
+		[ "$status" = 1 ]
+		[[ $output == "ctl: exec "*": container "*" has all the 3 processes that it may have, an exec's among them; try again when one has ended" ]]
+	done
+	[ "$(file_of "$id" pids pids.current)" = 3 ]
+	# At the same time, too, when none of them is in yet.
+	id=$(ctl run -d --pids-limit 10 "$bb" sleep 600)
+	for _ in {1..25}; do
+		ctl exec -d "$id" sleep 601 2>/dev/null 3>&- &
+	done
+	wait_until 20 eval '[ -z "$(jobs -rp)" ]'
+	now=$(file_of "$id" pids pids.current)
+	[ "$now" -gt 5 ]
+	[ "$now" -le 10 ]
+	# Its own processes fill this one.
+	id=$(ctl run -d --pids-limit 3 "$bb" sh -c 'sleep 600 & sleep 601 & wait')
+	wait_until 10 eval '[ "$(file_of "$id" pids pids.current)" = 3 ]'
+	for _ in 1 2; do
+		[ "$(ctl exec "$id" echo in)" = in ]
+	done
+	[[ $(ctl top "$id") == *"sleep 601"* ]]
+}
+
+# looks_into CONTAINER: the pid of a look from outside that goes on
+looks_into()
+{
+	local id
+
+	id=$(ctl inspect --format '{{.Id}}' "$1")
+	grep -ls "$id" $(grep -lsx 'Name:.visit' /proc/[0-9]*/status | sed 's/status$/cgroup/') | sed -n 's/[^0-9]//g; 1p'
+}
+
+@test "where there is no memory left a look from outside goes first" {
+	ctl run -d --name full -m 32m --oom-score-adj 300 "$bb" sleep 600
+	mkfifo "$BATS_TEST_TMPDIR/unread"
+	sleep 60 <"$BATS_TEST_TMPDIR/unread" 3>&- &
+	reader=$!
+	ctl export full >"$BATS_TEST_TMPDIR/unread" 3>&- &
+	wait_until 20 eval '[ -n "$(looks_into full)" ]'
+	[ "$(cat "/proc/$(looks_into full)/oom_score_adj")" = 1000 ]
+	[ "$(cat "/proc/$(ctl inspect --format '{{.State.Pid}}' full)/oom_score_adj")" = 300 ]
+	[ "$(ctl exec full cat /proc/self/oom_score_adj)" = 300 ]
+	kill $reader
+	wait || true
+}
+
+@test "SIGKILL of ours is not blamed on the limit, not right after a child was killed at it either" {
+	for how in "kill" "stop -t 0"; do
+		id=$(ctl run -d -m 32m --memory-swap 32m "$bb" sleep 600)
+		run ctl exec "$id" tail /dev/zero
+		[ "$status" = 137 ]
+		# shellcheck disable=SC2086
+		ctl $how "$id"
+		[ "$(ctl wait "$id")" = 137 ]
+		! blamed "$id"
+		[ -z "$(ctl inspect --format '{{.State.Error}}' "$id")" ]
+	done
+	# Whom it can't be known of is not named.
+	run ctl run --name told -m 32m --memory-swap 32m "$bb" sh -c 'tail /dev/zero; exit $?'
+	[ "$status" = 137 ]
+	blamed told
+	[[ $(ctl inspect --format '{{.State.Error}}' told) == "out of memory: a process of it was killed at the memory limit of 33554432 bytes; "* ]]
+	run ctl run --init --name init -m 32m --memory-swap 32m "$bb" tail /dev/zero
+	[ "$status" = 137 ]
+	blamed init
+	[[ $(ctl inspect --format '{{.State.Error}}' init) == "out of memory: a process of it was killed "* ]]
+}
+
+@test "a new supervisor blames the limit for what is killed at it from then on, and for nothing else" {
+	old=$(ctl run -d -m 32m --memory-swap 32m "$bb" sleep 600)
+	run ctl exec "$old" tail /dev/zero
+	hog=$(ctl run -d -m 32m --memory-swap 32m "$bb" sh -c 'while [ ! -e /go ]; do sleep 0.1; done; exec tail /dev/zero')
+	kill -KILL "$(process_of "supervisor --serve")"
+	wait_until 20 answers
+	# Somebody else's, which the engine is not told of.
+	kill -KILL "$(ctl inspect --format '{{.State.Pid}}' "$old")"
+	[ "$(ctl wait "$old")" = 137 ]
+	! blamed "$old"
+	ctl exec "$hog" touch /go
+	[ "$(ctl wait "$hog")" = 137 ]
+	blamed "$hog"
+}
+
+# has ID PIDS QUOTA: of processes and processor time, in the kernel and by inspect
+has()
+{
+	[ "$(file_of "$1" pids pids.max) $(file_of "$1" cpu cpu.cfs_quota_us cpu.max | cut -d ' ' -f 1)" = "$2 $3" ] &&
+		[ "$(ctl inspect --format '{{.HostConfig.PidsLimit}} {{.HostConfig.CpuQuota}}' "$1")" = "$2 $3" ]
+}
+
+@test "an update that cgroupd doesn't answer is taken back, also when it obeys late, or dies of it" {
+	id=$(ctl run -d --pids-limit 65 --cpus 0.5 "$bb" sleep 600)
+	cgroupd=$(process_of cgroupd)
+	kill -STOP "$cgroupd"
+	run ctl update --pids-limit 99 --cpus 0.9 "$id"
+	[ "$status" = 1 ]
+	[ "$output" = "ctl: update: no answer from cgroupd in time" ]
+	run ctl update --pids-limit 70 "$id"
+	[ "$status" = 1 ]
+	[[ $output == *"is being updated" ]]
+	kill -CONT "$cgroupd"
+	wait_until 20 ctl update --pids-limit 64 "$id"
+	has "$id" 64 50000
+	kill -STOP "$cgroupd"
+	ctl update --pids-limit 99 --cpus 0.9 "$id" >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- &
+	sleep $((${TEST_PATIENCE:-1} > 1 ? 5 : 1))
+	kill -KILL "$cgroupd"
+	! wait $!
+	[ "$(cat "$BATS_TEST_TMPDIR/said")" = "ctl: update: the cgroupd process is gone" ]
+	wait_until 20 ctl update --pids-limit 63 "$id"
+	has "$id" 63 50000
+}
