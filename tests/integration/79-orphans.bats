@@ -220,7 +220,8 @@ strangers()
 	set -e
 	engine_prepare
 	ENGINE_PID=
-	trap 'rc=$?; engine_stop || rc=1; kill -KILL $init; exit $rc' EXIT
+	# The dead that it has are reaped by this machine's init then.
+	trap 'rc=$?; kill -KILL $init; engine_stop || rc=1; exit $rc' EXIT
 	slow_init
 	ctl pull -q "$bb"
 	for round in joined lost; do

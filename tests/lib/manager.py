@@ -23,6 +23,15 @@ def start(listener, notify, command):
     os.execvpe(command[0], command, env)
 
 
+def hear(ear, out):
+    """Whether it has told something."""
+    try:
+        print(*ear.recv(4096).decode().split("\n"), file=out)
+        return True
+    except TimeoutError:
+        return False
+
+
 def main():
     path, told, *command = sys.argv[1:]
     notify = told + ".sock"
@@ -40,15 +49,14 @@ def main():
     pid, ending = start(listener, notify, command), False
     with open(told, "a", buffering=1) as out:
         while True:
-            try:
-                print(*ear.recv(4096).decode().split("\n"), file=out)
-            except TimeoutError:
-                pass
+            hear(ear, out)
             while asked:
                 ending = asked.pop(0) == signal.SIGTERM
                 os.kill(pid, signal.SIGTERM if ending else signal.SIGUSR1)
             gone, status = os.waitpid(pid, os.WNOHANG)
             if gone:
+                while hear(ear, out):
+                    pass
                 code = os.waitstatus_to_exitcode(status)
                 print("ENDED=%d" % code, file=out)
                 if ending or code:
