@@ -138,6 +138,7 @@ int policy_preset(
 	if (l->pids == 0 && pids != POLICY_UNSET)
 		l->pids = (int64_t)pids;
 	if (l->cpu_quota == 0 && cpus != POLICY_UNSET) {
+		l->cpus = true;
 		l->cpu_period = PERIOD_DEFAULT;
 		l->cpu_quota = (int64_t)MAX(cpus * PERIOD_DEFAULT / MILLION, UINT64_C(1000));
 	}

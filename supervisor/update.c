@@ -113,11 +113,17 @@ int update_merge(
 		(uint64_t)to->memory_swap < more->memory)
 		return err_set(e, EINVAL,
 			"its memory-swap, the total of memory and swap, is below that: update it at the same time");
+	if (to->cpus && to->cpu_quota > 0 && !more->cpus &&
+		(more->cpu_quota > 0 || more->cpu_period))
+		return err_set(e, EINVAL,
+			"its processors are limited by --cpus, which is quota and period: update that, or end it with --cpus 0 first");
 	TAKE(memory);
 	TAKE(memory_swap);
 	TAKE(memory_reservation);
 	TAKE(cpu_quota);
 	TAKE(cpu_period);
+	if (more->cpu_quota)
+		to->cpus = more->cpus;
 	TAKE(cpu_shares);
 	TAKE(cpuset_cpus);
 	TAKE(cpuset_mems);

@@ -332,6 +332,7 @@ static int cpu_limits(const struct limit_words *w, struct limits *ret, struct er
 		return err_set(e, EINVAL,
 			"--cpus already is a quota: not with --cpu-period or --cpu-quota");
 	if (hundredths) {
+		ret->cpus = true;
 		ret->cpu_period = CPU_PERIOD;
 		ret->cpu_quota = (int64_t)(hundredths * (CPU_PERIOD / 100));
 	}

@@ -143,6 +143,21 @@ has()
 		[ "$(ctl inspect --format '{{.HostConfig.PidsLimit}} {{.HostConfig.CpuQuota}}' "$1")" = "$2 $3" ]
 }
 
+@test "--cpus is one word: neither its period nor its quota changes alone" {
+	id=$(ctl run -d --name half --pids-limit 65 --cpus 0.5 "$bb" sleep 600)
+	for flag in "--cpu-period 10000" "--cpu-quota 200000"; do
+		# shellcheck disable=SC2086
+		run ctl update $flag --pids-limit 66 half
+		[ "$status" = 1 ]
+		[[ $output == *"its processors are limited by --cpus, which is quota and period: "* ]]
+		has "$id" 65 50000
+	done
+	ctl update --cpus 0 half
+	ctl update --cpu-quota 20000 half
+	ctl update --cpu-period 50000 half
+	has "$id" 65 20000
+}
+
 @test "an update that cgroupd doesn't answer is taken back, also when it obeys late, or dies of it" {
 	id=$(ctl run -d --pids-limit 65 --cpus 0.5 "$bb" sleep 600)
 	cgroupd=$(process_of cgroupd)

@@ -75,6 +75,30 @@ static void swap_goes_with_memory(void **state)
 	assert_non_null(strstr(e.text, "needs a memory limit"));
 }
 
+static void cpus_are_one_word(void **state)
+{
+	struct update_room room;
+	struct limits to = {.cpus = true, .cpu_quota = 50000, .cpu_period = 100000};
+	const struct limits period = {.cpu_period = 10000}, quota = {.cpu_quota = 5000};
+	const struct limits none = {.cpu_quota = -1};
+	const struct limits more = {.cpus = true, .cpu_quota = 90000, .cpu_period = 100000};
+	struct err e = {0};
+
+	(void)state;
+	assert_int_equal(update_merge(&to, &period, &room, &e), -EINVAL);
+	assert_int_equal(update_merge(&to, &quota, &room, &e), -EINVAL);
+	assert_non_null(strstr(e.text, "--cpus"));
+	assert_int_equal(to.cpu_period, 100000);
+	assert_int_equal(update_merge(&to, &more, &room, &e), 0);
+	assert_int_equal(to.cpu_quota, 90000);
+	assert_int_equal(update_merge(&to, &none, &room, &e), 0);
+	assert_int_equal(update_merge(&to, &quota, &room, &e), 0);
+	assert_int_equal(update_merge(&to, &period, &room, &e), 0);
+	assert_int_equal(to.cpu_quota, 5000);
+	assert_int_equal(to.cpu_period, 10000);
+	assert_false(to.cpus);
+}
+
 static void rates(void **state)
 {
 	struct update_room room;
@@ -220,6 +244,7 @@ int main(void)
 		cmocka_unit_test(absent_stays),
 		cmocka_unit_test(swap_goes_with_memory),
 		cmocka_unit_test(limits_end),
+		cmocka_unit_test(cpus_are_one_word),
 		cmocka_unit_test(rates),
 		cmocka_unit_test(undone),
 		cmocka_unit_test(lifted),
