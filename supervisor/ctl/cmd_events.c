@@ -69,9 +69,8 @@ static const char *type_of(const struct event *ev)
 static bool is_image(const struct event *ev, const char *wanted)
 {
 	const char *image = ev->type ? ev->name : ev->image;
-	size_t n = strlen(wanted);
 
-	return image && strncmp(image, wanted, n) == 0 && (!image[n] || strchr(":@", image[n]));
+	return image && filter_is_image(image, wanted);
 }
 
 static bool has_attribute(const struct event *ev, const char *pair)

@@ -48,11 +48,16 @@ static int check_filter(const char *s, struct err *e)
 	static const char *const healths[] = {"starting", "healthy", "unhealthy", "none", NULL};
 	size_t n = strcspn(s, "=");
 	const char *value = s + n + 1;
+	uint32_t code;
 
 	if (!is_one_of(s, n, keys) || s[n] != '=')
 		return err_set(e, EINVAL,
 			"\"%.64s\" is no filter: name=, id=, status=, exited=, label=, ancestor=, network=, health=",
 			s);
+	if (s[0] == 'n' && s[1] == 'a')
+		return filter_check_name(value, e);
+	if (*s == 'e' && num_parse_u32(value, 0, 255, &code) < 0)
+		return err_set(e, EINVAL, "\"%.32s\" is no exit code: 0 to 255", value);
 	if (*s == 's' && !is_one_of(value, strlen(value), statuses))
 		return err_set(e, EINVAL,
 			"\"%.32s\" is no status: created, running, paused, restarting or exited",
@@ -84,9 +89,7 @@ static bool has_ancestor(const struct container_row *row, const char *wanted)
 	const char *image = row->image ? row->image : "", *id = row->image_id ? row->image_id : "";
 	size_t n = strlen(wanted);
 
-	if (strcmp(image, wanted) == 0)
-		return true;
-	if (strncmp(image, wanted, n) == 0 && (image[n] == ':' || image[n] == '@'))
+	if (filter_is_image(image, wanted))
 		return true;
 	if (strncmp(wanted, image, strlen(image)) == 0 &&
 		strcmp(wanted + strlen(image), ":latest") == 0)
@@ -103,7 +106,7 @@ static bool matches(const void *arg, const char *filter)
 
 	switch (filter[0]) {
 	case 'n':
-		return filter[1] == 'a' ? strstr(row->name, value) != NULL
+		return filter[1] == 'a' ? filter_is_name(row->name, value)
 					: row->network && strcmp(row->network, value) == 0;
 	case 'i':
 		return strncmp(row->id, value, strlen(value)) == 0;

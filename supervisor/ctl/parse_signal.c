@@ -159,12 +159,23 @@ static int parse_fraction_ns(const char *s, uint64_t *ret)
 	return n == 1 ? -EINVAL : n;
 }
 
+/* timegm(3) makes of February 30 March 2, strptime(3) takes a second of 60. */
+static bool is_on_calendar(const struct tm *tm)
+{
+	struct tm real = *tm;
+
+	timegm(&real);
+	return tm->tm_mday == real.tm_mday && tm->tm_sec == real.tm_sec;
+}
+
 /* Z, +hh:mm, -hh:mm, or nothing: local time. Seconds east of Greenwich. */
 static int parse_zone(const char *s, struct tm *tm, time_t *ret)
 {
 	unsigned int h, m;
 	int n = 0;
 
+	if (!is_on_calendar(tm))
+		return -EINVAL;
 	if (!*s) {
 		tm->tm_isdst = -1;
 		*ret = mktime(tm);
@@ -174,7 +185,7 @@ static int parse_zone(const char *s, struct tm *tm, time_t *ret)
 	if (strcmp(s, "Z") == 0 || strcmp(s, "z") == 0)
 		return 0;
 	if ((*s != '+' && *s != '-') || sscanf(s + 1, "%2u:%2u%n", &h, &m, &n) != 2 || n != 5 ||
-		s[6])
+		s[6] || h > 23 || m > 59)
 		return -EINVAL;
 	*ret += (time_t)(h * 3600 + m * 60) * (*s == '+' ? -1 : 1);
 	return 0;
