@@ -131,7 +131,8 @@ static void put_numbers(json_t *j, const struct stats_row *row, const struct sta
 
 	put_percent(j, "CPUPerc", stats_cpu(row, before));
 	put_pair(j, "MemUsage", num_format_binary_size(used, a), num_format_binary_size(limit, b));
-	put_percent(j, "MemPerc", limit ? (uint64_t)((double)used * 10000 / (double)limit) : 0);
+	put_percent(
+		j, "MemPerc", limit ? (uint64_t)((double)used * 10000 / (double)limit + 0.5) : 0);
 	if (row->has_network)
 		put_pair(j, "NetIO", num_format_size(row->received, a),
 			num_format_size(row->sent, b));

@@ -236,6 +236,25 @@ static int plan_network(
 	return 0;
 }
 
+/* Of one name the last word counts. */
+static int add_ulimits(const struct strv *words, struct arena *a, struct create *c, struct err *e)
+{
+	for (uint32_t i = 0; i < words->n; i++) {
+		struct ulimit one, *u = NULL;
+
+		if (parse_ulimit(words->v[i], a, &one, e) < 0)
+			return -EINVAL;
+		for (uint32_t k = 0; k < c->rlimits.n && !u; k++)
+			if (strcmp(c->rlimits.v[k].name, one.name) == 0)
+				u = &c->rlimits.v[k];
+		u = u ? u : list_append(a, &c->rlimits, sizeof(*u));
+		if (!u)
+			return err_set(e, ENOMEM, "out of memory");
+		*u = one;
+	}
+	return 0;
+}
+
 static int plan_limits(
 	const struct run_options *o, struct arena *a, struct run_plan *p, struct err *e)
 {
@@ -247,14 +266,8 @@ static int plan_limits(
 	if (parse_limits(&words, a, &p->limits, &any, e) < 0)
 		return -EINVAL;
 	c->limits = any ? &p->limits : NULL;
-	for (uint32_t i = 0; i < o->ulimit.n; i++) {
-		struct ulimit *u = list_append(a, &c->rlimits, sizeof(*u));
-
-		if (!u)
-			return err_set(e, ENOMEM, "out of memory");
-		if (parse_ulimit(o->ulimit.v[i], a, u, e) < 0)
-			return -EINVAL;
-	}
+	if (add_ulimits(&o->ulimit, a, c, e) < 0)
+		return -EINVAL;
 	if (o->shm_size)
 		(void)num_parse_size(o->shm_size, &c->shm_size);
 	if (o->umask)

@@ -77,9 +77,9 @@ static void test_everything(void **state)
 		"PLAN_TEST", "-e", "A=1", "-h", "host", "--stop-signal", "INT", "--stop-timeout",
 		"-1", "--umask", "077", "-m", "64m", "--cpus", "0.5", "-v", "/etc/../etc:/e:ro",
 		"--tmpfs", "/t:size=1m", "-p", "80:80", "--cap-add", "ALL", "--security-opt",
-		"no-new-privileges=false", "--oom-score-adj", "-5", "--ulimit", "nofile=10",
-		"--shm-size", "1m", "--network", "bridge", "-l", "a=b", "--isolated-layers",
-		"--restart", "on-failure:3", "img");
+		"no-new-privileges=false", "--oom-score-adj", "-5", "--ulimit", "nofile=5",
+		"--ulimit", "core=1", "--ulimit", "nofile=10", "--shm-size", "1m", "--network",
+		"bridge", "-l", "a=b", "--isolated-layers", "--restart", "on-failure:3", "img");
 	if (x.r < 0)
 		fail_msg("%s", x.e.text);
 	assert_true(c->tty && c->stdin_open && c->detach && c->entrypoint_set && c->new_privs);
@@ -92,11 +92,13 @@ static void test_everything(void **state)
 	assert_true(c->umask == 077 && c->umask_set);
 	assert_int_equal(c->limits->memory, 64 << 20);
 	assert_int_equal(c->limits->cpu_quota, 50000);
+	assert_true(c->limits->cpus);
 	assert_int_equal(c->mounts.n, 2);
 	assert_string_equal(c->mounts.v[0].source, "/etc");
 	assert_int_equal(x.plan.n_sources, 1);
 	assert_true(fcntl(x.plan.sources[0], F_GETFL) & O_PATH);
 	assert_int_equal(c->ports.n, 1);
+	assert_int_equal(c->rlimits.n, 2);
 	assert_int_equal(c->rlimits.v[0].hard, 10);
 	assert_int_equal(c->shm_size, 1 << 20);
 	assert_string_equal(c->restart, "on-failure");
