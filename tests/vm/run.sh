@@ -17,7 +17,7 @@ limit=${VM_LIMIT:-1500}
 begin=${VM_BEGIN:-}
 # A quarter of an hour each, or more
 too_long='21-netd-sync 22-netd-annex 55-images 58-copy 58-copy-hostile 58-copy-stopped 58-visit 62-images-hostile
-	63-rogue 65-escape 72-policy 74-health 76-pull-resume 77-disk'
+	63-rogue 65-escape 68-paths 69-isolated 70-reconcile 72-policy 74-health 76-pull-resume 77-disk 78-room 80-installed'
 passed=0
 failed=0
 skipped=0
