@@ -212,8 +212,9 @@ engine_stop()
 		echo "its log ends:" >&2
 		tail -n 30 "$ENGINE_LOG" >&2
 	fi
-	# It would come back to its uids; without its directory that says nothing to anybody.
-	grep -lsxF "$ENGINE_STATE" /run/bulkhead-uids/* | xargs -r rm -f
+	# They would come back to their uids, this engine and those that a test made beside it; without the directory
+	# that says nothing to anybody.
+	grep -ls "^$ENGINE_DIR/" /run/bulkhead-uids/* | xargs -r rm -f
 	rmdir /run/bulkhead-uids 2>/dev/null || true
 	rm -rf --one-file-system "$ENGINE_DIR"
 	return $failed
