@@ -76,6 +76,9 @@ static int enter(const struct join *j, struct process *p, struct process_tools *
 	pid = join_fork_sibling();
 	if (pid > 0)
 		_exit(0);
+	if (pid < 0 && errno == ENOMEM) /* also when its first process is gone, clone(2) */
+		return err_set(e, ENOMEM,
+			"making a process in the container: it has ended, or there is no memory");
 	if (pid < 0)
 		return err_errno(e, errno, "making a process in the container");
 	return become(j, p, t, e);

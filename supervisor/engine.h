@@ -74,7 +74,8 @@ void relay_forget_client(struct engine *g, struct chan *client);
 struct exec {
 	struct exec *next;
 	uint32_t number;
-	bool begun; /* the shim has made it; before, the kernel may not count it */
+	const char *visit; /* its event, or NULL: it is none */
+	bool begun;	   /* the shim has made it; before, the kernel may not count it */
 	bool ended;
 	uint32_t exit_code;
 };
@@ -402,6 +403,8 @@ void exec_forget(struct ctr *c, uint32_t number);
 /* visit.c: whether there is such a visit; leaves in *x nothing that does not count for one. */
 int visit_check(struct exec_spec *x, struct err *e);
 /* Whether it is made in containers that don't run, too. */
+/* What is told of one that has ended; NULL: it is no visit. */
+const char *visit_event(const struct exec_spec *x);
 bool visit_needs_no_run(const struct exec_spec *x);
 /* In such a one: whether it may begin, and beginning. Takes the document, the descriptors and r,
  * which is answered when it runs. */
@@ -415,8 +418,8 @@ void visit_lost(struct ctr *c);
 /* rm -f: ends the visit under way; the container is removed then. */
 void visit_cut_short(struct ctr *c);
 
-/* events.c: tells who follows them, and remembers for who asks later; with one attribute,
- * key=value, or fmt NULL. */
+/* events.c: tells who follows them, and remembers for who asks later; with
+ * attributes, key=value, a line each, or fmt NULL. */
 void event_tell(const struct ctr *c, const char *action, const char *fmt, ...) _printf_(3, 4);
 void event_tell_image(struct engine *g, const char *action, const char *id, const char *ref);
 void events_free(struct engine *g);

@@ -12,12 +12,13 @@
 
 #include "engine.h"
 
-#define EVERYONE   ((uid_t)-1)
-#define KEPT_MAX   1024
-#define KEPT_BYTES (1U << 20)
-#define PAGE_BYTES 40000
-#define PAGE_MAX   64	 /* as messages.def has it */
-#define WAIT_MS	   20000 /* then the answer is an empty page, and it is asked again */
+#define EVERYONE       ((uid_t)-1)
+#define ATTRIBUTES_MAX 4
+#define KEPT_MAX       1024
+#define KEPT_BYTES     (1U << 20)
+#define PAGE_BYTES     40000
+#define PAGE_MAX       64    /* as messages.def has it */
+#define WAIT_MS	       20000 /* then the answer is an empty page, and it is asked again */
 
 struct kept {
 	struct kept *next;
@@ -193,8 +194,9 @@ static void keep(struct event_log *l, struct event *ev, uid_t owner)
 void event_tell(const struct ctr *c, const char *action, const char *fmt, ...)
 {
 	const struct create *o = ctr_create(c);
-	char text[256];
-	const char *attributes[] = {text};
+	char text[256], *save = NULL;
+	const char *attributes[ATTRIBUTES_MAX];
+	uint32_t n = 0;
 	struct event ev = {.action = action,
 		.id = c->id,
 		.name = c->name,
@@ -206,7 +208,10 @@ void event_tell(const struct ctr *c, const char *action, const char *fmt, ...)
 		va_start(ap, fmt);
 		vsnprintf(text, sizeof(text), fmt, ap);
 		va_end(ap);
-		ev.attributes = (struct strv){attributes, 1};
+		for (char *p = strtok_r(text, "\n", &save); p && n < ATTRIBUTES_MAX;
+			p = strtok_r(NULL, "\n", &save))
+			attributes[n++] = p;
+		ev.attributes = (struct strv){attributes, n};
 	}
 	keep(log_of(c->engine), &ev, c->owner);
 }

@@ -60,7 +60,11 @@ void exec_ended(struct ctr *c, uint32_t number, uint32_t exit_code)
 		return;
 	x->ended = true;
 	x->exit_code = exit_code;
-	event_tell(c, "exec_die", "exitCode=%" PRIu32, exit_code);
+	if (!x->visit)
+		event_tell(
+			c, "exec_die", "execID=%" PRIu32 "\nexitCode=%" PRIu32, number, exit_code);
+	else if (exit_code == 0)
+		event_tell(c, x->visit, NULL);
 	wait_notify(c, WAIT_EXIT, number);
 	exec_trim(c);
 }
@@ -117,7 +121,7 @@ static void on_execed(void *arg, void *msg, struct frame *f, const struct err *e
 	(void)f;
 	if (x)
 		x->begun = true;
-	if (!e && c)
+	if (!e && x && !x->visit)
 		event_tell(c, "exec_start", "execID=%" PRIu32, q->number);
 	if (e && c) {
 		wait_fail(c, WAIT_EXIT, q->number, e);
@@ -172,7 +176,8 @@ int exec_make_spec(const struct ctr *c, struct exec_spec *x, struct err *e)
 	return r < 0 ? r : seal(x, e);
 }
 
-static struct relay *begin(struct ctr *c, struct chan *ch, uint32_t id)
+static struct relay *begin(
+	struct ctr *c, struct chan *ch, uint32_t id, const struct exec_spec *asked)
 {
 	struct relay *r = relay_new(c->engine, ch, id);
 	struct request *q = calloc(1, sizeof(*q));
@@ -185,6 +190,7 @@ static struct relay *begin(struct ctr *c, struct chan *ch, uint32_t id)
 	*q = (struct request){.spec = -1, .in = -1, .out = -1, .err = -1};
 	memcpy(q->ctr, c->id, sizeof(q->ctr));
 	q->number = x->number = c->next_exec++;
+	x->visit = visit_event(asked);
 	x->next = c->execs;
 	c->execs = x;
 	r->data = q;
@@ -268,7 +274,7 @@ static int run(struct ctr *c, struct chan *ch, uint32_t id, const struct contain
 
 	if (spec < 0)
 		return spec;
-	r = begin(c, ch, id);
+	r = begin(c, ch, id, asked);
 	q = r->data;
 	q->spec = spec;
 	q->in = frame_take_fd(f, m->in);
@@ -293,7 +299,7 @@ static int visit(struct ctr *c, struct chan *ch, uint32_t id, const struct conta
 		return 0;
 	if (visit_may_begin(c, e) < 0)
 		return -e->code;
-	r = begin(c, ch, id);
+	r = begin(c, ch, id, asked->obj);
 	number = ((const struct request *)r->data)->number;
 	request_free(TAKE_PTR(r->data));
 	visit_begin(c, asked, m, f, r, number);

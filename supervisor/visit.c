@@ -17,12 +17,13 @@
 static const struct visit_kind {
 	const char *name;
 	uint32_t args;
-	bool stopped; /* also of a container that doesn't run */
+	bool stopped;	   /* also of a container that doesn't run */
+	const char *event; /* docker's word for it */
 } kinds[] = {
-	{"top", 0, false},
-	{"export", 0, true},
-	{"copy-out", 2, true},
-	{"copy-in", 4, true},
+	{"top", 0, false, "top"},
+	{"export", 0, true, "export"},
+	{"copy-out", 2, true, "archive-path"},
+	{"copy-in", 4, true, "extract-to-dir"},
 };
 
 static const struct visit_kind *find(const struct exec_spec *x)
@@ -173,6 +174,13 @@ static void on_begun(struct job *j, const struct err *e)
 		let_go(c);
 	else if (c->removal_asked || c->engine->ending)
 		stop_begin(c, 0);
+}
+
+const char *visit_event(const struct exec_spec *x)
+{
+	const struct visit_kind *k = x->visit ? find(x) : NULL;
+
+	return k ? k->event : NULL;
 }
 
 bool visit_needs_no_run(const struct exec_spec *x)

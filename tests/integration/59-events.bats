@@ -42,6 +42,25 @@ actions()
 	ctl events --since "$start" --until 0s --filter "container=$1" --format '{{.Action}}' | tr '\n' ' '
 }
 
+@test "a look from outside is told by docker's words, and not as an exec" {
+	start=$(date +%s.%N)
+	ctl run -d --name seen "$bb" sleep 600
+	look()
+	{
+		ctl export seen >/dev/null
+		ctl cp seen:/etc/passwd - >/dev/null
+		ctl cp /etc/hosts seen:/new
+	}
+	ctl top seen
+	look
+	ctl stop -t 0 seen
+	look
+	run ! ctl cp seen:/nothing -
+	told() { [ "$(actions seen)" = "create start top export archive-path extract-to-dir kill die stop export archive-path extract-to-dir " ]; }
+	wait_until 20 told
+	ctl rm seen
+}
+
 @test "a life is told from create to destroy, with how it ended" {
 	start=$(date +%s.%N)
 	ctl run --name life "$bb" sh -c 'exit 7' || true
@@ -59,6 +78,8 @@ actions()
 	wait_until 60 ended
 	[ "$(actions stopped)" = "create start exec_start exec_die pause unpause update kill die stop " ]
 	[ "$(ctl events --since "$start" --until 0s --filter event=exec_die --format '{{.Actor.Attributes.exitCode}}')" = 3 ]
+	[ "$(ctl events --since "$start" --until 0s --filter event=exec_start --format '{{.Actor.Attributes.execID}}')" = \
+		"$(ctl events --since "$start" --until 0s --filter event=exec_die --format '{{.Actor.Attributes.execID}}')" ]
 	ctl restart -t 0 stopped
 	[[ "$(actions stopped)" == *" stop start restart " ]]
 	ctl restart -t 1 stopped
