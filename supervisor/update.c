@@ -273,10 +273,12 @@ static void on_known(void *arg, void *msg, struct frame *f, const struct err *e)
 
 	(void)msg;
 	(void)f;
+	if (c && (e || c->status == CTR_REMOVING))
+		doc_free(&c->updated);
 	if (!c || c->status == CTR_REMOVING) {
 		err_set(&why, ENOENT, "no such container: %.12s", u->id);
 	} else if (e) {
-		doc_free(&c->updated);
+		/* as it was */
 	} else if (c->status == CTR_STARTING || c->status == CTR_RUNNING ||
 		   c->status == CTR_FINISHING) {
 		err_set(&why, EAGAIN, "container %s was started meanwhile: try again", c->name);
@@ -298,17 +300,20 @@ static bool is_open(const struct err *e)
 /* Until then it counts, and no other is begun. */
 static void on_undone(void *arg, void *msg, struct frame *f, const struct err *e)
 {
+	const struct cgroup_state *m = msg;
 	struct update *u = arg;
 	struct ctr *c = ctr_by_id(u->engine, u->id);
 
-	(void)msg;
 	(void)f;
 	free(u);
 	if (!c || !c->updated.obj)
 		return;
-	c->undo_due = is_open(e) && c->status == CTR_RUNNING;
+	/* EBUSY: it holds more memory by now than it may have again. */
+	c->undo_due = c->status == CTR_RUNNING && e && (is_open(e) || e->code == EBUSY);
 	if (c->undo_due)
 		return;
+	if (!e && m->in_force && c->status == CTR_RUNNING)
+		doc_copy(&c->in_force, &schema_limits, m->in_force, NULL);
 	if (e && c->status == CTR_RUNNING)
 		log_error("container %.12s: its limits from before a failed update: %s", c->id,
 			e->text);
@@ -328,16 +333,22 @@ static void undo(struct ctr *c)
 		update_new(c, NULL));
 }
 
+/* The cgroup has gone with the container's end. */
+static void undo_is_moot(struct ctr *c)
+{
+	if (!c->undo_due || c->status == CTR_RUNNING)
+		return;
+	c->undo_due = false;
+	doc_free(&c->updated);
+}
+
 void updates_go_on(struct engine *g)
 {
-	for (struct ctr *c = g->ctrs; c; c = c->next) {
-		if (c->undo_due && c->status == CTR_RUNNING) {
+	for (struct ctr *c = g->ctrs; c; c = c->next)
+		if (c->undo_due && c->status == CTR_RUNNING)
 			undo(c);
-		} else if (c->undo_due) {
-			c->undo_due = false;
-			doc_free(&c->updated);
-		}
-	}
+		else
+			undo_is_moot(c);
 }
 
 static void on_set(void *arg, void *msg, struct frame *f, const struct err *e)
@@ -348,13 +359,13 @@ static void on_set(void *arg, void *msg, struct frame *f, const struct err *e)
 	struct err why = e ? *e : (struct err){0};
 
 	(void)f;
+	if (c && !(is_open(e) && c->status == CTR_RUNNING) && (e || c->status == CTR_REMOVING))
+		doc_free(&c->updated);
 	if (!c || c->status == CTR_REMOVING)
 		err_set(&why, ENOENT, "no such container: %.12s", u->id);
 	else if (is_open(e) && c->status == CTR_RUNNING)
 		undo(c);
-	else if (e)
-		doc_free(&c->updated);
-	else if (settle(c, &why) == 0 && m->in_force && c->status == CTR_RUNNING)
+	else if (!e && settle(c, &why) == 0 && m->in_force && c->status == CTR_RUNNING)
 		doc_copy(&c->in_force, &schema_limits, m->in_force, NULL);
 	answer(u, &why);
 }
@@ -382,6 +393,7 @@ void on_container_update(void *self, struct chan *ch, uint32_t id, void *msg, st
 	(void)f;
 	if (!c)
 		return;
+	undo_is_moot(c);
 	if (c->updated.obj)
 		r = err_set(&e, EBUSY, "container %s is being updated", c->name);
 	else if (c->status == CTR_STARTING || c->status == CTR_FINISHING)
