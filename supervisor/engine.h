@@ -75,7 +75,7 @@ struct exec {
 	struct exec *next;
 	uint32_t number;
 	const char *visit; /* its event, or NULL: it is none */
-	bool begun;	   /* the shim has made it; before, the kernel may not count it */
+	uint64_t begun_ns; /* when the shim had made it: before, the kernel may not count it */
 	bool ended;
 	uint32_t exit_code;
 };
@@ -402,9 +402,9 @@ void exec_forget(struct ctr *c, uint32_t number);
 
 /* visit.c: whether there is such a visit; leaves in *x nothing that does not count for one. */
 int visit_check(struct exec_spec *x, struct err *e);
-/* Whether it is made in containers that don't run, too. */
 /* What is told of one that has ended; NULL: it is no visit. */
 const char *visit_event(const struct exec_spec *x);
+/* Whether it is made in containers that don't run, too. */
 bool visit_needs_no_run(const struct exec_spec *x);
 /* In such a one: whether it may begin, and beginning. Takes the document, the descriptors and r,
  * which is answered when it runs. */

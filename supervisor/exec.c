@@ -92,6 +92,7 @@ void on_exec_exited(void *self, struct chan *ch, uint32_t id, void *msg, struct 
 struct request {
 	char ctr[ID_LEN + 1];
 	uint32_t number;
+	uint64_t asked_ns;	/* when the kernel's count was asked for */
 	int spec, in, out, err; /* until the shim has them */
 };
 
@@ -120,7 +121,7 @@ static void on_execed(void *arg, void *msg, struct frame *f, const struct err *e
 
 	(void)f;
 	if (x)
-		x->begun = true;
+		x->begun_ns = time_mono_ns();
 	if (!e && x && !x->visit)
 		event_tell(c, "exec_start", "execID=%" PRIu32, q->number);
 	if (e && c) {
@@ -219,22 +220,22 @@ static bool must_count(const struct ctr *c, const struct exec_spec *asked)
 	const struct limits *l = c->in_force.obj;
 	const struct exec *x = c->execs;
 
-	while (x && x->ended)
+	while (x && (x->ended || x->visit))
 		x = x->next;
 	return x && l && l->pids > 0 && !asked->visit;
 }
 
 static int check_room(
-	const struct ctr *c, uint32_t number, const struct cgroup_state *m, struct err *e)
+	const struct ctr *c, const struct request *q, const struct cgroup_state *m, struct err *e)
 {
 	int64_t limit = m->in_force ? m->in_force->pids : 0;
 	uint64_t coming = 0, others = 0;
 
 	for (const struct exec *x = c->execs; x; x = x->next) {
-		if (x->ended || x->number == number)
+		if (x->ended || x->number == q->number)
 			continue;
-		others++;
-		coming += !x->begun;
+		others += !x->visit;
+		coming += x->begun_ns == 0 || x->begun_ns >= q->asked_ns;
 	}
 	if (limit <= 0 || others == 0 || m->pids + coming < (uint64_t)limit)
 		return 0;
@@ -255,8 +256,10 @@ static void on_counted(void *arg, void *msg, struct frame *f, const struct err *
 	(void)f;
 	if (!c || c->status != CTR_RUNNING || !c->shim || !c->shim->chan)
 		err_set(&why, ESRCH, "the container has ended");
+	else if (!r->client)
+		err_set(&why, ECANCELED, "who asked for it has gone");
 	else if (!e)
-		check_room(c, q->number, msg, &why);
+		check_room(c, q, msg, &why);
 	if (why.code)
 		on_execed(r, NULL, NULL, &why);
 	else
@@ -276,6 +279,7 @@ static int run(struct ctr *c, struct chan *ch, uint32_t id, const struct contain
 		return spec;
 	r = begin(c, ch, id, asked);
 	q = r->data;
+	q->asked_ns = time_mono_ns();
 	q->spec = spec;
 	q->in = frame_take_fd(f, m->in);
 	q->out = frame_take_fd(f, m->out);
