@@ -17,6 +17,7 @@ static void end_with(struct ctr *c, int status)
 		.exit_code = (uint32_t)(WIFEXITED(status) ? WEXITSTATUS(status)
 							  : 128 + WTERMSIG(status)) &
 			     0xff,
+		.signal = WIFSIGNALED(status) ? (uint32_t)WTERMSIG(status) : 0,
 		.finished_at = c->finished_at};
 
 	ctr_exited(c, &how);

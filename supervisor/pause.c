@@ -95,7 +95,7 @@ static void on_state(void *arg, void *msg, struct frame *f, const struct err *e)
 	(void)f;
 	if (!e)
 		pause_settle(c, m->frozen);
-	if (!e && c && !c->oom_read_at) {
+	if (!e && c && c->status == CTR_RUNNING && !c->oom_read_at) {
 		c->oom_before = m->oom_kills;
 		c->oom_read_at = time_now_ns();
 	}

@@ -382,9 +382,12 @@ static void on_end(struct job *j, const struct err *e)
 	state_save_or_log(c);
 	if (!e)
 		event_tell(c, "start", NULL);
-	if (!e && c->restart.by_hand)
-		event_tell(c, "restart", NULL);
-	c->restart.by_hand = false;
+	/* One that came while it was starting still has both halves before it. */
+	if (!c->stop_wanted) {
+		if (!e && c->restart.by_hand)
+			event_tell(c, "restart", NULL);
+		c->restart.by_hand = false;
+	}
 	tell(s->relay, c, e ? &told : NULL);
 	start_close(s);
 	free(s);
@@ -410,7 +413,7 @@ void start_begin(struct ctr *c, const struct container_start *how, struct relay 
 	c->status = CTR_STARTING;
 	c->error[0] = '\0';
 	c->exit_code = 0;
-	c->oom_killed = false;
+	c->oom_killed = c->kill_due = false;
 	c->oom_at = c->oom_before = c->oom_read_at = 0;
 	c->memory_peak = c->pids_hits = 0;
 	job_begin(c->engine, c, steps, false, s, on_end);

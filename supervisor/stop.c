@@ -82,6 +82,7 @@ static void on_counted(void *arg, void *msg, struct frame *f, const struct err *
 	why_alive(c, msg, e, &why);
 	log_error("%s", why.text);
 	removal_failed(c);
+	c->restart.by_hand = false;
 	stop_over(c);
 	wait_fail(c, WAIT_STOP, 0, &why);
 	wait_fail(c, WAIT_REMOVED, 0, &why);

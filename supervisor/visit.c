@@ -120,6 +120,7 @@ static void start_visit(struct job *j, void *ref)
 		.argv = x->argv,
 		.stdin_open = x->stdin_open && v->start.in >= 0,
 		.readonly = o->readonly,
+		.volatile_root = o->autoremove,
 		.cwd = "/",
 		.hostname = "visit"};
 	struct err e = {0};
@@ -235,6 +236,7 @@ static void on_left(struct job *j, const struct err *e)
 	if (e)
 		log_error("container %.12s: %s", c->id, e->text);
 	stop_over(c);
+	c->kill_due = false;
 	shim_end(c->shim);
 	/* Who hears of the end may begin the next one. */
 	c->visit = 0;
