@@ -201,7 +201,8 @@ asked()
 @test "what is wrong with the image, or full, leaves nothing to go on with" {
 	for kind in wrong-layer not-gzip not-found drop-liar teapot; do
 		run -1 ctl pull -q "$fault/$kind/whiteouts"
-		[ -z "$(ls "$ENGINE_STATE/images/partial")" ]
+		# It is answered before the worker that has the other layer is gone.
+		wait_until 10 eval '[ -z "$(ls "$ENGINE_STATE/images/partial")" ]'
 	done
 }
 
