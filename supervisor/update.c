@@ -273,17 +273,15 @@ static void on_known(void *arg, void *msg, struct frame *f, const struct err *e)
 
 	(void)msg;
 	(void)f;
-	if (c && (e || c->status == CTR_REMOVING))
-		doc_free(&c->updated);
-	if (!c || c->status == CTR_REMOVING) {
+	if (!c || c->status == CTR_REMOVING)
 		err_set(&why, ENOENT, "no such container: %.12s", u->id);
-	} else if (e) {
-		/* as it was */
-	} else if (c->status == CTR_STARTING || c->status == CTR_RUNNING ||
-		   c->status == CTR_FINISHING) {
+	if (c && (e || c->status == CTR_REMOVING)) {
+		doc_free(&c->updated);
+	} else if (c && (c->status == CTR_STARTING || c->status == CTR_RUNNING ||
+				c->status == CTR_FINISHING)) {
 		err_set(&why, EAGAIN, "container %s was started meanwhile: try again", c->name);
 		doc_free(&c->updated);
-	} else {
+	} else if (c) {
 		doc_free(&c->in_force); /* its last run's */
 		settle(c, &why);
 	}
@@ -359,13 +357,13 @@ static void on_set(void *arg, void *msg, struct frame *f, const struct err *e)
 	struct err why = e ? *e : (struct err){0};
 
 	(void)f;
-	if (c && !(is_open(e) && c->status == CTR_RUNNING) && (e || c->status == CTR_REMOVING))
-		doc_free(&c->updated);
 	if (!c || c->status == CTR_REMOVING)
 		err_set(&why, ENOENT, "no such container: %.12s", u->id);
-	else if (is_open(e) && c->status == CTR_RUNNING)
+	if (c && is_open(e) && c->status == CTR_RUNNING)
 		undo(c);
-	else if (!e && settle(c, &why) == 0 && m->in_force && c->status == CTR_RUNNING)
+	else if (c && (e || c->status == CTR_REMOVING))
+		doc_free(&c->updated);
+	else if (c && settle(c, &why) == 0 && m->in_force && c->status == CTR_RUNNING)
 		doc_copy(&c->in_force, &schema_limits, m->in_force, NULL);
 	answer(u, &why);
 }

@@ -7,34 +7,10 @@ bats_require_minimum_version 1.5.0
 IMAGES="busybox"
 . "$BATS_TEST_DIRNAME/../lib/containers.sh"
 
-setup()
-{
-	bb=$REGISTRY/busybox
-}
-
 teardown()
 {
 	ctl ps -aq | xargs -r "$engine_bin/ctl" rm -f >/dev/null
 	engine_unchanged
-}
-
-# file_of ID CONTROLLER NAME...: what the first of these files of its cgroup has
-file_of()
-{
-	local id=$1 controller=$2 name file
-
-	shift 2
-	for name; do
-		for file in /sys/fs/cgroup/{,"$controller/"}"$ENGINE_NAME/$id/$name"; do
-			[ ! -e "$file" ] || { cat "$file"; return; }
-		done
-	done
-	return 1
-}
-
-process_of()
-{
-	ps -o pid=,args= --ppid "$ENGINE_PID" | awk -v kind="$1" '$2 == kind || $2 " " $3 == kind { print $1; exit }'
 }
 
 answers()
@@ -57,19 +33,19 @@ blamed()
 		[ "$status" = 1 ]
 		[[ $output == "ctl: exec "*": container "*" has all the 3 processes that it may have, an exec's among them; try again when one has ended" ]]
 	done
-	[ "$(file_of "$id" pids pids.current)" = 3 ]
+	[ "$(first_file "$id" pids pids.current)" = 3 ]
 	# At the same time, too, when none of them is in yet.
 	id=$(ctl run -d --pids-limit 10 "$bb" sleep 600)
 	for _ in {1..25}; do
 		ctl exec -d "$id" sleep 601 2>/dev/null 3>&- &
 	done
 	wait_until 20 eval '[ -z "$(jobs -rp)" ]'
-	now=$(file_of "$id" pids pids.current)
+	now=$(first_file "$id" pids pids.current)
 	[ "$now" -gt 5 ]
 	[ "$now" -le 10 ]
 	# Its own processes fill this one.
 	id=$(ctl run -d --pids-limit 3 "$bb" sh -c 'sleep 600 & sleep 601 & wait')
-	wait_until 10 eval '[ "$(file_of "$id" pids pids.current)" = 3 ]'
+	wait_until 10 eval '[ "$(first_file "$id" pids pids.current)" = 3 ]'
 	for _ in 1 2; do
 		[ "$(ctl exec "$id" echo in)" = in ]
 	done
@@ -125,7 +101,7 @@ looks_into()
 	old=$(ctl run -d -m 32m --memory-swap 32m "$bb" sleep 600)
 	run ctl exec "$old" tail /dev/zero
 	hog=$(ctl run -d -m 32m --memory-swap 32m "$bb" sh -c 'while [ ! -e /go ]; do sleep 0.1; done; exec tail /dev/zero')
-	kill -KILL "$(process_of "supervisor --serve")"
+	kill -KILL "$(engine_process "supervisor --serve")"
 	wait_until 20 answers
 	# Somebody else's, which the engine is not told of.
 	kill -KILL "$(ctl inspect --format '{{.State.Pid}}' "$old")"
@@ -139,7 +115,7 @@ looks_into()
 # has ID PIDS QUOTA: of processes and processor time, in the kernel and by inspect
 has()
 {
-	[ "$(file_of "$1" pids pids.max) $(file_of "$1" cpu cpu.cfs_quota_us cpu.max | cut -d ' ' -f 1)" = "$2 $3" ] &&
+	[ "$(first_file "$1" pids pids.max) $(first_file "$1" cpu cpu.cfs_quota_us cpu.max | cut -d ' ' -f 1)" = "$2 $3" ] &&
 		[ "$(ctl inspect --format '{{.HostConfig.PidsLimit}} {{.HostConfig.CpuQuota}}' "$1")" = "$2 $3" ]
 }
 
@@ -160,7 +136,7 @@ has()
 
 @test "an update that cgroupd doesn't answer is taken back, also when it obeys late, or dies of it" {
 	id=$(ctl run -d --pids-limit 65 --cpus 0.5 "$bb" sleep 600)
-	cgroupd=$(process_of cgroupd)
+	cgroupd=$(engine_process cgroupd)
 	kill -STOP "$cgroupd"
 	run ctl update --pids-limit 99 --cpus 0.9 "$id"
 	[ "$status" = 1 ]

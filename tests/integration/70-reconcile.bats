@@ -77,14 +77,9 @@ address()
 	ctl inspect --format '{{.NetworkSettings.IPAddress}}' "$1"
 }
 
-pid_of()
-{
-	ps -o pid=,args= --ppid "$ENGINE_PID" | awk -v kind="$1" '$2 == kind || $2 " " $3 == kind { print $1; exit }'
-}
-
 alive()
 {
-	[ -n "$(pid_of "$1")" ] && [ "$(pid_of "$1")" != "${2:-}" ]
+	[ -n "$(engine_process "$1")" ] && [ "$(engine_process "$1")" != "${2:-}" ]
 }
 
 # without_netd CMD...: with netd dead, and the launcher kept from starting another
@@ -93,7 +88,7 @@ without_netd()
 	local status=0
 
 	kill -STOP "$ENGINE_PID"
-	kill -KILL "$(pid_of netd)"
+	kill -KILL "$(engine_process netd)"
 	"$@" || status=$?
 	kill -CONT "$ENGINE_PID"
 	wait_until 20 answers
@@ -123,7 +118,7 @@ link_of()
 	start "$ENGINE_DIR/in2" ip netns exec "$ENGINE_NAME-out" "$TALK" talk $OUT.1 18190
 	start "$ENGINE_DIR/out" ctl exec one python3 -c "$(cat "$TALK")" talk $OUT.2 7
 	for _ in 1 2 3; do
-		kill -KILL "$(pid_of netd)"
+		kill -KILL "$(engine_process netd)"
 		[ "$(get 127.0.0.1 18192)" = "hello from a container" ]
 		wait_until 10 alive netd
 		[ "$(get 127.0.0.1 18192)" = "hello from a container" ]
@@ -157,7 +152,7 @@ linked()
 @test "killed while containers come and go: each starts or fails with a sentence, and nothing is left of any" {
 	(
 		while :; do
-			kill -KILL "$(pid_of netd)" 2>/dev/null || true # there may be none yet
+			kill -KILL "$(engine_process netd)" 2>/dev/null || true # there may be none yet
 			sleep 0.3
 		done
 	) 3>&- &
@@ -238,9 +233,9 @@ foreign_remove()
 	talker one -p 0.0.0.0:18196:7
 	start "$ENGINE_DIR/in" ip netns exec "$ENGINE_NAME-out" "$TALK" talk $OUT.1 18196
 	six=$(ctl inspect --format '{{.NetworkSettings.GlobalIPv6Address}}' one)
-	kill -STOP "$(pid_of "supervisor --serve")"
-	netd=$(pid_of netd)
-	kill -KILL "$(pid_of "supervisor --serve")" "$netd"
+	kill -STOP "$(engine_process "supervisor --serve")"
+	netd=$(engine_process netd)
+	kill -KILL "$(engine_process "supervisor --serve")" "$netd"
 	# Somebody takes all away meanwhile.
 	ip link del "${ENGINE_NAME}0"
 	nft delete table inet "$ENGINE_NAME"
@@ -310,7 +305,7 @@ renamed()
 		nft delete table bridge $ENGINE_NAME
 		nft flush chain inet $ENGINE_NAME publish
 		echo 0 >/proc/sys/net/ipv4/conf/$bridge/forwarding
-		kill -KILL "$(pid_of netd)"; ip link del $bridge; nft delete table inet $ENGINE_NAME
+		kill -KILL "$(engine_process netd)"; ip link del $bridge; nft delete table inet $ENGINE_NAME
 	FAULTS
 	[[ $(ctl exec one python3 -c 'print(open("/sys/class/net/eth0/address").read())') == "$(ctl inspect --format '{{.NetworkSettings.MacAddress}}' one)" ]]
 	diff <(foreign_is) <(echo "$before")
@@ -337,7 +332,7 @@ ends_without_netd()
 	engine_start || exit 1
 	ctl pull -q "$bb"
 	ctl run -d -p 18199:80 "$bb" sleep 600
-	netd=$(pid_of netd)
+	netd=$(engine_process netd)
 	case $1 in
 	before) # the workload doesn't heed SIGTERM, which gives ten seconds
 		kill -TERM "$ENGINE_PID"

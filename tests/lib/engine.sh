@@ -122,6 +122,12 @@ engine_ended()
 	[ ! -d "/proc/$1" ] || engine_zombie "$1"
 }
 
+# engine_process KIND: the pid of netd, "supervisor --serve" and the like
+engine_process()
+{
+	ps -o pid=,args= --ppid "$ENGINE_PID" | awk -v kind="$1" '$2 == kind || $2 " " $3 == kind { print $1; exit }'
+}
+
 # engine_asked JOB: the ctl of a background job has asked for what it was to ask for, and is not answered yet: neither it nor the
 # supervisor has run for a while. (netd hears of every link of the host.)
 engine_asked()
