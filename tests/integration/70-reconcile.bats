@@ -62,14 +62,14 @@ talker()
 	wait_until 10 ctl exec "$1" python3 -c 'import socket; socket.create_connection(("127.0.0.1", 7))'
 }
 
-# goes_on FILE: ten more words on that connection, and it isn't broken
+# goes_on FILE: ten more words on that connection, and it isn't broken; TCP may wait long before it tries again
 goes_on()
 {
 	local n
 
 	n=$(tail -n 1 "$1")
 	! grep broken "$1" || return 1
-	wait_until 20 eval "[ \$(tail -n 1 '$1') -ge $((n + 10)) ]"
+	wait_until 60 eval "[ \$(tail -n 1 '$1') -ge $((n + 10)) ]"
 }
 
 address()
