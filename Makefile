@@ -221,7 +221,7 @@ check:
 	+$(MAKE) all unit fuzz-build hostile
 	tests/run.sh
 
-# On Debian 12's kernel with cgroup v2, under QEMU, with a plain init and with systemd: VM_TESTS="all reboot
+# On Debian 12's kernel with cgroup v2, under QEMU, with a plain init and with systemd (v1:NAME: with cgroup v1): VM_TESTS="all reboot
 # installed fresh", or names as in tests/integration, or turn:COMMIT, the part that CI runs of that one.
 VM_TESTS ?= 10-cgroupd 50-run 59-events
 check-vm:

@@ -3,7 +3,7 @@
 #
 # Boots the machine with a tree in it and runs a script there, as root, in /src:
 #
-#	boot.sh [--init plain|systemd] [--tree FILE] [--disk FILE] [--limit SECONDS] [--end off|cut]
+#	boot.sh [--init plain|v1|systemd] [--tree FILE] [--disk FILE] [--limit SECONDS] [--end off|cut]
 #		SCRIPT [FILE...]
 #
 # SCRIPT and the FILEs lie in /run/vm. What the script prints is printed, and its exit status is
@@ -104,7 +104,7 @@ parse()
 		shift 2
 	done
 	[ $# -gt 0 ] || die "usage: boot.sh [flags] SCRIPT [FILE...]"
-	case $init in plain|systemd) ;; *) die "there is no init \"$init\"" ;; esac
+	case $init in plain|v1|systemd) ;; *) die "there is no init \"$init\"" ;; esac
 	case $end in off|cut) ;; *) die "there is no end \"$end\"" ;; esac
 	files=("$@")
 }

@@ -3,14 +3,15 @@
 #
 # The tests on Debian 12's own kernel and cgroup v2: run.sh [TEST...] boots the machine once for each of VM_INITS
 # and runs the tests there that are named as in tests/integration, or unit, or all; plain:TEST is for that init alone,
-# `reboot`, `installed` and `fresh` are the scripts beside this one. turn:HEX, of a commit's id, is a part of all that:
+# v1:TEST for a machine with cgroup v1 and no v2, which runs no others; `reboot`, `installed` and `fresh` are the
+# scripts beside this one. turn:HEX, of a commit's id, is a part of all that:
 # with systemd 50-run and the files from one on, less those of `too_long`; or `installed` and `reboot`. In either machine
 # no file begins more than VM_BEGIN seconds after the first. Prints one line a test, the output of what failed, and ends
 # with the sum. 1 when something failed or when nothing ran.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 
-inits=${VM_INITS:-plain systemd}
+inits=${VM_INITS:-plain systemd v1}
 # Emulation is ten times as slow, and nobody knows what else the machine does.
 patience=${TEST_PATIENCE:-10}
 limit=${VM_LIMIT:-1500}
@@ -57,9 +58,10 @@ files()
 
 	shift
 	for name; do
+		[ "$init" != v1 ] || [ -n "${VM_INITS:-}" ] || [[ $name = v1:* ]] || continue
 		name=${name#"$init:"}
 		case $name in
-		plain:*|systemd:*) ;;
+		plain:*|systemd:*|v1:*) ;;
 		all) printf '%s\n' tests/integration/*.bats ;;
 		unit) echo unit ;;
 		reboot|installed|fresh) ;;
