@@ -28,8 +28,9 @@ static void on_cgroup_create(void *self, struct chan *c, uint32_t id, void *msg,
 	int procs[HIERARCHY_MAX];
 	unsigned int n = 0;
 	struct limits_owned in_force;
+	const struct device_rules devices = {m->devices.v, m->devices.n, m->listed};
 	struct err e = {0};
-	int r = group_create(&d->tree, m->container, m->limits, procs, &n, &in_force, &e);
+	int r = group_create(&d->tree, m->container, m->limits, &devices, procs, &n, &in_force, &e);
 
 	(void)f;
 	if (r == 0) {
@@ -203,8 +204,9 @@ static void on_cgroup_teardown(void *self, struct chan *c, uint32_t id, void *ms
 
 static const enum controller told[] = {CTL_MEMORY, CTL_CPU, CTL_CPUSET, CTL_PIDS, CTL_IO};
 
+#define FOUND_MAX 255
 struct texts {
-	char name[32], found[255];
+	char name[32], found[FOUND_MAX];
 };
 
 static struct fact tell_controller(const struct tree *t, enum controller c, struct texts *x)
@@ -233,11 +235,40 @@ static struct fact tell_swap(const struct tree *t)
 		.mend = "boot with swapaccount=1, or do without swap"};
 }
 
+/* Everybody's, and those of containers with devices of their own: hybrid hosts have two lists. */
+static struct fact tell_devices(const struct tree *t, char found[FOUND_MAX])
+{
+	const struct devices *d = &t->devices;
+	const struct branch *b = tree_find(t, CTL_DEVICES);
+	bool own = d->program >= 0;
+	bool usual = b && (b->version == 1 ? d->v1 : own && !b->optional);
+
+	if (usual && own)
+		snprintf(found, FOUND_MAX, "v%d on %.160s, in use%s", b->version, b->mount,
+			b->version == 1 ? "; v2's for devices of one's own" : "");
+	else if (usual)
+		snprintf(found, FOUND_MAX, "none for devices of one's own: %.160s", d->lacking);
+	else
+		snprintf(found, FOUND_MAX, "%s%.160s",
+			own ? "for devices of one's own alone" : "none: ", own ? "" : d->lacking);
+	return (struct fact){.name = "device lists",
+		.level = usual && own ? "ok" : "weaker",
+		.found = found,
+		.instead =
+			usual && own ? NULL
+			: own ? "the usual container opens what it has nodes of, by their modes"
+			      : "a container opens what it has nodes of, by their modes; --device-cgroup-rule is refused",
+		.mend = usual && own
+				? NULL
+				: "boot Linux 6.1 or later with CONFIG_CGROUP_BPF and cgroup v2"};
+}
+
 static void on_facts(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)
 {
 	const struct cgroupd *d = self;
-	struct fact facts[ARRAY_LEN(told) + 1];
+	struct fact facts[ARRAY_LEN(told) + 2];
 	struct texts texts[ARRAY_LEN(told)];
+	char devices[FOUND_MAX];
 	struct facts_are answer = {.facts = {facts, ARRAY_LEN(facts)}};
 
 	(void)msg;
@@ -245,6 +276,7 @@ static void on_facts(void *self, struct chan *c, uint32_t id, void *msg, struct 
 	for (unsigned int i = 0; i < ARRAY_LEN(told); i++)
 		facts[i] = tell_controller(&d->tree, told[i], &texts[i]);
 	facts[ARRAY_LEN(told)] = tell_swap(&d->tree);
+	facts[ARRAY_LEN(told) + 1] = tell_devices(&d->tree, devices);
 	chan_reply(c, id, MSG_facts_are, &answer);
 }
 

@@ -24,7 +24,7 @@ struct mount_line {
 };
 
 static const char *const names[CTL_COUNT] = {
-	"memory", "cpu", "cpuacct", "cpuset", "pids", "freezer", "io", "hugetlb"};
+	"memory", "cpu", "cpuacct", "cpuset", "pids", "freezer", "io", "hugetlb", "devices"};
 
 const char *controller_name(enum controller c)
 {
@@ -207,6 +207,9 @@ static int add_v1(struct layout *l, const char *cgroups, const char *mountinfo, 
 		r = find_mount(mountinfo, "cgroup", h.controllers, h.mount, sizeof(h.mount), e);
 		if (r == -ENOENT)
 			continue; /* bound, but not mounted where we can see it */
+		if (h.controllers != 1U << CTL_DEVICES)
+			h.controllers &= ~(1U << CTL_DEVICES);
+		h.optional = h.controllers == 1U << CTL_DEVICES;
 		if (r == 0)
 			r = add_hierarchy(l, &h, e);
 		if (r < 0)
@@ -218,16 +221,17 @@ static int add_v1(struct layout *l, const char *cgroups, const char *mountinfo, 
 static int add_v2(struct layout *l, const char *mountinfo, const char *controllers, struct err *e)
 {
 	struct hierarchy h = {.version = 2};
-	uint32_t have = 0;
+	uint32_t have = 1U << CTL_DEVICES;
 	int r = discover_v2_mount(mountinfo, h.mount, sizeof(h.mount), e);
 
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	for (unsigned int i = 0; i < l->n; i++)
-		have |= l->h[i].controllers;
 	h.controllers =
 		CTL_V2_BUILT_IN | discover_controllers(controllers ? controllers : "", " \n");
-	return h.controllers & ~have ? add_hierarchy(l, &h, e) : 0;
+	for (unsigned int i = 0; i < l->n; i++)
+		have |= l->h[i].controllers;
+	h.optional = l->n > 0 && (h.controllers & ~have) == 0;
+	return add_hierarchy(l, &h, e);
 }
 
 int discover_parse(const char *cgroups, const char *mountinfo, const char *v2_controllers,

@@ -11,12 +11,8 @@
 
 #include "base/err.h"
 
-/* Left out on purpose. devices: a container lives in its own user namespace, where the kernel makes
- * no device nodes and opens none of an image's (SB_I_NODEV); rules have nothing left to forbid. On
- * v2 they would be a BPF program, and loading one needs CAP_BPF and CAP_NET_ADMIN on the host
- * (bpf_prog_load): capabilities that cgroupd is built not to have. net_cls, net_prio, perf_event,
- * rdma, misc: nothing here limits or reads them. v1's name=systemd: it is systemd's, which
- * allows no other writer, and it limits nothing. */
+/* Left out on purpose. net_cls, net_prio, perf_event, rdma, misc: nothing here limits or reads
+ * them. v1's name=systemd: it is systemd's, which allows no other writer, and it limits nothing. */
 enum controller {
 	CTL_MEMORY,
 	CTL_CPU,
@@ -26,18 +22,21 @@ enum controller {
 	CTL_FREEZER,
 	CTL_IO, /* v1's blkio */
 	CTL_HUGETLB,
+	CTL_DEVICES, /* of v1 only where it has a hierarchy for itself, see devices.h */
 	CTL_COUNT,
 };
 
 /* The kernel's name, v2's where they differ: "memory". */
 const char *controller_name(enum controller c);
 
-/* What every v2 cgroup does without a controller: cpu.stat and cgroup.freeze (cgroup-v2.rst). */
-#define CTL_V2_BUILT_IN (1U << CTL_CPUACCT | 1U << CTL_FREEZER)
+/* What every v2 cgroup does without a controller: cpu.stat, cgroup.freeze, programs that judge
+ * opens of devices (cgroup-v2.rst). */
+#define CTL_V2_BUILT_IN (1U << CTL_CPUACCT | 1U << CTL_FREEZER | 1U << CTL_DEVICES)
 
 struct hierarchy {
 	int version;	      /* 1 or 2 */
 	uint32_t controllers; /* bit n: enum controller n */
+	bool optional;	      /* for lists of devices alone: where it can't be had, done without */
 	char mount[256];
 };
 
@@ -50,9 +49,9 @@ struct layout {
 
 /* From the texts of /proc/self/cgroup and /proc/self/mountinfo and of the v2 root's
  * cgroup.controllers (NULL where there is no v2). Hierarchies that have nothing we use are left
- * out. On hybrid hosts that is v2's, unless it has a controller: joining it costs a grace period of
- * RCU, some milliseconds, which joining v1's does not (see group_create, which leaves one that has
- * hugetlb alone out of most groups).
+ * out; not v2's, whose program is for containers that v1's list of devices is too short for. On
+ * hybrid hosts joining it costs a grace period of RCU, some milliseconds, which joining v1's does
+ * not: group_create leaves one without controllers, or with hugetlb alone, out of most groups.
  * -ENOENT when nothing is mounted at all, -EBADMSG when a text isn't what the kernel writes. */
 int discover_parse(const char *cgroups, const char *mountinfo, const char *v2_controllers,
 	struct layout *ret, struct err *e);

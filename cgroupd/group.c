@@ -119,23 +119,33 @@ int group_read_limits(const struct tree *t, const char *id, struct limits_owned 
 	return 0;
 }
 
-/* Few limit huge pages, and a hierarchy that has nothing else costs a start what it costs to make a
- * directory and to join it. */
-static bool is_left_out(const struct tree *t, const struct branch *b, const struct limits *l)
+struct asked {
+	struct limits limits; /* complete */
+	const struct device_rules *devices;
+};
+
+/* Few limit huge pages or have devices of their own, and a hierarchy that has nothing else costs a
+ * start what it costs to make a directory and to join it. */
+static bool is_left_out(const struct tree *t, const struct branch *b, const struct asked *a)
 {
+	if (devices_avoid(b, a->devices))
+		return true;
+	if (devices_need(t, b, a->devices))
+		return false;
 	for (unsigned int i = 0; i < CTL_COUNT; i++)
 		if (tree_find(t, (enum controller)i) == b &&
-			(i != CTL_HUGETLB || l->hugepages.n > 0))
+			(i != CTL_HUGETLB || a->limits.hugepages.n > 0) &&
+			(i != CTL_DEVICES || b->version == 1))
 			return false;
 	return true;
 }
 
-static int make_dirs(const struct tree *t, const char *id, const struct limits *l,
+static int make_dirs(const struct tree *t, const char *id, const struct asked *a,
 	unsigned int *ret_made, struct err *e)
 {
 	for (*ret_made = 0; *ret_made < t->n; (*ret_made)++) {
 		const struct branch *b = &t->b[*ret_made];
-		int r = is_left_out(t, b, l) ? 1 : slice_make(b, id, e);
+		int r = is_left_out(t, b, a) ? 1 : slice_make(b, id, e);
 
 		if (r < 0)
 			return r;
@@ -145,7 +155,7 @@ static int make_dirs(const struct tree *t, const char *id, const struct limits *
 			continue;
 		/* One that a start left that was cut off; the kernel keeps it if somebody lives
 		 * there. */
-		if (errno == EEXIST && unlinkat(b->base_fd, id, AT_REMOVEDIR) == 0 &&
+		if (errno == EEXIST && devices_rmdir(t, b, id) == 0 &&
 			mkdirat(b->base_fd, id, 0755) == 0)
 			continue;
 		if (errno == EEXIST || errno == EBUSY)
@@ -159,7 +169,7 @@ static void remove_dirs(const struct tree *t, const char *id, unsigned int n)
 {
 	for (unsigned int i = 0; i < t->n; i++) {
 		if (i < n)
-			unlinkat(t->b[i].base_fd, id, AT_REMOVEDIR);
+			devices_rmdir(t, &t->b[i], id);
 		slice_drop(&t->b[i], id);
 	}
 }
@@ -175,7 +185,7 @@ static void close_all(int *fds, unsigned int n)
  * that a process has that was just cloned; for a thread that moves itself the kernel takes no lock
  * over all forks of the machine (cgroup_procs_write_start, since 5.5). Through cgroup.procs it
  * waits for a grace period of RCU first: measured 3 to 11 ms beside 0.1. v2 has no such file. */
-static int open_procs(const struct tree *t, const char *id, const struct limits *l,
+static int open_procs(const struct tree *t, const char *id, const struct asked *a,
 	int procs[HIERARCHY_MAX], unsigned int *ret_n, struct err *e)
 {
 	*ret_n = 0;
@@ -185,7 +195,7 @@ static int open_procs(const struct tree *t, const char *id, const struct limits 
 		char path[GROUP_PATH_MAX];
 		int fd;
 
-		if (is_left_out(t, b, l))
+		if (is_left_out(t, b, a))
 			continue;
 		fd = openat(b->base_fd, group_path(path, id, file), O_WRONLY | O_CLOEXEC);
 		if (fd < 0) {
@@ -208,26 +218,30 @@ static int check_moves(const struct tree *t, const char *id, struct err *e)
 }
 
 int group_create(struct tree *t, const char *id, const struct limits *asked,
-	int procs[HIERARCHY_MAX], unsigned int *ret_n, struct limits_owned *ret_in_force,
-	struct err *e)
+	const struct device_rules *devices, int procs[HIERARCHY_MAX], unsigned int *ret_n,
+	struct limits_owned *ret_in_force, struct err *e)
 {
 	struct limit_host host;
-	struct limits want;
+	struct asked want = {.devices = devices};
 	unsigned int made = 0;
 	int r = group_check_id(id, e);
 
 	if (r == 0)
 		r = tree_prepare(t, e);
+	if (r == 0)
+		r = devices_check(t, devices, e);
 	if (r < 0)
 		return r;
 	group_host(t, &host);
-	r = limits_complete(asked, &host, &want, e);
+	r = limits_complete(asked, &host, &want.limits, e);
 	if (r == 0)
 		r = make_dirs(t, id, &want, &made, e);
 	if (r == 0)
 		r = check_moves(t, id, e);
 	if (r == 0)
-		r = apply_limits(t, id, &want, ret_in_force, e);
+		r = devices_grant(t, id, devices, e);
+	if (r == 0)
+		r = apply_limits(t, id, &want.limits, ret_in_force, e);
 	if (r == 0)
 		r = open_procs(t, id, &want, procs, ret_n, e);
 	if (r < 0) {
@@ -238,10 +252,10 @@ int group_create(struct tree *t, const char *id, const struct limits *asked,
 }
 
 /* 0 when it is not there, whatever the kernel says of its removal: nothing would ask again. */
-static int remove_dir(const struct branch *b, const char *id)
+static int remove_dir(const struct tree *t, const struct branch *b, const char *id)
 {
 	struct stat st;
-	int r = unlinkat(b->base_fd, id, AT_REMOVEDIR) == 0 ? 0 : -errno;
+	int r = devices_rmdir(t, b, id);
 
 	if (r == -ENOENT)
 		return 0;
@@ -256,7 +270,7 @@ int group_remove(const struct tree *t, const char *id, struct err *e)
 
 	for (unsigned int i = 0; i < t->n; i++) {
 		const struct branch *b = &t->b[i];
-		int k = b->base_fd < 0 ? 0 : remove_dir(b, id);
+		int k = b->base_fd < 0 ? 0 : remove_dir(t, b, id);
 
 		if (b->base_fd >= 0 && k == 0)
 			slice_drop(b, id);

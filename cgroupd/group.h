@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "devices.h"
 #include "limits.h"
 #include "tree.h"
 
@@ -15,12 +16,13 @@
 #define GROUP_ID_MAX 255
 int group_check_id(const char *id, struct err *e);
 
-/* Makes the group with every limit in force and opens the files through which others join (*ret_n,
- * at most HIERARCHY_MAX; the caller closes them): a process of one thread writes "0" to each.
- * Undone completely on failure. -EEXIST when there is such a group. */
+/* Makes the group with every limit in force and what `devices` (NULL: nothing) adds to everybody's,
+ * opens the files through which others join (*ret_n, at most HIERARCHY_MAX; the caller closes
+ * them): a process of one thread writes "0" to each. Undone completely on failure. -EEXIST when
+ * there is such a group. */
 int group_create(struct tree *t, const char *id, const struct limits *asked,
-	int procs[HIERARCHY_MAX], unsigned int *ret_n, struct limits_owned *ret_in_force,
-	struct err *e);
+	const struct device_rules *devices, int procs[HIERARCHY_MAX], unsigned int *ret_n,
+	struct limits_owned *ret_in_force, struct err *e);
 
 /* The limits in force, read from the kernel. -ENOENT when there is no such group. */
 int group_read_limits(

@@ -33,6 +33,8 @@ static int serve(const struct daemon_args *a, const char *parent, struct cgroupd
 	if (r == 0)
 		r = tree_prepare(&d->tree, e);
 	if (r == 0)
+		devices_open(&d->tree);
+	if (r == 0)
 		r = priv_enter(&cgroupd_profile, a->uid, a->gid, e);
 	if (r == 0)
 		r = cgroupd_start(d, e);

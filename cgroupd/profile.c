@@ -5,6 +5,7 @@
 #include "profile.h"
 
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <sys/resource.h>
 
 static const struct priv_rlimit rlimits[] = {
@@ -22,6 +23,9 @@ static const struct priv_syscall syscalls[] = {
 	PRIV_SYS(lseek, "readdir(3) of newer C libraries"),
 	PRIV_SYS(newfstatat, "whether this kernel accounts for swap: the file is there or not"),
 	PRIV_SYS(fchmod, "lends itself the write bit of a hierarchy's root, see tree.c"),
+	PRIV_SYS_IF(bpf, 0, PRIV_INT, BPF_MAP_UPDATE_ELEM, "the rows of a container's devices"),
+	PRIV_SYS_IF(bpf, 0, PRIV_INT, BPF_MAP_DELETE_ELEM, "likewise, gone"),
+	PRIV_SYS_IF(bpf, 0, PRIV_INT, BPF_MAP_GET_NEXT_KEY, "which there are"),
 	PRIV_SYS(eventfd2, "how cgroup v1 tells of out-of-memory kills"),
 	PRIV_SYS_END,
 };

@@ -14,27 +14,10 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 
 #define CONTROL_TEXT_MAX 4096
 #define LEND_TRIES	 16
-
-int tree_open(struct tree *t, const struct layout *l, const char *name, struct err *e)
-{
-	*t = (struct tree){.name = name, .swaps_fd = -1};
-	for (unsigned int i = 0; i < l->n; i++) {
-		struct branch *b = &t->b[i];
-
-		*b = (struct branch){l->h[i].version, l->h[i].controllers, "", -1, -1};
-		strcpy(b->mount, l->h[i].mount);
-		b->root_fd = open(b->mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (b->root_fd < 0)
-			return err_errno(e, errno, "%s", b->mount);
-		t->n++;
-	}
-	/* A kernel without swap has no such file: nothing swaps then. */
-	t->swaps_fd = open("/proc/swaps", O_RDONLY | O_CLOEXEC);
-	return 0;
-}
 
 void tree_close(struct tree *t)
 {
@@ -43,6 +26,7 @@ void tree_close(struct tree *t)
 		fd_close(&t->b[i].base_fd);
 	}
 	fd_close(&t->swaps_fd);
+	devices_close(&t->devices);
 	t->n = 0;
 	t->ready = false;
 }
@@ -163,6 +147,40 @@ static int prepare_branch(struct tree *t, struct branch *b, struct err *e)
 	return 0;
 }
 
+/* Goes on without a hierarchy. */
+static void leave_out(struct tree *t, unsigned int i, struct err *e)
+{
+	struct branch *b = &t->b[i];
+
+	log_warn("done without %s, which is for lists of devices alone: %s", b->mount, e->text);
+	fd_close(&b->root_fd);
+	fd_close(&b->base_fd);
+	memmove(b, b + 1, (--t->n - i) * sizeof(*b));
+	*e = (struct err){0};
+}
+
+int tree_open(struct tree *t, const struct layout *l, const char *name, struct err *e)
+{
+	*t = (struct tree){.name = name, .swaps_fd = -1, .devices = DEVICES_NONE};
+	for (unsigned int i = 0; i < l->n; i++) {
+		struct branch *b = &t->b[t->n++];
+
+		*b = (struct branch){
+			l->h[i].version, l->h[i].controllers, l->h[i].optional, "", -1, -1};
+		strcpy(b->mount, l->h[i].mount);
+		b->root_fd = open(b->mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (b->root_fd >= 0)
+			continue;
+		err_errno(e, errno, "%s", b->mount);
+		if (!b->optional)
+			return -e->code;
+		leave_out(t, t->n - 1, e);
+	}
+	/* A kernel without swap has no such file: nothing swaps then. */
+	t->swaps_fd = open("/proc/swaps", O_RDONLY | O_CLOEXEC);
+	return 0;
+}
+
 static bool has_swap_file(const struct tree *t)
 {
 	const struct branch *b = tree_find(t, CTL_MEMORY);
@@ -182,13 +200,16 @@ int tree_prepare(struct tree *t, struct err *e)
 
 		fd_close(&t->b[i].base_fd);
 		r = prepare_branch(t, &t->b[i], e);
-		if (r < 0) {
+		if (r < 0 && t->b[i].optional) {
+			leave_out(t, i--, e);
+		} else if (r < 0) {
 			tree_teardown(t, NULL);
 			return err_prefix(e, "%s", t->b[i].mount);
 		}
 	}
 	t->ready = true;
 	t->swap_accounting = has_swap_file(t);
+	devices_lose(&t->devices);
 	return 0;
 }
 

@@ -5,11 +5,13 @@
  */
 #pragma once
 
+#include "devices.h"
 #include "discover.h"
 
 struct branch {
 	int version;
 	uint32_t controllers;
+	bool optional;					    /* discover.h */
 	char mount[sizeof(((struct hierarchy *)0)->mount)]; /* for people and logs alone */
 	int root_fd;					    /* where the hierarchy is mounted */
 	int base_fd; /* root/NAME; -1 when there is none (yet, or after tree_teardown) */
@@ -22,6 +24,7 @@ struct tree {
 	bool ready;
 	bool swap_accounting; /* memory + swap can be limited */
 	int swaps_fd;	      /* /proc/swaps */
+	struct devices devices;
 };
 
 /* Opens the roots of the hierarchies found. */

@@ -21,6 +21,7 @@
 #include "../proto/base/dirents.h"
 #include "../proto/base/fd.h"
 #include "../proto/base/log.h"
+#include "device.h"
 #include "digest.h"
 #include "erofs_mount.h"
 
@@ -347,12 +348,31 @@ static const char *fs_name(int fd)
 	return "its";
 }
 
+/* devtmpfs knows no mapping. As it is, root's nodes are nobody's inside, open as to anybody else;
+ * without what is mounted below it, which is not for others to see: /dev/pts, /dev/shm. */
+static int map_devtmpfs(
+	struct mntns *n, const struct mount_map *m, struct mount_attr attr, struct err *e)
+{
+	_cleanup_fd_ int tree = mntns_host_clone(n, m->source, false);
+
+	if (tree < 0)
+		return err_errno(e, tree, "cloning the mount of the directory");
+	attr.attr_set &= ~(__u64)MOUNT_ATTR_IDMAP;
+	attr.attr_set |= MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
+	attr.userns_fd = 0;
+	if (mount_setattr(tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+		return err_errno(e, errno, "a directory of devices");
+	return take_fd(&tree);
+}
+
 int rootfs_map_host(struct mntns *n, const struct mount_map *m, struct err *e)
 {
 	/* A container's root owns, through the mapping, what the owner does: of that, device nodes
-	 * must stay dead, and of a user's files also setuid bits. */
+	 * must stay dead unless a list says which may be opened, and of a user's files also setuid
+	 * bits. */
+	const bool alive = m->nodes && m->owner == 0;
 	struct mount_attr attr = {
-		.attr_set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_NODEV |
+		.attr_set = MOUNT_ATTR_IDMAP | (alive ? 0 : MOUNT_ATTR_NODEV) |
 			    (m->owner ? MOUNT_ATTR_NOSUID : 0) |
 			    (m->readonly ? MOUNT_ATTR_RDONLY : 0),
 		.userns_fd = (__u64)m->userns,
@@ -369,6 +389,8 @@ int rootfs_map_host(struct mntns *n, const struct mount_map *m, struct err *e)
 		tree, "", AT_EMPTY_PATH | (m->recursive ? AT_RECURSIVE : 0), &attr, sizeof(attr));
 	if (r == 0)
 		return take_fd(&tree);
+	if (errno == EINVAL && alive && device_on_dev(n, m->source))
+		return map_devtmpfs(n, m, attr, e);
 	/* A user's file system may be one that he serves himself: it is asked nothing. */
 	if (errno == EINVAL)
 		return err_set(e, EINVAL, "%s file system%s can't be mapped to a container's ids",

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "device_rules.h"
 #include "engine.h"
 #include "mounts.h"
 #include "resolve.h"
@@ -145,6 +146,8 @@ static int check(struct engine *g, const struct request *q, struct err *e)
 		r = check_network(o, e);
 	if (r == 0)
 		r = check_mounts(o, q->n_sources, e);
+	if (r == 0)
+		r = device_rules_check(o, e);
 	if (r == 0)
 		r = check_labels(o, e);
 	if (r == 0 && o->cgroup_parent)

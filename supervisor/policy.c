@@ -177,6 +177,9 @@ int policy_check_rights(const struct policy *p, uid_t uid, const struct create *
 	/* A slice may hold others' containers, under limits meant for them. */
 	if (o->cgroup_parent && uid != 0)
 		return err_set(e, EPERM, "--cgroup-parent is for root");
+	/* It brings the nodes in root's binds to life, and a user's never are. */
+	if (o->device_rules.n > 0 && uid != 0)
+		return err_set(e, EPERM, "--device-cgroup-rule is for root");
 	if (o->network && strcmp(o->network, "host") == 0 &&
 		!policy_allows(p, uid, RIGHT_HOST_NETWORK))
 		return err_set(e, EPERM, "--network host is for root");

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "device_rules.h"
 #include "resolve.h"
 #include "seccomp.h"
 #include "start.h"
@@ -102,7 +103,11 @@ void start_cgroup(struct job *j, void *ref)
 {
 	const struct limits *asked = ctr_create(j->ctr)->limits;
 	struct limits limits = asked ? *asked : (struct limits){0};
-	const struct cgroup_create m = {.container = ctr_cgroup(j->ctr), .limits = &limits};
+	struct device_rule devices[DEVICE_RULES_MAX];
+	const struct cgroup_create m = {.container = ctr_cgroup(j->ctr),
+		.limits = &limits,
+		.listed = device_rules_given(j->ctr),
+		.devices = {devices, device_rules(j->ctr, devices)}};
 
 	if (limits.pids == 0)
 		limits.pids = PIDS_DEFAULT;

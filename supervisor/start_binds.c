@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/fd.h"
+#include "device_rules.h"
 #include "mounts.h"
 #include "start.h"
 
@@ -75,6 +76,8 @@ static void map_source(struct job *j, int userns, int *source, const struct moun
 	m.owner = j->ctr->owner;
 	m.readonly = how->readonly;
 	m.recursive = true;
+	m.nodes = device_rules_given(j->ctr);
+	m.node = how->node;
 	m.device = w->device;
 	s->binds_waiting++;
 	helper_request(j->engine, H_IMAGED, MSG_mount_map, &m, START_HELPER_MS, on_bind, w);

@@ -11,9 +11,12 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/devnum.h"
 #include "base/fd.h"
+#include "base/num.h"
 #include "base/util.h"
 
 #define ACCESS_ALL "rwm"
@@ -27,6 +30,21 @@ static bool is_access(const char *s)
 static mode_t access_bits(const char *access)
 {
 	return (strchr(access, 'r') ? S_IROTH : 0U) | (strchr(access, 'w') ? S_IWOTH : 0U);
+}
+
+/* Which device it is, for the list of what the container may open. */
+static int set_node(struct mount *m, const struct stat *st, struct arena *a, struct err *e)
+{
+	struct device_rule *node = arena_alloc(a, sizeof(*node));
+
+	if (!node)
+		return err_set(e, ENOMEM, "out of memory");
+	*node = (struct device_rule){.kind = S_ISBLK(st->st_mode) ? "b" : "c",
+		.major = major(st->st_rdev),
+		.minor = minor(st->st_rdev),
+		.access = m->options};
+	m->node = node;
+	return 0;
 }
 
 static bool is_device(mode_t mode)
@@ -69,10 +87,10 @@ static int split(const char *s, struct arena *a, struct mount *m, struct err *e)
 }
 
 /* One of a tree: at the same place below the target. */
-static int add_below(const struct mount *top, const char *path, struct arena *a,
+static int add_below(const struct mount *top, const FTSENT *f, struct arena *a,
 	struct mount_list *list, struct err *e)
 {
-	const char *rest = path + strlen(top->source);
+	const char *path = f->fts_path, *rest = path + strlen(top->source);
 	char *target = arena_alloc(a, strlen(top->target) + strlen(rest) + 2);
 	struct mount m = *top;
 
@@ -81,6 +99,8 @@ static int add_below(const struct mount *top, const char *path, struct arena *a,
 		return err_set(e, ENOMEM, "out of memory");
 	sprintf(target, "%s%s%s", top->target, *rest == '/' ? "" : "/", rest);
 	m.target = target;
+	if (set_node(&m, f->fts_statp, a, e) < 0)
+		return -ENOMEM;
 	return mount_add(list, &m, path, a, e);
 }
 
@@ -105,7 +125,7 @@ static int add_tree(
 		if (f->fts_info == FTS_DNR || f->fts_info == FTS_ERR)
 			r = err_errno(e, f->fts_errno, "%.160s", f->fts_path);
 		else if (f->fts_info == FTS_DEFAULT && is_device(f->fts_statp->st_mode))
-			r = add_below(top, f->fts_path, a, list, e);
+			r = add_below(top, f, a, list, e);
 	}
 	if (r == 0 && errno)
 		r = err_errno(e, errno, "%.160s", top->source);
@@ -129,7 +149,64 @@ int parse_device(const char *s, struct arena *a, struct mount_list *list, struct
 		return add_tree(&m, a, list, e);
 	if (!is_device(st.st_mode))
 		return err_set(e, EINVAL, "%.160s is no device", m.source);
+	if (set_node(&m, &st, a, e) < 0)
+		return -ENOMEM;
 	return mount_add(list, &m, s, a, e);
+}
+
+/* ---- rules ---- */
+
+/* `n` bytes: a number, or * */
+static int parse_number(const char *s, size_t n, uint32_t max, int64_t *ret)
+{
+	char text[12];
+	uint32_t v = 0;
+	int r = 0;
+
+	if (n >= sizeof(text))
+		return -ERANGE;
+	memcpy(text, s, n);
+	text[n] = '\0';
+	if (strcmp(text, "*") == 0) {
+		*ret = -1;
+		return 0;
+	}
+	r = num_parse_u32(text, 0, max, &v);
+	*ret = v;
+	return r;
+}
+
+static int cut_rule(const char *s, struct device_rule *ret)
+{
+	static const char *const kinds[] = {"a", "b", "c"};
+	const char *colon = strchr(s, ':'), *space = colon ? strchr(colon, ' ') : NULL;
+
+	*ret = (struct device_rule){.kind = NULL};
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		if (*s == *kinds[i])
+			ret->kind = kinds[i];
+	if (!ret->kind || s[1] != ' ' || !space || !is_access(space + 1))
+		return -EINVAL;
+	ret->access = space + 1;
+	if (parse_number(s + 2, (size_t)(colon - s - 2), DEVICE_MAJOR_MAX, &ret->major) < 0)
+		return -ERANGE;
+	return parse_number(colon + 1, (size_t)(space - colon - 1), DEVICE_MINOR_MAX, &ret->minor);
+}
+
+int parse_device_rule(const char *s, struct device_rule *ret, struct err *e)
+{
+	if (cut_rule(s, ret) == 0)
+		return 0;
+	return bad(s,
+		"a rule is KIND MAJOR:MINOR ACCESS, as in \"c 189:* rwm\": kinds are b, c and a for both, a number is * for all, the access is of r, w and m",
+		e);
+}
+
+int check_device_rule(const char *s, struct err *e)
+{
+	struct device_rule rule;
+
+	return parse_device_rule(s, &rule, e);
 }
 
 /* As imaged takes it: a detached file system that holds the node, on no path of the host's. */

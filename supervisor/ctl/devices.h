@@ -14,6 +14,9 @@
 /* Mounts of kind device, one a node. Names are looked up with the caller's rights. */
 int parse_device(const char *s, struct arena *a, struct mount_list *list, struct err *e);
 
+/* --device-cgroup-rule, as docker writes it: KIND MAJOR:MINOR ACCESS. */
+int parse_device_rule(const char *s, struct device_rule *ret, struct err *e);
+
 /* What the engine gets for a mount of parse_device's: O_PATH of the node, or a box
  * (imaged/mntns.h). */
 int device_open(const struct mount *m, struct err *e);

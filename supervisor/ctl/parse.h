@@ -65,7 +65,8 @@ int check_blkio_weight(const char *s, struct err *e);  /* a number, 10 to 1000, 
 int check_device_weight(const char *s, struct err *e); /* PATH:N */
 int check_device_bps(const char *s, struct err *e);    /* PATH:RATE */
 int check_device_iops(const char *s, struct err *e);
-int check_hugepage(const char *s, struct err *e); /* SIZE=BYTES */
+int check_device_rule(const char *s, struct err *e); /* c 189:* rw */
+int check_hugepage(const char *s, struct err *e);    /* SIZE=BYTES */
 int check_cpuset(const char *s, struct err *e);
 int check_pids(const char *s, struct err *e);
 int check_umask(const char *s, struct err *e);

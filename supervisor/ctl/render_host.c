@@ -147,6 +147,25 @@ static json_t *render_devices(const struct create *o)
 	return list;
 }
 
+/* As they were written: "c 189:* rwm". */
+static json_t *render_device_rules(const struct create *o)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < o->device_rules.n; i++) {
+		const struct device_rule *r = &o->device_rules.v[i];
+		char major[24] = "*", minor[24] = "*", text[64];
+
+		if (r->major >= 0)
+			snprintf(major, sizeof(major), "%" PRId64, r->major);
+		if (r->minor >= 0)
+			snprintf(minor, sizeof(minor), "%" PRId64, r->minor);
+		snprintf(text, sizeof(text), "%.1s %s:%s %.3s", r->kind, major, minor, r->access);
+		json_array_append_new(list, json_text(text));
+	}
+	return list;
+}
+
 static json_t *render_tmpfs(const struct create *o)
 {
 	json_t *j = json_object();
@@ -238,6 +257,7 @@ json_t *render_host_config(const struct container *c)
 	json_object_set_new(j, "CapAdd", render_strings(&o->cap_add));
 	json_object_set_new(j, "CapDrop", render_strings(&o->cap_drop));
 	json_object_set_new(j, "Devices", render_devices(o));
+	json_object_set_new(j, "DeviceCgroupRules", render_device_rules(o));
 	json_object_set_new(j, "Dns", render_strings(&o->dns));
 	json_object_set_new(j, "DnsOptions", render_strings(&o->dns_opt));
 	json_object_set_new(j, "DnsSearch", render_strings(&o->dns_search));

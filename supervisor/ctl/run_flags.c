@@ -108,6 +108,8 @@ const struct flag run_flags[] = {
 	MANY("tmpfs", 0, tmpfs, check_not_empty, "DIR[:OPTIONS]", "an empty directory in memory"),
 	MANY("device", 0, device, check_not_empty, "DEV[:DEV][:rwm]",
 		"a device of the host, or all below a directory"),
+	MANY("device-cgroup-rule", 0, device_rule, check_device_rule, "RULE",
+		"devices it may open where it has nodes of them: \"c 189:* rw\""),
 	SWITCH("read-only", 0, readonly, "its root filesystem can't be written"),
 	VALUE("shm-size", 0, shm_size, check_shm_size, "BYTES", "size of /dev/shm (64m)"),
 
@@ -162,7 +164,6 @@ const struct flag run_flags[] = {
 	LATER("cgroupns"),
 	LATER("cpu-rt-period"),
 	LATER("cpu-rt-runtime"),
-	LATER("device-cgroup-rule"),
 	LATER("disable-content-trust"),
 	LATER("expose"),
 	LATER("gpus"),

@@ -13,7 +13,7 @@ struct run_options {
 	bool detach, interactive, tty, rm, init, quiet, readonly, privileged, publish_all, no_proxy;
 	bool isolated_layers;
 	struct strv attach, env, env_file, label, label_file, group_add, ulimit, volume, mount,
-		tmpfs, device;
+		tmpfs, device, device_rule;
 	struct strv publish, dns, dns_search, dns_opt, add_host, cap_add, cap_drop, security_opt,
 		sysctl;
 	const char *name, *detach_keys, *cidfile, *pull, *entrypoint, *workdir, *user, *hostname;

@@ -22,6 +22,7 @@
 #include "seccomp.h"
 
 #define LINES_FILE_MAX (1U << 20)
+#define RULES_MAX      64	     /* FIELD(create, device_rules) */
 #define WORDS_MAX      4096	     /* FIELD(create, argv) and FIELD(create, env) */
 #define BYTES_MAX      (1920U << 10) /* of both: execve(2) takes 2 MiB, pointers included */
 
@@ -200,6 +201,22 @@ static int plan_mounts(
 	}
 	p->create.mounts.v = list.v;
 	p->create.mounts.n = list.n;
+	return 0;
+}
+
+static int plan_device_rules(
+	const struct run_options *o, struct arena *a, struct create *c, struct err *e)
+{
+	for (uint32_t i = 0; i < o->device_rule.n; i++) {
+		struct device_rule *rule =
+			i < RULES_MAX ? list_append(a, &c->device_rules, sizeof(*rule)) : NULL;
+
+		if (!rule)
+			return err_set(
+				e, E2BIG, "--device-cgroup-rule: %d are the most", RULES_MAX);
+		if (parse_device_rule(o->device_rule.v[i], rule, e) < 0)
+			return -EINVAL;
+	}
 	return 0;
 }
 
@@ -408,6 +425,8 @@ int run_plan(const struct run_options *o, const struct strv *operands, struct ar
 		r = plan_health(o, a, ret, e);
 	if (r == 0)
 		r = plan_mounts(o, a, ret, e);
+	if (r == 0)
+		r = plan_device_rules(o, a, &ret->create, e);
 	if (r == 0)
 		r = plan_rootfs(o, ret, e);
 	return r;

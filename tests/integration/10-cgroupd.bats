@@ -356,7 +356,7 @@ ticks()
 	# From the first group on: every path is relative to a held directory; no execve, no fork.
 	sed -n '/mkdirat([0-9]*, "c1"/,$p' "$dir/trace" | grep -v -e '^[0-9]* ---' -e '^[0-9]* +++' >"$dir/serving"
 	[ "$(wc -l <"$dir/serving")" -gt 20 ]
-	run grep -vE '^[0-9]+ +(openat|mkdirat|unlinkat)\([0-9]+, "(c[12]|c[12]/(\.\./)?[a-zA-Z0-9_.]+|cpuset\.(cpus|mems)(\.effective)?)",' "$dir/serving"
+	run grep -vE '^[0-9]+ +(openat|mkdirat|unlinkat|newfstatat)\([0-9]+, "(c[12]|c[12]/(\.\./)?[a-zA-Z0-9_.]+|cpuset\.(cpus|mems)(\.effective)?)",' "$dir/serving"
 	echo "$output"
 	[ "$status" = 1 ]
 	kill -TERM "$(pgrep -P "$daemon")"

@@ -253,7 +253,11 @@ userns_made()
 		"mount_map source=@/dev/full userns=@/proc/$pid/ns/user owner=1000 device=true" \
 		"mount_map source=@/etc/passwd userns=@/proc/$pid/ns/user owner=1000 device=true" \
 		"mount_map source=@/dev userns=@/proc/$pid/ns/user owner=1000 device=true" \
-		"mount_map source=@/dev userns=@/proc/$pid/ns/user owner=0 device=true"
+		"mount_map source=@/dev userns=@/proc/$pid/ns/user owner=0 device=true" \
+		"mount_map source=@/dev/full userns=@/proc/$pid/ns/user owner=1000 device=true node.kind=c node.major=1 node.minor=7 node.access=rw" \
+		"mount_map source=@/dev/full userns=@/proc/$pid/ns/user owner=1000 device=true node.kind=c node.major=1 node.minor=8 node.access=rw" \
+		"mount_map source=@/dev/full userns=@/proc/$pid/ns/user owner=1000 device=true node.kind=b node.major=1 node.minor=7 node.access=rw" \
+		"mount_map source=@/dev userns=@/proc/$pid/ns/user owner=1000 nodes=true"
 	kill "$pid"
 	wait "$pid" || true
 	[[ ${lines[0]} = "rootfs_opened layers=@fd:"*" writable=@fd:"* ]]
@@ -267,6 +271,10 @@ userns_made()
 	[[ ${lines[8]} = *"this is no device"* ]]
 	[[ ${lines[9]} = *"this is no device"* ]]
 	[[ ${lines[10]} = failed*"cloning the mount of the device"* ]] # what others have mounted is no box
+	[[ ${lines[11]} = "mount_mapped tree=@fd:"* ]] # who gives a device may not call it another
+	[[ ${lines[12]} = *"this is another device by now"* ]]
+	[[ ${lines[13]} = *"this is another device by now"* ]]
+	[[ ${lines[14]} = *"its file system can't be mapped to a container's ids"* ]]
 	[ -z "$(ls "$STATE/rootfs")" ]
 }
 

@@ -164,7 +164,6 @@ moves_to_and_fro()
 	[[ "$output" == *"two mounts at the same place /dev/full"* ]]
 	run -125 ctl run --rm --device /dev/full:/proc/stat "$bb" true
 	[[ "$output" == *"/proc/stat: nothing may be mounted in /proc"* ]]
-	run -125 ctl run --device-cgroup-rule "c 1:3 rwm" "$bb" true
 	[ -z "$(ctl ps -aq)" ]
 }
 
@@ -176,4 +175,132 @@ moves_to_and_fro()
 	ctl cp "$id:/text" - | tar -xO | grep -qx text
 	[ "$(ctl start -a "$id")" = hello ]
 	ctl rm "$id" >/dev/null
+}
+
+# opens ID WORDS: 0 for those of WORDS ("r NODE", "w NODE") that a process may open that has joined the container's cgroups alone:
+# it has no user namespace of its own, and modes mean nothing to it
+opens()
+{
+	local dirs
+
+	dirs=$(find /sys/fs/cgroup -path "*/$ENGINE_NAME/$(ctl inspect --format '{{.Id}}' "$1")" -type d)
+	[ -n "$dirs" ]
+	sh -c '
+		for d in $1; do
+			if [ -e "$d/tasks" ]; then echo 0 >"$d/tasks"; else echo 0 >"$d/cgroup.procs"; fi || exit
+		done
+		while read -r how node; do
+			case $how in r) (: <"$node") ;; w) (: >"$node") ;; esac 2>/dev/null
+			echo $?
+		done' sh "$dirs" <<<"$2" | xargs
+}
+
+is_listed()
+{
+	[ "$(ctl doctor | awk '/ device lists / { print $1 }')" = ok ]
+}
+
+listed()
+{
+	is_listed || skip "this host keeps no list of devices of one's own"
+}
+
+@test "the kernel keeps a list: what is not everybody's or the container's own is refused whoever opens it" {
+	listed
+	disk
+	asked="w /dev/zero
+r /dev/urandom
+r /dev/kmsg
+r $loop
+w $loop"
+	id=$(ctl run -d "$bb" sleep 600)
+	[ "$(opens "$id" "$asked")" = "0 0 2 2 2" ]
+	own=$(ctl run -d --device "$loop:/dev/a:r" "$bb" sleep 600)
+	[ "$(opens "$own" "$asked")" = "0 0 2 0 2" ]
+	wide=$(ctl run -d --device "$loop:/dev/a" --device-cgroup-rule "c 1:* r" "$bb" sleep 600)
+	[ "$(opens "$wide" "$asked")" = "0 0 0 0 0" ]
+	# the next cgroupd goes on with it, and so does a container that is started again
+	pid=$(engine_process cgroupd)
+	kill -9 "$pid"
+	wait_until 10 eval '[[ $(engine_process cgroupd) = [0-9]* && $(engine_process cgroupd) != "$pid" ]]'
+	[ "$(opens "$id" "$asked")" = "0 0 2 2 2" ]
+	[ "$(opens "$own" "$asked")" = "0 0 2 0 2" ]
+	wait_until 10 ctl restart -t 0 "$own"
+	[ "$(opens "$own" "$asked")" = "0 0 2 0 2" ]
+	[ "$(opens "$wide" "$asked")" = "0 0 0 0 0" ]
+	ctl rm -f "$id" "$own" "$wide" >/dev/null
+}
+
+# What the container's root may read and write of what lies in /n.
+try='for n in zero tun tty console; do (: </n/$n) && printf "r$n "; (: >/n/$n) && printf "w$n "; done 2>/dev/null; true'
+
+@test "--device-cgroup-rule: nodes in root's binds live as far as the rules say, and dead without any" {
+	listed
+	dir=$BATS_TEST_TMPDIR/nodes
+	mkdir "$dir"
+	mknod "$dir/zero" c 1 5
+	mknod "$dir/tun" c 10 229
+	mknod "$dir/tty" c 4 0
+	mknod "$dir/console" c 5 1 # the host's: that of a container is a terminal like others
+	bind="-v $dir:/n"
+	for flags in "" "--privileged" "--device /dev/full" "--cap-add ALL --security-opt seccomp=unconfined"; do
+		[ "$(ctl run --rm $bind $flags "$bb" sh -c "$try")" = "" ]
+	done
+	while read -r want rule; do
+		got=$(ctl run --rm $bind --device-cgroup-rule "$rule" "$bb" sh -c "$try" | xargs | tr ' ' ,)
+		echo "$rule: $got"
+		[ "$got" = "$want" ]
+	done <<-END
+		rzero,wzero c 2:* rwm
+		rzero,wzero b 10:229 rwm
+		rzero,wzero a *:* m
+		rzero,wzero,rtun c 10:229 r
+		rzero,wzero,wtun c 10:* wm
+		rzero,wzero,rtun,wtun c *:229 rw
+	END
+	[[ "$(ctl run --rm $bind --device-cgroup-rule "a *:* rwm" "$bb" sh -c "$try")" = "rzero wzero rtun wtun rtty wtty "* ]]
+	id=$(ctl create $bind --device-cgroup-rule "c 10:229 r" --device-cgroup-rule "c 4:0 w" "$bb" sh -c "$try")
+	[ "$(ctl start -a "$id")" = "rzero wzero rtun wtty " ]
+	[ "$(ctl start -a "$id")" = "rzero wzero rtun wtty " ]
+	[ "$(ctl inspect --format '{{json .HostConfig.DeviceCgroupRules}}' "$id")" = '["c 10:229 r","c 4:0 w"]' ]
+	# one that comes later
+	ctl rm "$id" >/dev/null
+	id=$(ctl run -d $bind --device-cgroup-rule "c 1:7 w" "$bb" sleep 600)
+	mknod "$dir/later" c 1 7
+	ctl exec "$id" sh -c ': >/n/later'
+	run -1 ctl exec "$id" sh -c ': </n/tun'
+	ctl rm -f "$id" >/dev/null
+	rm -r "$dir"
+}
+
+@test "a rule and a bind of /dev: nodes are nobody's there, and what is mounted below it is not seen" {
+	listed
+	[ "$(stat -f -c %T /dev)" = tmpfs ] || skip "/dev is no devtmpfs here"
+	run -125 ctl run --rm -v /dev:/n "$bb" true
+	[[ "$output" == *"can't be mapped"* ]]
+	run -0 ctl run --rm -v /dev:/n --device-cgroup-rule "a *:* rwm" "$bb" sh -c '
+		stat -c %u /n/null; ls /n/pts /n/shm /n/mqueue 2>/dev/null | grep -v : | xargs
+		(: >/n/null) && echo null; (: </n/kmsg) || echo no kmsg; (: >/n/new) || echo no file
+		chmod 666 /n/kmsg || echo no mode'
+	[ "$(grep -v -e "can.t" -e "chmod" <<<"$output" | xargs)" = "65534 null no kmsg no file no mode" ]
+}
+
+@test "a device rule that is none is refused, more than 64 are, and any where there is no list" {
+	for rule in "" c "c 1:3" "d 1:3 r" "c 4096:1 r" "c 1:1048576 r" "c 1:3 rx" "c 1:3  r" "c -1:3 r" "a *:*" "c 1:3 r "; do
+		run -125 ctl run --device-cgroup-rule "$rule" "$bb" true
+		[[ "$output" == "ctl: run: --device-cgroup-rule: \"$rule\": a rule is KIND MAJOR:MINOR ACCESS"* && ${#lines[@]} = 1 ]]
+	done
+	rules=()
+	for i in $(seq 65); do rules+=(--device-cgroup-rule "c 1:$i r"); done
+	run -125 ctl run "${rules[@]}" "$bb" true
+	[[ "$output" == *"64 are the most"* ]]
+	run ctl run --rm "${rules[@]:0:128}" "$bb" echo all
+	if is_listed; then
+		[ "$status" = 0 ]
+		[ "$output" = all ]
+	else
+		[ "$status" = 125 ]
+		[[ "$output" == *"device rules: this host has no list of devices"* && ${#lines[@]} = 1 ]]
+	fi
+	[ -z "$(ctl ps -aq)" ]
 }

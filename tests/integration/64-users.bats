@@ -187,6 +187,7 @@ refused()
 @test "what reaches beyond is for root, and for whom the file allows it" {
 	refused "--network host is for root" as $alice run --rm --network host "$bb" true
 	refused "--device is for root" as $alice run --rm --device /dev/full "$bb" true
+	refused "--device-cgroup-rule is for root" as $alice run --rm --device-cgroup-rule "c 1:7 rw" "$bb" true
 	refused "--cgroup-parent is for root" as $alice run --rm --cgroup-parent web.slice "$bb" true
 	refused "publishing port 1023 is for root" as $alice run --rm -p 1023:80 "$bb" true
 	refused "publishing on 0.0.0.0 is for root" as $alice run --rm -p 0.0.0.0:18767:80 "$bb" true
@@ -289,6 +290,7 @@ refused()
 	refused "$shut is open to others for \"\", and only root" as $carol run --rm --device "$shut" "$bb" true
 	refused "/dev/zero is open to others for \"rw\", and only root" as $carol run --rm --device /dev/zero:r "$bb" true
 	refused "--device is for root" as $alice run --rm --device /dev/zero "$bb" true
+	refused "--device-cgroup-rule is for root" as $carol run --rm --device-cgroup-rule "c 1:7 rw" "$bb" true
 	# A node elsewhere may be on a file system that answers nobody; bound it is dead, and one quota counts both.
 	mknod -m 0666 "$home/all" c 1 5
 	refused "this is no device of the host's /dev" as $carol run --rm --device "$home/all" "$bb" true

@@ -57,7 +57,7 @@ static void need_host(void)
 	}
 }
 
-static void need(enum controller c)
+static inline void need(enum controller c)
 {
 	need_host();
 	if (!tree_find(&tree, c)) {
@@ -73,7 +73,7 @@ static unsigned int usual_hierarchies(void)
 
 	for (unsigned int i = 0; i < tree.n; i++)
 		for (unsigned int c = 0; c < CTL_COUNT; c++)
-			if (c != CTL_HUGETLB &&
+			if (c != CTL_HUGETLB && (c != CTL_DEVICES || tree.b[i].version == 1) &&
 				tree_find(&tree, (enum controller)c) == &tree.b[i]) {
 				n++;
 				break;
@@ -82,19 +82,20 @@ static unsigned int usual_hierarchies(void)
 }
 
 /* Makes a group, closes its descriptors. */
-static int make(const char *id, const struct limits *l, struct limits_owned *r, struct err *e)
+static inline int make(
+	const char *id, const struct limits *l, struct limits_owned *r, struct err *e)
 {
 	int procs[HIERARCHY_MAX], k;
 	unsigned int n = 0;
 
-	k = group_create(&tree, id, l, procs, &n, r, e);
+	k = group_create(&tree, id, l, NULL, procs, &n, r, e);
 	assert_int_equal(k == 0 ? usual_hierarchies() : 0, n);
 	while (n-- > 0)
 		fd_close(&procs[n]);
 	return k;
 }
 
-static unsigned int dirs_of(const char *id)
+static inline unsigned int dirs_of(const char *id)
 {
 	unsigned int n = 0;
 

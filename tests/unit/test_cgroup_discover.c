@@ -88,7 +88,7 @@ static const char hybrid[] = "30 22 0:26 / /cg/memory rw - cgroup cgroup rw,memo
 			     "32 22 0:28 / /cg/freezer rw - cgroup cgroup rw,freezer\n"
 			     "33 22 0:29 / /cg/unified rw - cgroup2 cgroup2 rw\n";
 
-/* v2 beside v1 is joined only for what v1 has not. */
+/* v2 beside v1 is there for what v1 has not, and for lists of devices. */
 static void hybrid_host(void **state)
 {
 	struct layout l;
@@ -96,17 +96,41 @@ static void hybrid_host(void **state)
 	(void)state;
 	assert_int_equal(
 		parse("3:memory:/\n2:cpuacct:/\n1:freezer:/\n0::/\n", hybrid, "rdma\n", &l), 0);
-	assert_int_equal(l.n, 3);
+	assert_int_equal(l.n, 4);
 	expect(&l, 0, 1, "/cg/memory", BIT(MEMORY));
 	expect(&l, 1, 1, "/cg/cpuacct", BIT(CPUACCT));
 	expect(&l, 2, 1, "/cg/freezer", BIT(FREEZER));
+	expect(&l, 3, 2, "/cg/unified", CTL_V2_BUILT_IN);
+	assert_true(l.h[3].optional);
 	assert_int_equal(
 		parse("3:memory:/\n2:cpuacct:/\n1:freezer:/\n0::/\n", hybrid, "pids cpu\n", &l), 0);
 	assert_int_equal(l.n, 4);
 	expect(&l, 3, 2, "/cg/unified", BIT(PIDS) | BIT(CPU) | CTL_V2_BUILT_IN);
+	assert_false(l.h[3].optional || l.h[0].optional);
 	assert_int_equal(parse("3:memory:/\n1:freezer:/\n0::/\n", hybrid, "\n", &l), 0);
 	assert_int_equal(l.n, 3);
 	expect(&l, 2, 2, "/cg/unified", CTL_V2_BUILT_IN);
+}
+
+/* v1's list is used where it is in nobody's way: who is left out of it is in all others. */
+static void devices_with_others(void **state)
+{
+	struct layout l;
+
+	(void)state;
+	assert_int_equal(parse("2:cpu,devices:/\n1:memory:/\n",
+				 "30 22 0:26 / /cg/memory rw - cgroup cgroup rw,memory\n"
+				 "31 22 0:27 / /cg/both rw - cgroup cgroup rw,cpu,devices\n",
+				 NULL, &l),
+		0);
+	assert_int_equal(l.n, 2);
+	expect(&l, 0, 1, "/cg/both", BIT(CPU));
+	assert_int_equal(
+		parse("1:devices:/\n", "30 22 0:26 / /cg/devices rw - cgroup cgroup rw,devices\n",
+			NULL, &l),
+		0);
+	expect(&l, 0, 1, "/cg/devices", BIT(DEVICES));
+	assert_true(l.h[0].optional);
 }
 
 /* Bind mounts of parts and mounts outside our cgroup namespace lose against the whole; spaces are
@@ -200,8 +224,10 @@ static void below_has_less(void **state)
 
 	(void)state;
 	assert_non_null(mkdtemp(dir));
-	l.h[0] = (struct hierarchy){1, BIT(MEMORY), "/c/memory"};
-	l.h[1] = (struct hierarchy){2, BIT(PIDS) | BIT(HUGETLB) | CTL_V2_BUILT_IN, ""};
+	l.h[0] = (struct hierarchy){.version = 1, .controllers = BIT(MEMORY), .mount = "/c/memory"};
+	l.h[1] = (struct hierarchy){.version = 2,
+		.controllers = BIT(PIDS) | BIT(HUGETLB) | CTL_V2_BUILT_IN,
+		.mount = ""};
 	strcpy(l.h[1].mount, dir);
 	snprintf(path, sizeof(path), "%s/sub", dir);
 	assert_int_equal(mkdir(path, 0700), 0);
@@ -238,6 +264,7 @@ int main(void)
 		cmocka_unit_test(unified_host),
 		cmocka_unit_test(v1_host),
 		cmocka_unit_test(hybrid_host),
+		cmocka_unit_test(devices_with_others),
 		cmocka_unit_test(several_mounts),
 		cmocka_unit_test(bound_but_not_mounted),
 		cmocka_unit_test(nothing_mounted),

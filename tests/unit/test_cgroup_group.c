@@ -353,7 +353,7 @@ static void waits_without_blocking(void **state)
 	(void)state;
 	need_host();
 	daemon = start_daemon(&fd); /* before there is a pipe for it to inherit */
-	assert_int_equal(group_create(&tree, "busy", NULL, procs, &n, &r, &e), 0);
+	assert_int_equal(group_create(&tree, "busy", NULL, NULL, procs, &n, &r, &e), 0);
 	assert_int_equal(make("other", NULL, &r, &e), 0);
 	assert_int_equal(pipe(pipefd), 0);
 	child = fork();

@@ -192,9 +192,31 @@ static void test_devices(void **state)
 	assert_string_equal(l.v[2].source, "/dev/null");
 	assert_string_equal(l.v[2].target, "/dev/y");
 	assert_string_equal(l.v[2].options, "mw");
+	assert_string_equal(l.v[2].node->kind, "c");
+	assert_int_equal(l.v[2].node->major, 1);
+	assert_int_equal(l.v[2].node->minor, 3);
+	assert_string_equal(l.v[2].node->access, "mw");
 	REFUSES(check_device_word, "", ":", "full", "/dev/full:", "/dev/full:x", "/dev/full:m",
 		"/dev/full:rr:r", "/dev/full:/", "/dev/full:/a:", "/dev/full:/a:rwmx",
 		"/dev/full:/a:rwmr", "/dev/full:/a:r:", "/etc/passwd", "/proc/self");
+}
+
+static void test_device_rules(void **state)
+{
+	struct device_rule r;
+
+	(void)state;
+	TAKES(check_device_rule, "a *:* rwm", "c 1:3 r", "b 7:* rw", "c *:229 wr",
+		"c 4095:1048575 m");
+	REFUSES(check_device_rule, "", "c", "c:", "c ", "d 1:3 r", "cc 1:3 r", "c 1 3 r", "c 1:3",
+		"c 1:3 ", "c 1:3 x", "c 1:3 rwmr", "c 1:3  r", " c 1:3 r", "c 4096:1 r",
+		"c 1:1048576 r", "c -1:3 r", "c 1:-1 r", "c 0x1:3 r", "c 1:3 r ", "c :3 r",
+		"c 1: r", "c **:3 r", "c 1:3:4 r", "c 11111111111111111111:3 r");
+	assert_int_equal(parse_device_rule("c 189:* wr", &r, NULL), 0);
+	assert_string_equal(r.kind, "c");
+	assert_int_equal(r.major, 189);
+	assert_int_equal(r.minor, -1);
+	assert_string_equal(r.access, "wr");
 }
 
 static void test_single_limits(void **state)
@@ -485,6 +507,7 @@ int main(void)
 		cmocka_unit_test(test_mounts),
 		cmocka_unit_test(test_bad_mounts),
 		cmocka_unit_test(test_devices),
+		cmocka_unit_test(test_device_rules),
 		cmocka_unit_test(test_single_limits),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_limits_of_0),

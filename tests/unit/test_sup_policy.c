@@ -24,17 +24,27 @@ static struct policy_row *row_of(uint32_t uid)
 	return row;
 }
 
-static void a_slice_is_for_root(void **state)
+/* Whatever rights a user has. */
+static void refused_but_to_root(const struct create *o, const char *why)
 {
-	const struct create o = {.network = "none", .cgroup_parent = "web.slice"};
 	struct err e = {0};
 
-	(void)state;
 	p.n = 0;
 	row_of(1000)->rights = UINT32_MAX;
-	assert_int_equal(policy_check_rights(&p, 0, &o, &e), 0);
-	assert_int_equal(policy_check_rights(&p, 1000, &o, &e), -EPERM);
-	assert_string_equal(e.text, "--cgroup-parent is for root");
+	assert_int_equal(policy_check_rights(&p, 0, o, &e), 0);
+	assert_int_equal(policy_check_rights(&p, 1000, o, &e), -EPERM);
+	assert_string_equal(e.text, why);
+}
+
+static void some_are_for_root_alone(void **state)
+{
+	struct device_rule rule = {.kind = "c", .major = 1, .minor = 7, .access = "r"};
+	const struct create sliced = {.network = "none", .cgroup_parent = "web.slice"};
+	const struct create ruled = {.device_rules = {&rule, 1}};
+
+	(void)state;
+	refused_but_to_root(&sliced, "--cgroup-parent is for root");
+	refused_but_to_root(&ruled, "--device-cgroup-rule is for root");
 }
 
 static void rights(void **state)
@@ -243,7 +253,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rights),
-		cmocka_unit_test(a_slice_is_for_root),
+		cmocka_unit_test(some_are_for_root_alone),
 		cmocka_unit_test(amounts),
 		cmocka_unit_test(quotas),
 		cmocka_unit_test(presets),

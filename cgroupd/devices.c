@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Lists of devices; see devices.h. Runs in cgroupd: devices_open with the capabilities of root, the
+ * rest without. Rules come from the supervisor and are checked here.
+ */
+#include "devices.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/devnum.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "devmap.h"
+#include "group.h"
+
+#define READ_WRITE (BPF_DEVCG_ACC_READ | BPF_DEVCG_ACC_WRITE)
+#define ANY	   (-1)
+
+/* What supervisor/stage.c puts into /dev, terminals (/dev/console is one of them; 5:1 would be the
+ * host's), and the right to make nodes, which is worth nothing where nobody may. */
+static const struct device_rule everybodys[] = {
+	{.kind = "c", .major = 1, .minor = 3, .access = "rw"},	   /* null */
+	{.kind = "c", .major = 1, .minor = 5, .access = "rw"},	   /* zero */
+	{.kind = "c", .major = 1, .minor = 7, .access = "rw"},	   /* full */
+	{.kind = "c", .major = 1, .minor = 8, .access = "rw"},	   /* random */
+	{.kind = "c", .major = 1, .minor = 9, .access = "rw"},	   /* urandom */
+	{.kind = "c", .major = 5, .minor = 0, .access = "rw"},	   /* tty */
+	{.kind = "c", .major = 5, .minor = 2, .access = "rw"},	   /* ptmx */
+	{.kind = "c", .major = 136, .minor = ANY, .access = "rw"}, /* pts */
+	{.kind = "c", .major = ANY, .minor = ANY, .access = "m"},
+	{.kind = "b", .major = ANY, .minor = ANY, .access = "m"},
+};
+
+static const struct device_rules for_everybody = {.v = everybodys, .n = ARRAY_LEN(everybodys)};
+
+/* ---- rules ---- */
+
+static int check_one(const struct device_rule *r, struct err *e)
+{
+	if (strlen(r->kind) != 1 || !strchr("abc", *r->kind))
+		return err_set(e, EINVAL, "device rule: kind \"%.8s\" is not a, b or c", r->kind);
+	if (r->major < ANY || r->major > (int64_t)DEVICE_MAJOR_MAX || r->minor < ANY ||
+		r->minor > (int64_t)DEVICE_MINOR_MAX)
+		return err_set(e, EINVAL, "device rule: no device has such a number");
+	if (!*r->access || strspn(r->access, "rwm") != strlen(r->access))
+		return err_set(e, EINVAL, "device rule: the access is of r, w and m");
+	return 0;
+}
+
+static uint32_t access_of(const struct device_rule *r)
+{
+	return (strchr(r->access, 'r') ? BPF_DEVCG_ACC_READ : 0U) |
+	       (strchr(r->access, 'w') ? BPF_DEVCG_ACC_WRITE : 0U);
+}
+
+static bool is_all(const struct device_rule *r)
+{
+	return *r->kind == 'a' && r->major == ANY && r->minor == ANY && access_of(r) == READ_WRITE;
+}
+
+static bool has_all(const struct device_rules *rules)
+{
+	for (uint32_t i = 0; rules && i < rules->n; i++)
+		if (is_all(&rules->v[i]))
+			return true;
+	return false;
+}
+
+/* ---- v2: rows of the map ---- */
+
+static uint32_t row_number(int64_t n)
+{
+	return n == ANY ? DEVMAP_ANY : (uint32_t)n;
+}
+
+static bool covers(const struct device_rule *r, char kind)
+{
+	return *r->kind == kind || *r->kind == 'a';
+}
+
+/* What the rules of one kind and number allow together: that is one row. */
+static uint32_t access_together(
+	const struct device_rules *rules, char kind, const struct device_rule *r)
+{
+	uint32_t access = 0;
+
+	for (uint32_t i = 0; i < rules->n; i++)
+		if (covers(&rules->v[i], kind) && rules->v[i].major == r->major &&
+			rules->v[i].minor == r->minor)
+			access |= access_of(&rules->v[i]);
+	return access;
+}
+
+static int set_rows_of(int map, uint64_t cgroup, char kind, const struct device_rules *rules)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; i < rules->n && r == 0; i++) {
+		const struct device_rule *rule = &rules->v[i];
+		const struct devmap_row row = {.cgroup = cgroup,
+			.kind = kind == 'b' ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR,
+			.major = row_number(rule->major),
+			.minor = row_number(rule->minor)};
+		uint32_t access = covers(rule, kind) ? access_together(rules, kind, rule) : 0;
+
+		if (access)
+			r = devmap_set(map, &row, access);
+	}
+	return r;
+}
+
+/* A row of no kind says that there are others: who has none is not looked for. */
+static int set_rows(int map, uint64_t cgroup, const struct device_rules *rules)
+{
+	const struct devmap_row mark = {.cgroup = cgroup};
+	int r = devmap_set(map, &mark, 0);
+
+	if (r == 0)
+		r = set_rows_of(map, cgroup, 'b', rules);
+	return r < 0 ? r : set_rows_of(map, cgroup, 'c', rules);
+}
+
+static void unset_rows(int map, uint64_t cgroup)
+{
+	const struct devmap_row mark = {.cgroup = cgroup};
+	struct devmap_row now, next;
+	int r;
+
+	if (devmap_unset(map, &mark) < 0)
+		return;
+	for (r = devmap_next(map, NULL, &next); r == 0;) {
+		now = next;
+		r = devmap_next(
+			map, &now, &next); /* before this one goes: after it, from the first */
+		if (now.cgroup == cgroup)
+			devmap_unset(map, &now);
+	}
+}
+
+static const struct branch *list_v2(const struct tree *t)
+{
+	for (unsigned int i = 0; i < t->n; i++)
+		if (t->b[i].version == 2)
+			return &t->b[i];
+	return NULL;
+}
+
+/* Its branch while the list holds there. */
+static const struct branch *has_v2(const struct tree *t)
+{
+	return t->devices.program < 0 ? NULL : list_v2(t);
+}
+
+/* The id of a group on v2; 0 when it isn't there. */
+static uint64_t cgroup_id(const struct branch *b, const char *id)
+{
+	struct stat st;
+
+	return fstatat(b->base_fd, id, &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_ino : 0;
+}
+
+static bool is_for_everybody(const struct devmap_row *row)
+{
+	bool mark = row->kind == 0;
+
+	for (unsigned int i = 0; i < ARRAY_LEN(everybodys) && !mark; i++)
+		if (access_of(&everybodys[i]) && row->kind == BPF_DEVCG_DEV_CHAR &&
+			row->major == row_number(everybodys[i].major) &&
+			row->minor == row_number(everybodys[i].minor))
+			return true;
+	return mark;
+}
+
+/* Of everybody's what another version had. */
+static void drop_others(int map)
+{
+	struct devmap_row now, next;
+
+	for (int r = devmap_next(map, NULL, &next); r == 0;) {
+		now = next;
+		r = devmap_next(map, &now, &next);
+		if (now.cgroup == DEVMAP_EVERYBODY && !is_for_everybody(&now))
+			devmap_unset(map, &now);
+	}
+}
+
+struct older {
+	const struct branch *b;
+	int map;
+};
+
+static const struct device_rule all_of_all = {
+	.kind = "a", .major = ANY, .minor = ANY, .access = "rw"};
+static const struct device_rules all = {.v = &all_of_all, .n = 1};
+
+/* Started by a version without lists: it keeps what it has. */
+static void spare(void *arg, const char *id)
+{
+	const struct older *o = arg;
+	uint64_t cgroup = cgroup_id(o->b, id);
+
+	int r = cgroup ? set_rows(o->map, cgroup, &all) : 0;
+
+	log_info("container %s is from before there were lists of devices: %s", id,
+		r < 0 ? strerror(-r) : "it may open all");
+}
+
+static int open_v2(struct devices *d, const struct branch *b)
+{
+	_cleanup_fd_ int old = -1, map = -1, program = -1;
+	struct older o = {.b = b};
+	int r = devmap_find(b->base_fd, &old, &map);
+	bool first = r == -ENOENT;
+
+	if (r < 0 && !first)
+		return r;
+	if (first)
+		map = devmap_new();
+	if (map < 0)
+		return map;
+	o.map = map;
+	r = set_rows(map, DEVMAP_EVERYBODY, &for_everybody);
+	if (r < 0)
+		return r;
+	drop_others(map);
+	if (first)
+		group_each(b, spare, &o);
+	program = devmap_program(map);
+	r = program < 0 ? program : devmap_attach(b->base_fd, program, old);
+	if (r < 0)
+		return r;
+	d->map = take_fd(&map);
+	d->program = take_fd(&program);
+	return 0;
+}
+
+/* ---- v1: the engine's own list ---- */
+
+#define LINE_MAX_V1 40
+static const char *line_of(char buf[LINE_MAX_V1], const struct device_rule *r)
+{
+	char major[12] = "*", minor[12] = "*";
+
+	if (r->major != ANY)
+		snprintf(major, sizeof(major), "%d", (int)r->major);
+	if (r->minor != ANY)
+		snprintf(minor, sizeof(minor), "%d", (int)r->minor);
+	snprintf(buf, LINE_MAX_V1, "%.1s %s:%s %.3s", r->kind, major, minor, r->access);
+	return buf;
+}
+
+static bool is_everybodys(const char *line)
+{
+	char buf[LINE_MAX_V1];
+
+	for (unsigned int i = 0; i < ARRAY_LEN(everybodys); i++)
+		if (strcmp(line, line_of(buf, &everybodys[i])) == 0)
+			return true;
+	return false;
+}
+
+/* What stands there and isn't everybody's: another version's. */
+static int deny_others(int dirfd, char *list)
+{
+	char *save = NULL;
+	int r = 0;
+
+	for (char *line = strtok_r(list, "\n", &save); line && r == 0;
+		line = strtok_r(NULL, "\n", &save))
+		if (!is_everybodys(line))
+			r = fd_write_file_at(dirfd, "devices.deny", line);
+	return r;
+}
+
+/* "a *:* rwm" is all: it can't be taken away while there are children (-EINVAL), which were then
+ * made by a version without lists. */
+static int open_v1(const struct branch *b)
+{
+	char list[CONTROL_MAX], buf[LINE_MAX_V1];
+	int r = group_read_control(b->base_fd, "devices.list", list);
+
+	if (r == 0)
+		r = *list == 'a' ? fd_write_file_at(b->base_fd, "devices.deny", "a")
+				 : deny_others(b->base_fd, list);
+	if (r < 0)
+		return r;
+	/* What the cgroup above hasn't can't be had (-EPERM); the rest can. */
+	for (unsigned int i = 0; i < ARRAY_LEN(everybodys); i++) {
+		int k = fd_write_file_at(b->base_fd, "devices.allow", line_of(buf, &everybodys[i]));
+
+		r = r < 0 ? r : k;
+	}
+	return r;
+}
+
+static const struct branch *has_v1(const struct tree *t)
+{
+	const struct branch *b = tree_find(t, CTL_DEVICES);
+
+	return b && b->version == 1 ? b : NULL;
+}
+
+/* ---- both ---- */
+
+void devices_open(struct tree *t)
+{
+	struct devices *d = &t->devices;
+	const struct branch *v2 = list_v2(t), *v1 = has_v1(t);
+	int r = v2 ? open_v2(d, v2) : 0;
+
+	d->open = true;
+	if (r < 0) {
+		snprintf(d->lacking, sizeof(d->lacking), "no BPF program on %.64s: %s", v2->mount,
+			strerror(-r));
+		log_warn("containers with devices of their own have no list of them: %s",
+			d->lacking);
+	}
+	r = v1 ? open_v1(v1) : 0;
+	d->v1 = v1 && r == 0;
+	if (r < 0)
+		log_warn("the usual container has no list of devices: %s: %s", v1->mount,
+			strerror(-r));
+}
+
+void devices_lose(struct devices *d)
+{
+	if (!d->open)
+		return;
+	devices_close(d);
+	d->v1 = false;
+	strcpy(d->lacking, "the engine's cgroup was made anew, without privilege");
+	log_warn("no lists of devices: %s", d->lacking);
+}
+
+void devices_close(struct devices *d)
+{
+	fd_close(&d->map);
+	fd_close(&d->program);
+}
+
+int devices_check(const struct tree *t, const struct device_rules *rules, struct err *e)
+{
+	for (uint32_t i = 0; rules && i < rules->n; i++)
+		if (check_one(&rules->v[i], e) < 0)
+			return -EINVAL;
+	if (rules && rules->needed && !has_v2(t))
+		return err_set(e, EOPNOTSUPP, "device rules: this host has no list of devices: %s",
+			t->devices.lacking);
+	return 0;
+}
+
+bool devices_avoid(const struct branch *b, const struct device_rules *rules)
+{
+	return b->version == 1 && b->controllers == 1U << CTL_DEVICES && rules && rules->n > 0;
+}
+
+bool devices_need(const struct tree *t, const struct branch *b, const struct device_rules *rules)
+{
+	return b == has_v2(t) && rules && rules->n > 0 && !has_all(rules);
+}
+
+int devices_grant(
+	const struct tree *t, const char *id, const struct device_rules *rules, struct err *e)
+{
+	const struct branch *b = rules && rules->n > 0 ? has_v2(t) : NULL;
+	uint64_t cgroup = b ? cgroup_id(b, id) : 0;
+	int r;
+
+	if (cgroup == 0)
+		return 0;
+	r = set_rows(t->devices.map, cgroup, rules);
+	if (r == 0)
+		return 0;
+	unset_rows(t->devices.map, cgroup);
+	return err_errno(e, r, "the list of its devices");
+}
+
+int devices_rmdir(const struct tree *t, const struct branch *b, const char *id)
+{
+	uint64_t cgroup = b == has_v2(t) ? cgroup_id(b, id) : 0;
+	int r = unlinkat(b->base_fd, id, AT_REMOVEDIR) == 0 ? 0 : -errno;
+
+	if (r == 0 && cgroup)
+		unset_rows(t->devices.map, cgroup);
+	return r;
+}
