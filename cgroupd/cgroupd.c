@@ -241,26 +241,25 @@ static struct fact tell_devices(const struct tree *t, char found[FOUND_MAX])
 	const struct devices *d = &t->devices;
 	const struct branch *b = tree_find(t, CTL_DEVICES);
 	bool own = d->program >= 0;
-	bool usual = b && (b->version == 1 ? d->v1 : own && !b->optional);
+	bool usual = b && (b->version == 1 ? d->v1 : own && group_is_usual(t, b));
+	struct fact f = {.name = "device lists", .level = "weaker", .found = found};
 
-	if (usual && own)
+	if (usual && own) {
+		f.level = "ok";
 		snprintf(found, FOUND_MAX, "v%d on %.160s, in use%s", b->version, b->mount,
 			b->version == 1 ? "; v2's for devices of one's own" : "");
-	else if (usual)
-		snprintf(found, FOUND_MAX, "none for devices of one's own: %.160s", d->lacking);
-	else
-		snprintf(found, FOUND_MAX, "%s%.160s",
-			own ? "for devices of one's own alone" : "none: ", own ? "" : d->lacking);
-	return (struct fact){.name = "device lists",
-		.level = usual && own ? "ok" : "weaker",
-		.found = found,
-		.instead =
-			usual && own ? NULL
-			: own ? "the usual container opens what it has nodes of, by their modes"
-			      : "a container opens what it has nodes of, by their modes; --device-cgroup-rule is refused",
-		.mend = usual && own
-				? NULL
-				: "boot Linux 6.1 or later with CONFIG_CGROUP_BPF and cgroup v2"};
+	} else if (own) {
+		snprintf(found, FOUND_MAX, "for containers with devices of their own alone");
+		f.instead = "the usual container opens what it has nodes of, by their modes";
+		f.mend = "end the engine with its containers and start it anew";
+	} else {
+		snprintf(found, FOUND_MAX, "none%s: %.160s",
+			usual ? " for containers with devices of their own" : "", d->lacking);
+		f.instead =
+			"what a container has nodes of it opens, by their modes; --device-cgroup-rule is refused";
+		f.mend = "boot Linux 6.1 or later with CONFIG_CGROUP_BPF and cgroup v2";
+	}
+	return f;
 }
 
 static void on_facts(void *self, struct chan *c, uint32_t id, void *msg, struct frame *f)

@@ -234,10 +234,13 @@ static int open_v2(struct devices *d, const struct branch *b)
 		group_each(b, spare, &o);
 	program = devmap_program(map);
 	r = program < 0 ? program : devmap_attach(b->base_fd, program, old);
-	if (r < 0)
+	if (r < 0 && first)
 		return r;
+	if (r < 0)
+		log_warn("the program that judges opens of devices stays the earlier one: %s",
+			strerror(-r));
 	d->map = take_fd(&map);
-	d->program = take_fd(&program);
+	d->program = r < 0 ? take_fd(&old) : take_fd(&program);
 	return 0;
 }
 
@@ -351,7 +354,8 @@ int devices_check(const struct tree *t, const struct device_rules *rules, struct
 		if (check_one(&rules->v[i], e) < 0)
 			return -EINVAL;
 	if (rules && rules->needed && !has_v2(t))
-		return err_set(e, EOPNOTSUPP, "device rules: this host has no list of devices: %s",
+		return err_set(e, EOPNOTSUPP,
+			"device rules: this host keeps no list of devices of one's own: %s",
 			t->devices.lacking);
 	return 0;
 }

@@ -140,6 +140,13 @@ static bool is_left_out(const struct tree *t, const struct branch *b, const stru
 	return true;
 }
 
+bool group_is_usual(const struct tree *t, const struct branch *b)
+{
+	const struct asked nothing = {.devices = NULL};
+
+	return !is_left_out(t, b, &nothing);
+}
+
 static int make_dirs(const struct tree *t, const char *id, const struct asked *a,
 	unsigned int *ret_made, struct err *e)
 {

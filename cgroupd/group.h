@@ -24,6 +24,9 @@ int group_create(struct tree *t, const char *id, const struct limits *asked,
 	const struct device_rules *devices, int procs[HIERARCHY_MAX], unsigned int *ret_n,
 	struct limits_owned *ret_in_force, struct err *e);
 
+/* Whether a group that asks for nothing particular is in a hierarchy. */
+bool group_is_usual(const struct tree *t, const struct branch *b);
+
 /* The limits in force, read from the kernel. -ENOENT when there is no such group. */
 int group_read_limits(
 	const struct tree *t, const char *id, struct limits_owned *ret, struct err *e);

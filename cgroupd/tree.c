@@ -153,6 +153,8 @@ static void leave_out(struct tree *t, unsigned int i, struct err *e)
 	struct branch *b = &t->b[i];
 
 	log_warn("done without %s, which is for lists of devices alone: %s", b->mount, e->text);
+	if (b->version == 2)
+		snprintf(t->devices.lacking, sizeof(t->devices.lacking), "%.120s", e->text);
 	fd_close(&b->root_fd);
 	fd_close(&b->base_fd);
 	memmove(b, b + 1, (--t->n - i) * sizeof(*b));
@@ -193,8 +195,11 @@ static bool has_swap_file(const struct tree *t)
 
 int tree_prepare(struct tree *t, struct err *e)
 {
+	struct err unheard;
+
 	if (t->ready)
 		return 0;
+	e = e ? e : &unheard;
 	for (unsigned int i = 0; i < t->n; i++) {
 		int r;
 

@@ -389,12 +389,13 @@ int rootfs_map_host(struct mntns *n, const struct mount_map *m, struct err *e)
 		tree, "", AT_EMPTY_PATH | (m->recursive ? AT_RECURSIVE : 0), &attr, sizeof(attr));
 	if (r == 0)
 		return take_fd(&tree);
-	if (errno == EINVAL && alive && device_on_dev(n, m->source))
+	r = -errno;
+	if (r == -EINVAL && m->as_is && m->owner == 0 && device_on_dev(n, m->source))
 		return map_devtmpfs(n, m, attr, e);
 	/* A user's file system may be one that he serves himself: it is asked nothing. */
-	if (errno == EINVAL)
+	if (r == -EINVAL)
 		return err_set(e, EINVAL, "%s file system%s can't be mapped to a container's ids",
 			m->owner ? "its" : fs_name(m->source),
 			m->recursive ? " or one mounted below" : "");
-	return err_errno(e, errno, "mapping the directory to the container's ids");
+	return err_errno(e, r, "mapping the directory to the container's ids");
 }

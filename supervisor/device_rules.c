@@ -37,7 +37,7 @@ int device_rules_check(const struct create *o, struct err *e)
 	return 0;
 }
 
-/* Of root's an older version's record has no number. */
+/* An older version's record has no number. */
 static const struct device_rule all = {.kind = "a", .major = -1, .minor = -1, .access = "rwm"};
 
 uint32_t device_rules(const struct ctr *c, struct device_rule v[DEVICE_RULES_MAX])
@@ -48,7 +48,7 @@ uint32_t device_rules(const struct ctr *c, struct device_rule v[DEVICE_RULES_MAX
 	for (uint32_t i = 0; i < o->mounts.n; i++) {
 		const struct mount *m = &o->mounts.v[i];
 
-		if (mount_is(m, "device") && (m->node || c->owner == 0))
+		if (mount_is(m, "device"))
 			v[n++] = m->node ? *m->node : all;
 	}
 	for (uint32_t i = 0; i < o->device_rules.n; i++)

@@ -76,6 +76,7 @@ static void map_source(struct job *j, int userns, int *source, const struct moun
 	m.owner = j->ctr->owner;
 	m.readonly = how->readonly;
 	m.recursive = true;
+	m.as_is = ctr_create(j->ctr)->device_rules.n > 0;
 	m.nodes = device_rules_given(j->ctr);
 	m.node = how->node;
 	m.device = w->device;

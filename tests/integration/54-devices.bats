@@ -232,14 +232,14 @@ w $loop"
 }
 
 # What the container's root may read and write of what lies in /n.
-try='for n in zero tun tty console; do (: </n/$n) && printf "r$n "; (: >/n/$n) && printf "w$n "; done 2>/dev/null; true'
+try='for n in zero fuse tty console; do (: </n/$n) && printf "r$n "; (: >/n/$n) && printf "w$n "; done 2>/dev/null; true'
 
 @test "--device-cgroup-rule: nodes in root's binds live as far as the rules say, and dead without any" {
 	listed
 	dir=$BATS_TEST_TMPDIR/nodes
 	mkdir "$dir"
 	mknod "$dir/zero" c 1 5
-	mknod "$dir/tun" c 10 229
+	mknod "$dir/fuse" c 10 229
 	mknod "$dir/tty" c 4 0
 	mknod "$dir/console" c 5 1 # the host's: that of a container is a terminal like others
 	bind="-v $dir:/n"
@@ -254,35 +254,39 @@ try='for n in zero tun tty console; do (: </n/$n) && printf "r$n "; (: >/n/$n) &
 		rzero,wzero c 2:* rwm
 		rzero,wzero b 10:229 rwm
 		rzero,wzero a *:* m
-		rzero,wzero,rtun c 10:229 r
-		rzero,wzero,wtun c 10:* wm
-		rzero,wzero,rtun,wtun c *:229 rw
+		rzero,wzero,rfuse c 10:229 r
+		rzero,wzero,wfuse c 10:* wm
+		rzero,wzero,rfuse,wfuse c *:229 rw
 	END
-	[[ "$(ctl run --rm $bind --device-cgroup-rule "a *:* rwm" "$bb" sh -c "$try")" = "rzero wzero rtun wtun rtty wtty "* ]]
+	[[ "$(ctl run --rm $bind --device-cgroup-rule "a *:* rwm" "$bb" sh -c "$try")" = "rzero wzero rfuse wfuse rtty wtty "* ]]
 	id=$(ctl create $bind --device-cgroup-rule "c 10:229 r" --device-cgroup-rule "c 4:0 w" "$bb" sh -c "$try")
-	[ "$(ctl start -a "$id")" = "rzero wzero rtun wtty " ]
-	[ "$(ctl start -a "$id")" = "rzero wzero rtun wtty " ]
+	[ "$(ctl start -a "$id")" = "rzero wzero rfuse wtty " ]
+	[ "$(ctl start -a "$id")" = "rzero wzero rfuse wtty " ]
 	[ "$(ctl inspect --format '{{json .HostConfig.DeviceCgroupRules}}' "$id")" = '["c 10:229 r","c 4:0 w"]' ]
 	# one that comes later
 	ctl rm "$id" >/dev/null
 	id=$(ctl run -d $bind --device-cgroup-rule "c 1:7 w" "$bb" sleep 600)
 	mknod "$dir/later" c 1 7
 	ctl exec "$id" sh -c ': >/n/later'
-	run -1 ctl exec "$id" sh -c ': </n/tun'
+	run -1 ctl exec "$id" sh -c ': </n/fuse'
 	ctl rm -f "$id" >/dev/null
 	rm -r "$dir"
 }
 
 @test "a rule and a bind of /dev: nodes are nobody's there, and what is mounted below it is not seen" {
 	listed
-	[ "$(stat -f -c %T /dev)" = tmpfs ] || skip "/dev is no devtmpfs here"
+	[ "$(findmnt -n -o FSTYPE /dev | tail -n 1)" = devtmpfs ] || skip "/dev is no devtmpfs here"
 	run -125 ctl run --rm -v /dev:/n "$bb" true
 	[[ "$output" == *"can't be mapped"* ]]
 	run -0 ctl run --rm -v /dev:/n --device-cgroup-rule "a *:* rwm" "$bb" sh -c '
 		stat -c %u /n/null; ls /n/pts /n/shm /n/mqueue 2>/dev/null | grep -v : | xargs
-		(: >/n/null) && echo null; (: </n/kmsg) || echo no kmsg; (: >/n/new) || echo no file
+		(: >/n/null) && echo null; (: >/n/kmsg) || echo no kmsg; (: >/n/new) || echo no file
 		chmod 666 /n/kmsg || echo no mode'
 	[ "$(grep -v -e "can.t" -e "chmod" <<<"$output" | xargs)" = "65534 null no kmsg no file no mode" ]
+	# a look at one that does not run sees it too, and its nodes are dead
+	id=$(ctl create -v /dev:/n --device-cgroup-rule "a *:* rwm" "$bb" true)
+	ctl cp "$id:/etc/passwd" - | tar -t | grep -qx passwd
+	ctl rm "$id" >/dev/null
 }
 
 @test "a device rule that is none is refused, more than 64 are, and any where there is no list" {
@@ -300,7 +304,7 @@ try='for n in zero tun tty console; do (: </n/$n) && printf "r$n "; (: >/n/$n) &
 		[ "$output" = all ]
 	else
 		[ "$status" = 125 ]
-		[[ "$output" == *"device rules: this host has no list of devices"* && ${#lines[@]} = 1 ]]
+		[[ "$output" == *"device rules: this host keeps no list of devices of one's own"* && ${#lines[@]} = 1 ]]
 	fi
 	[ -z "$(ctl ps -aq)" ]
 }
