@@ -254,6 +254,30 @@ static const struct branch *v2(void)
 	return NULL;
 }
 
+/* What another version allowed everybody is so no longer. */
+static void everybodys_of_another(void **state)
+{
+	const struct devmap_row foreign = {.kind = BPF_DEVCG_DEV_CHAR, .major = 1, .minor = 11};
+	const struct branch *b = tree_find(&tree, CTL_DEVICES);
+	char listed[CONTROL_MAX];
+
+	(void)state;
+	need_list();
+	assert_int_equal(devmap_set(tree.devices.map, &foreign, BPF_DEVCG_ACC_READ), 0);
+	if (tree.devices.v1)
+		assert_int_equal(fd_write_file_at(b->base_fd, "devices.allow", "c 1:11 r"), 0);
+	devices_close(&tree.devices);
+	tree.devices = DEVICES_NONE;
+	devices_open(&tree);
+	assert_int_equal(devmap_unset(tree.devices.map, &foreign), -ENOENT);
+	if (tree.devices.v1) {
+		assert_int_equal(group_read_control(b->base_fd, "devices.list", listed), 0);
+		assert_null(strstr(listed, "c 1:11 r"));
+		assert_non_null(strstr(listed, "c 1:5 rw"));
+	}
+	EXPECT(NULL, {5, O_RDWR, 0}, {11, O_RDONLY, EPERM});
+}
+
 /* What was started by a version without lists keeps all; what comes later does not. */
 static void older_ones(void **state)
 {
@@ -379,6 +403,7 @@ int main(void)
 		cmocka_unit_test(everybodys_and_own),
 		cmocka_unit_test(rows_go),
 		cmocka_unit_test(taken_over),
+		cmocka_unit_test(everybodys_of_another),
 		cmocka_unit_test(older_ones),
 		cmocka_unit_test(deeper),
 		cmocka_unit_test(optional),
