@@ -13,10 +13,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/devnum.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "device_rule.h"
 #include "devmap.h"
 #include "group.h"
 
@@ -41,18 +41,6 @@ static const struct device_rule everybodys[] = {
 static const struct device_rules for_everybody = {.v = everybodys, .n = ARRAY_LEN(everybodys)};
 
 /* ---- rules ---- */
-
-static int check_one(const struct device_rule *r, struct err *e)
-{
-	if (strlen(r->kind) != 1 || !strchr("abc", *r->kind))
-		return err_set(e, EINVAL, "device rule: kind \"%.8s\" is not a, b or c", r->kind);
-	if (r->major < ANY || r->major > (int64_t)DEVICE_MAJOR_MAX || r->minor < ANY ||
-		r->minor > (int64_t)DEVICE_MINOR_MAX)
-		return err_set(e, EINVAL, "device rule: no device has such a number");
-	if (!*r->access || strspn(r->access, "rwm") != strlen(r->access))
-		return err_set(e, EINVAL, "device rule: the access is of r, w and m");
-	return 0;
-}
 
 static uint32_t access_of(const struct device_rule *r)
 {
@@ -205,7 +193,6 @@ static void spare(void *arg, const char *id)
 {
 	const struct older *o = arg;
 	uint64_t cgroup = cgroup_id(o->b, id);
-
 	int r = cgroup ? set_rows(o->map, cgroup, &all) : 0;
 
 	log_info("container %s is from before there were lists of devices: %s", id,
@@ -246,25 +233,12 @@ static int open_v2(struct devices *d, const struct branch *b)
 
 /* ---- v1: the engine's own list ---- */
 
-#define LINE_MAX_V1 40
-static const char *line_of(char buf[LINE_MAX_V1], const struct device_rule *r)
-{
-	char major[12] = "*", minor[12] = "*";
-
-	if (r->major != ANY)
-		snprintf(major, sizeof(major), "%d", (int)r->major);
-	if (r->minor != ANY)
-		snprintf(minor, sizeof(minor), "%d", (int)r->minor);
-	snprintf(buf, LINE_MAX_V1, "%.1s %s:%s %.3s", r->kind, major, minor, r->access);
-	return buf;
-}
-
 static bool is_everybodys(const char *line)
 {
-	char buf[LINE_MAX_V1];
+	char buf[DEVICE_RULE_TEXT_MAX];
 
 	for (unsigned int i = 0; i < ARRAY_LEN(everybodys); i++)
-		if (strcmp(line, line_of(buf, &everybodys[i])) == 0)
+		if (strcmp(line, device_rule_text(buf, &everybodys[i])) == 0)
 			return true;
 	return false;
 }
@@ -286,7 +260,7 @@ static int deny_others(int dirfd, char *list)
  * made by a version without lists. */
 static int open_v1(const struct branch *b)
 {
-	char list[CONTROL_MAX], buf[LINE_MAX_V1];
+	char list[CONTROL_MAX], buf[DEVICE_RULE_TEXT_MAX];
 	int r = group_read_control(b->base_fd, "devices.list", list);
 
 	if (r == 0)
@@ -296,7 +270,8 @@ static int open_v1(const struct branch *b)
 		return r;
 	/* What the cgroup above hasn't can't be had (-EPERM); the rest can. */
 	for (unsigned int i = 0; i < ARRAY_LEN(everybodys); i++) {
-		int k = fd_write_file_at(b->base_fd, "devices.allow", line_of(buf, &everybodys[i]));
+		int k = fd_write_file_at(
+			b->base_fd, "devices.allow", device_rule_text(buf, &everybodys[i]));
 
 		r = r < 0 ? r : k;
 	}
@@ -351,8 +326,8 @@ void devices_close(struct devices *d)
 int devices_check(const struct tree *t, const struct device_rules *rules, struct err *e)
 {
 	for (uint32_t i = 0; rules && i < rules->n; i++)
-		if (check_one(&rules->v[i], e) < 0)
-			return -EINVAL;
+		if (!device_rule_is(&rules->v[i], "abc", ANY))
+			return err_set(e, EINVAL, "a device rule is of no form that is known");
 	if (rules && rules->needed && !has_v2(t))
 		return err_set(e, EOPNOTSUPP,
 			"device rules: this host keeps no list of devices of one's own: %s",

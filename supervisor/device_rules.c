@@ -5,33 +5,19 @@
 #include "device_rules.h"
 
 #include <errno.h>
-#include <string.h>
 
-#include "base/devnum.h"
+#include "device_rule.h"
 #include "mounts.h"
-
-static bool is_number(int64_t n, int64_t min, uint32_t max)
-{
-	return n >= min && n <= (int64_t)max;
-}
-
-static bool is_rule(const struct device_rule *r, const char *kinds, int64_t min)
-{
-	return strlen(r->kind) == 1 && strchr(kinds, *r->kind) &&
-	       is_number(r->major, min, DEVICE_MAJOR_MAX) &&
-	       is_number(r->minor, min, DEVICE_MINOR_MAX) && *r->access &&
-	       strspn(r->access, "rwm") == strlen(r->access);
-}
 
 int device_rules_check(const struct create *o, struct err *e)
 {
 	for (uint32_t i = 0; i < o->device_rules.n; i++)
-		if (!is_rule(&o->device_rules.v[i], "abc", -1))
+		if (!device_rule_is(&o->device_rules.v[i], "abc", -1))
 			return err_set(e, EINVAL, "a device rule is of no form that is known");
 	for (uint32_t i = 0; i < o->mounts.n; i++) {
 		const struct mount *m = &o->mounts.v[i];
 
-		if (mount_is(m, "device") && (!m->node || !is_rule(m->node, "bc", 0)))
+		if (mount_is(m, "device") && (!m->node || !device_rule_is(m->node, "bc", 0)))
 			return err_set(e, EINVAL, "device %.128s has no number", m->target);
 	}
 	return 0;

@@ -12,6 +12,7 @@
 #include "base/util.h"
 #include "container.h"
 #include "format.h"
+#include "device_rule.h"
 #include "mounts.h"
 #include "parse.h"
 
@@ -153,15 +154,10 @@ static json_t *render_device_rules(const struct create *o)
 	json_t *list = json_array();
 
 	for (uint32_t i = 0; i < o->device_rules.n; i++) {
-		const struct device_rule *r = &o->device_rules.v[i];
-		char major[24] = "*", minor[24] = "*", text[64];
+		char text[DEVICE_RULE_TEXT_MAX];
 
-		if (r->major >= 0)
-			snprintf(major, sizeof(major), "%" PRId64, r->major);
-		if (r->minor >= 0)
-			snprintf(minor, sizeof(minor), "%" PRId64, r->minor);
-		snprintf(text, sizeof(text), "%.1s %s:%s %.3s", r->kind, major, minor, r->access);
-		json_array_append_new(list, json_text(text));
+		json_array_append_new(
+			list, json_text(device_rule_text(text, &o->device_rules.v[i])));
 	}
 	return list;
 }
