@@ -47,7 +47,7 @@ static int check_offer(const struct branch *b, const char *id, const struct limi
 	bool sliced = id && strchr(id, '/');
 	int r;
 
-	if (!row->offer)
+	if (!row->offer || !*text)
 		return 0;
 	r = group_read_control(
 		b->base_fd, sliced ? group_parent_path(path, id, row->offer) : row->offer, offer);
@@ -88,16 +88,29 @@ static int add(struct changes *all, const struct branch *b, const struct limit_r
 	return c->want && c->was ? 0 : err_set(e, ENOMEM, "out of memory");
 }
 
+/* What takes a limit away: a word of the row's, or what the parent has; NULL when neither is. */
+static const char *lifted(const struct branch *b, const char *id, const struct limit_row *row,
+	char parents[CONTROL_MAX])
+{
+	if (row->none)
+		return has_file(b, id, row) ? row->none : NULL;
+	return group_read_parents(b, id, row, parents) && strlen(parents) < LIMIT_TEXT_MAX ? parents
+											   : NULL;
+}
+
 /* The text to write; false when the file is to stay as it is. */
 static bool wanted(const struct changes *all, const struct branch *b, const struct limit_row *row,
 	char text[LIMIT_TEXT_MAX])
 {
+	char parents[CONTROL_MAX];
+	const char *none;
+
 	if (row->format(all->limits, text))
 		return true;
-	if (!all->anew || !row->none || !has_file(b, all->id, row))
-		return false;
-	strcpy(text, row->none);
-	return true;
+	none = all->anew ? lifted(b, all->id, row, parents) : NULL;
+	if (none)
+		strcpy(text, none);
+	return none != NULL;
 }
 
 static int collect(struct changes *all, const struct tree *t, const struct branch *b, struct err *e)

@@ -73,16 +73,22 @@ int group_take_in(
 	return err_set(e, EBADMSG, "%s: %s reads \"%.64s\"", row->what, row->file, text);
 }
 
-/* v1's cpusets and swappiness are never empty: what equals its parent's was never asked for. */
+bool group_read_parents(
+	const struct branch *b, const char *id, const struct limit_row *row, char text[CONTROL_MAX])
+{
+	char path[GROUP_PATH_MAX];
+
+	return row->how & ROW_INHERITED &&
+	       group_read_control(b->base_fd, group_parent_path(path, id, row->file), text) == 0;
+}
+
+/* What equals its parent's was never asked for. */
 static bool inherited(
 	const struct branch *b, const char *id, const struct limit_row *row, const char *text)
 {
-	char path[GROUP_PATH_MAX], parents[CONTROL_MAX];
+	char parents[CONTROL_MAX];
 
-	return b->version == 1 && (row->offer || row->how & ROW_INHERITED) &&
-	       group_read_control(b->base_fd, group_parent_path(path, id, row->file), parents) ==
-		       0 &&
-	       strcmp(parents, text) == 0;
+	return group_read_parents(b, id, row, parents) && strcmp(parents, text) == 0;
 }
 
 int group_read_limits(const struct tree *t, const char *id, struct limits_owned *ret, struct err *e)

@@ -38,6 +38,11 @@ int group_read_control(int dirfd, const char *path, char buf[CONTROL_MAX]);
 int group_take_in(
 	const struct limit_row *row, const char *text, struct limits_owned *r, struct err *e);
 
+/* What the group's parent has in the file of a row that is never empty, which is also the group's
+ * own when nobody asks for another; false for other rows. */
+bool group_read_parents(const struct branch *b, const char *id, const struct limit_row *row,
+	char text[CONTROL_MAX]);
+
 /* Removes the directories that it finds. 0 when none is left; -EBUSY while a process is in one. */
 int group_remove(const struct tree *t, const char *id, struct err *e);
 

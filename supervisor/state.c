@@ -59,7 +59,8 @@ void state_record(const struct ctr *c, struct container *ret)
 		.restart_again = c->restart.again,
 		.removal_asked = c->removal_asked,
 		.health = c->health.obj,
-		.health_state = c->check ? &c->check->state : NULL};
+		.health_state = c->check ? &c->check->state : NULL,
+		.updated = c->updated.obj};
 }
 
 /* Whom saver's answer is for: the container may be gone by then. */
@@ -333,7 +334,8 @@ static int restore(struct ctr *c, const struct container *rec, struct err *e)
 		{&c->spec, &schema_spec, rec->spec},
 		{&c->endpoint, &schema_endpoint, rec->endpoint},
 		{&c->in_force, &schema_limits, rec->in_force},
-		{&c->health, &schema_health, rec->health}};
+		{&c->health, &schema_health, rec->health},
+		{&c->updated, &schema_create, rec->updated}};
 	int r = 0;
 
 	copy_text(c->id, sizeof(c->id), rec->id);
@@ -366,6 +368,7 @@ static int restore(struct ctr *c, const struct container *rec, struct err *e)
 	if (r == 0)
 		r = ctr_place(c, e);
 	health_restore(c, rec->health_state);
+	c->undo_due = c->updated.obj != NULL;
 	if (c->slot)
 		slot_use(c->engine, c->slot, true);
 	c->removal_asked = rec->removal_asked;

@@ -295,6 +295,12 @@ static bool is_open(const struct err *e)
 	return e && (e->code == ETIMEDOUT || e->code == ECONNRESET || e->code == ECONNREFUSED);
 }
 
+static void forget(struct ctr *c)
+{
+	doc_free(&c->updated);
+	state_save_or_log(c);
+}
+
 /* Until then it counts, and no other is begun. */
 static void on_undone(void *arg, void *msg, struct frame *f, const struct err *e)
 {
@@ -315,7 +321,7 @@ static void on_undone(void *arg, void *msg, struct frame *f, const struct err *e
 	if (e && c->status == CTR_RUNNING)
 		log_error("container %.12s: its limits from before a failed update: %s", c->id,
 			e->text);
-	doc_free(&c->updated);
+	forget(c);
 }
 
 static void undo(struct ctr *c)
@@ -337,7 +343,7 @@ static void undo_is_moot(struct ctr *c)
 	if (!c->undo_due || c->status == CTR_RUNNING)
 		return;
 	c->undo_due = false;
-	doc_free(&c->updated);
+	forget(c);
 }
 
 void updates_go_on(struct engine *g)
@@ -361,22 +367,37 @@ static void on_set(void *arg, void *msg, struct frame *f, const struct err *e)
 		err_set(&why, ENOENT, "no such container: %.12s", u->id);
 	if (c && is_open(e) && c->status == CTR_RUNNING)
 		undo(c);
-	else if (c && (e || c->status == CTR_REMOVING))
+	else if (c && e && c->status != CTR_REMOVING)
+		forget(c);
+	else if (c && c->status == CTR_REMOVING)
 		doc_free(&c->updated);
 	else if (c && settle(c, &why) == 0 && m->in_force && c->status == CTR_RUNNING)
 		doc_copy(&c->in_force, &schema_limits, m->in_force, NULL);
 	answer(u, &why);
 }
 
-static void set_limits(struct ctr *c, const struct limits *asked, struct relay *r)
+/* On record before cgroupd is asked: the next supervisor takes it back if this one hears no answer.
+ */
+static void set_limits(struct ctr *c, struct relay *r)
 {
 	const struct create *o = c->updated.obj;
 	const struct cgroup_limit m = {.container = ctr_cgroup(c), .limits = o->limits};
+	struct err e = {0};
+
+	if (state_save(c, &e) == 0) {
+		helper_request(c->engine, H_CGROUPD, MSG_cgroup_limit, &m, UPDATE_MS, on_set,
+			update_new(c, r));
+		return;
+	}
+	doc_free(&c->updated);
+	relay_fail(r, &e);
+}
+
+static void note_limits(struct ctr *c, const struct limits *asked, struct relay *r)
+{
 	struct update *u = update_new(c, r);
 
-	if (c->status == CTR_RUNNING)
-		helper_request(c->engine, H_CGROUPD, MSG_cgroup_limit, &m, UPDATE_MS, on_set, u);
-	else if (!cpusets_check(c->engine, asked, on_known, u))
+	if (!cpusets_check(c->engine, asked, on_known, u))
 		on_known(u, NULL, NULL, NULL);
 }
 
@@ -402,7 +423,10 @@ void on_container_update(void *self, struct chan *ch, uint32_t id, void *msg, st
 	if (r == 0)
 		r = prepare(c, m, &e);
 	if (r == 0 && m->limits) {
-		set_limits(c, m->limits, relay_new(self, ch, id));
+		if (c->status == CTR_RUNNING)
+			set_limits(c, relay_new(self, ch, id));
+		else
+			note_limits(c, m->limits, relay_new(self, ch, id));
 		return;
 	}
 	if (r == 0)

@@ -156,3 +156,26 @@ has()
 	wait_until 20 ctl update --pids-limit 63 "$id"
 	has "$id" 63 50000
 }
+
+@test "an update that cgroupd obeyed is taken back when the supervisor died before it knew, a cpuset too" {
+	id=$(ctl run -d --pids-limit 65 --cpus 0.5 "$bb" sleep 600)
+	cpuset=$(first_file "$id" cpuset cpuset.cpus)
+	cgroupd=$(engine_process cgroupd)
+	supervisor=$(engine_process "supervisor --serve")
+	kill -STOP "$cgroupd"
+	ctl update --pids-limit 99 --cpuset-cpus 0 "$id" >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- &
+	sleep $((${TEST_PATIENCE:-1} > 1 ? 4 : 1))
+	kill -STOP "$supervisor"
+	kill -CONT "$cgroupd"
+	wait_until 10 eval '[ "$(first_file "$id" pids pids.max)/$(first_file "$id" cpuset cpuset.cpus)" = 99/0 ]'
+	kill -KILL "$supervisor"
+	! wait $! || false
+	grep -q '^ctl: update: ' "$BATS_TEST_TMPDIR/said"
+	wait_until 20 has "$id" 65 50000
+	[ "$(first_file "$id" cpuset cpuset.cpus)" = "$cpuset" ]
+	# The record is rid of it.
+	ctl update --pids-limit 64 "$id"
+	kill -KILL "$(engine_process "supervisor --serve")"
+	wait_until 20 ctl ps
+	has "$id" 64 50000
+}

@@ -165,6 +165,7 @@ static void update_lifts(void **state)
 	assert_int_equal(r.limits.cpu_quota, 5000);
 	assert_int_equal(r.limits.cpu_period, 50000);
 	assert_int_equal(r.limits.cpu_shares, 512);
+	assert_string_equal(r.limits.cpuset_cpus, "0");
 	assert_int_equal(apply_update(&tree, "lifted", &nothing, &e), 0);
 	assert_int_equal(group_read_limits(&tree, "lifted", &r, &e), 0);
 	assert_int_equal(r.limits.memory, 0);
@@ -174,7 +175,7 @@ static void update_lifts(void **state)
 	assert_int_equal(r.limits.cpu_period, 0);
 	assert_int_equal(r.limits.cpu_shares, 0);
 	assert_int_equal(r.limits.pids, LIMIT_PIDS_DEFAULT);
-	assert_string_equal(r.limits.cpuset_cpus, "0");
+	assert_null(r.limits.cpuset_cpus);
 	assert_int_equal(group_remove(&tree, "lifted", &e), 0);
 }
 
@@ -203,6 +204,9 @@ static void weight_and_swappiness(void **state)
 		assert_int_equal(k, 0);
 		assert_int_equal(group_read_limits(&tree, "weight", &r, &e), 0);
 		assert_true(r.limits.swappiness_set && r.limits.swappiness == 0);
+		assert_int_equal(apply_update(&tree, "weight", NULL, &e), 0);
+		assert_int_equal(group_read_limits(&tree, "weight", &r, &e), 0);
+		assert_true(!r.limits.swappiness_set);
 	} else {
 		assert_int_equal(k, -EOPNOTSUPP);
 		assert_non_null(strstr(e.text, "cgroup v2 has no swappiness"));
