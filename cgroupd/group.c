@@ -125,6 +125,31 @@ int group_read_limits(const struct tree *t, const char *id, struct limits_owned 
 	return 0;
 }
 
+uint64_t group_memory_limit(const struct tree *t, const char *id)
+{
+	const struct branch *b = tree_find(t, CTL_MEMORY);
+	const struct limit_row *row = b ? limit_row_memory(b->version) : NULL;
+	char at[GROUP_ID_MAX + 1], path[GROUP_PATH_MAX], text[CONTROL_MAX];
+	uint64_t least = 0;
+
+	if (!b)
+		return 0;
+	for (snprintf(at, sizeof(at), "%s", id); *at;) {
+		struct limits_owned r = {0};
+		char *slash = strrchr(at, '/');
+
+		if (group_read_control(b->base_fd, group_path(path, at, row->file), text) == 0 &&
+			row->parse(text, &r) == 0 && r.limits.memory &&
+			(!least || r.limits.memory < least))
+			least = r.limits.memory;
+		if (slash)
+			*slash = '\0';
+		else
+			strcpy(at, strcmp(at, ".") == 0 ? "" : ".");
+	}
+	return least;
+}
+
 struct asked {
 	struct limits limits; /* complete */
 	const struct device_rules *devices;

@@ -31,6 +31,10 @@ bool group_is_usual(const struct tree *t, const struct branch *b);
 int group_read_limits(
 	const struct tree *t, const char *id, struct limits_owned *ret, struct err *e);
 
+/* In bytes, the lowest memory limit of the group and of what it lies in, as far as that is the
+ * engine's; 0: none. */
+uint64_t group_memory_limit(const struct tree *t, const char *id);
+
 #define CONTROL_MAX 4096 /* bytes of a control file that we look at */
 /* What of a control file fits, without its last newline. */
 int group_read_control(int dirfd, const char *path, char buf[CONTROL_MAX]);

@@ -398,3 +398,12 @@ const struct limit_row *limit_rows(int version)
 {
 	return version == 1 ? v1 : v2;
 }
+
+const struct limit_row *limit_row_memory(int version)
+{
+	const struct limit_row *row = limit_rows(version);
+
+	while (row->format != format_memory)
+		row++;
+	return row;
+}

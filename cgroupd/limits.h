@@ -55,6 +55,8 @@ struct limit_row {
 /* The rows of version 1 or 2, in the order to write and to read; ends with a row whose file is
  * NULL. */
 const struct limit_row *limit_rows(int version);
+/* That of the memory limit itself. */
+const struct limit_row *limit_row_memory(int version);
 
 struct limit_host {
 	uint32_t controllers; /* that this host has, in any version */

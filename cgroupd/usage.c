@@ -220,6 +220,7 @@ void on_cgroup_usage(void *self, struct chan *c, uint32_t id, void *msg, struct 
 		r = err_set(&e, ENOENT, "no cgroup of container %s", m->container);
 	if (r == 0)
 		r = group_read_limits(&d->tree, m->container, &in_force, &e);
+	in_force.limits.memory = r < 0 ? 0 : group_memory_limit(&d->tree, m->container);
 	if (r < 0)
 		chan_fail(c, id, &e);
 	else

@@ -110,6 +110,12 @@ slice_limit()
 	run ctl run --name near --cgroup-parent own.slice -m 16m "$bb" tail /dev/zero
 	[ "$status" = 137 ]
 	[[ "$(ctl inspect --format '{{.State.Error}}' near)" == *" was killed at the memory limit of 16777216 bytes; "* ]]
+	# stats shows the limit that is in force.
+	ctl run -d --name wide --cgroup-parent own.slice -m 96m "$bb" sleep 600
+	ctl run -d --name tight --cgroup-parent own.slice -m 16m "$bb" sleep 600
+	[[ "$(ctl stats --no-stream --format '{{.Name}} {{.MemUsage}}' wide tight | sort)" =~ ^tight\ .*\ /\ 16MiB.wide\ .*\ /\ 48MiB$ ]]
+	[ "$(ctl inspect --format '{{.HostConfig.Memory}}' wide)" = $((96 << 20)) ]
+	ctl rm -f wide tight
 	# Five processes of one and one of the other are six.
 	ctl run -d --name five --cgroup-parent own.slice "$bb" sh -c 'for i in 1 2 3 4; do sleep 600 & done; wait'
 	wait_until 10 sh -c "[ \$(cat $(find /sys/fs/cgroup -path "*/$ENGINE_NAME/own.slice/pids.current")) = 5 ]"
