@@ -56,6 +56,7 @@ static void on_cgroup_read(void *self, struct chan *c, uint32_t id, void *msg, s
 	const struct cgroup_read *m = msg;
 	struct cgroupd *d = self;
 	struct limits_owned in_force;
+	struct device_list list;
 	struct cgroup_state reply = {.in_force = &in_force.limits};
 	struct err e = {0};
 	int r = group_check_id(m->container, &e);
@@ -63,6 +64,10 @@ static void on_cgroup_read(void *self, struct chan *c, uint32_t id, void *msg, s
 	(void)f;
 	if (r == 0)
 		r = group_read_limits(&d->tree, m->container, &in_force, &e);
+	if (r == 0 && m->devices) {
+		r = devices_read(&d->tree, m->container, &list, &e);
+		reply.devices = (struct strv){list.v, list.n};
+	}
 	if (r < 0) {
 		chan_fail(c, id, &e);
 		return;

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -359,6 +360,88 @@ int devices_grant(
 		return 0;
 	unset_rows(t->devices.map, cgroup);
 	return err_errno(e, r, "the list of its devices");
+}
+
+/* ---- what the kernel has ---- */
+
+static int by_number(const void *a, const void *b)
+{
+	const struct devmap_row *x = a, *y = b;
+	const uint32_t v[][2] = {{x->kind, y->kind}, {x->major, y->major}, {x->minor, y->minor}};
+
+	for (unsigned int i = 0; i < ARRAY_LEN(v); i++)
+		if (v[i][0] != v[i][1])
+			return v[i][0] < v[i][1] ? -1 : 1;
+	return 0;
+}
+
+static void list_row(struct device_list *l, const struct devmap_row *row, uint32_t access)
+{
+	char may[3] = "";
+	const struct device_rule rule = {.kind = row->kind == BPF_DEVCG_DEV_BLOCK ? "b" : "c",
+		.major = row->major == DEVMAP_ANY ? ANY : (int64_t)row->major,
+		.minor = row->minor == DEVMAP_ANY ? ANY : (int64_t)row->minor,
+		.access = may};
+
+	strcat(may, access & BPF_DEVCG_ACC_READ ? "r" : "");
+	strcat(may, access & BPF_DEVCG_ACC_WRITE ? "w" : "");
+	device_rule_text(l->text[l->n++], &rule);
+}
+
+static int read_v2(int map, uint64_t cgroup, struct device_list *ret)
+{
+	struct devmap_row rows[DEVICE_LIST_MAX], row, next;
+	uint32_t access, before = 0;
+	unsigned int n = 0;
+	int r;
+
+	for (r = devmap_next(map, NULL, &next); r == 0 && n < DEVICE_LIST_MAX;
+		r = devmap_next(map, &row, &next)) {
+		row = next;
+		if ((row.cgroup == DEVMAP_EVERYBODY || row.cgroup == cgroup) && row.kind)
+			rows[n++] = row;
+	}
+	qsort(rows, n, sizeof(rows[0]), by_number);
+	for (unsigned int i = 0; i < n && (r == 0 || r == -ENOENT); i++) {
+		r = devmap_get(map, &rows[i], &access);
+		if (r < 0)
+			continue;
+		before |= access;
+		if (i + 1 < n && by_number(&rows[i], &rows[i + 1]) == 0)
+			continue; /* everybody's and its own */
+		list_row(ret, &rows[i], before);
+		before = 0;
+	}
+	return r == -ENOENT ? 0 : r;
+}
+
+static int read_v1(const struct branch *b, const char *id, struct device_list *ret)
+{
+	char path[GROUP_PATH_MAX], list[CONTROL_MAX], *save = NULL;
+	int r = group_read_control(b->base_fd, group_path(path, id, "devices.list"), list);
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	for (char *line = strtok_r(list, "\n", &save); line && ret->n < DEVICE_LIST_MAX;
+		line = strtok_r(NULL, "\n", &save))
+		snprintf(ret->text[ret->n++], sizeof(ret->text[0]), "%s", line);
+	return 0;
+}
+
+int devices_read(const struct tree *t, const char *id, struct device_list *ret, struct err *e)
+{
+	const struct branch *v2 = has_v2(t), *v1 = has_v1(t);
+	uint64_t cgroup = v2 ? cgroup_id(v2, id) : 0;
+	int r = 0;
+
+	ret->n = 0;
+	if (cgroup)
+		r = read_v2(t->devices.map, cgroup, ret);
+	else if (v1)
+		r = read_v1(v1, id, ret);
+	for (unsigned int i = 0; i < ret->n; i++)
+		ret->v[i] = ret->text[i];
+	return r < 0 ? err_errno(e, r, "the list of its devices") : 0;
 }
 
 int devices_rmdir(const struct tree *t, const struct branch *b, const char *id)

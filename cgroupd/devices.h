@@ -19,7 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "messages.h"
+#include "device_rule.h"
 
 struct tree;
 struct branch;
@@ -62,5 +62,16 @@ bool devices_need(const struct tree *t, const struct branch *b, const struct dev
 /* Gives a group that was just made its rows, wherever it has a list that takes them. */
 int devices_grant(
 	const struct tree *t, const char *id, const struct device_rules *rules, struct err *e);
+
+/* What a group may open, as texts of rules. */
+#define DEVICE_LIST_MAX 320 /* everybody's and, for each of its own, one a kind */
+struct device_list {
+	unsigned int n;
+	const char *v[DEVICE_LIST_MAX];
+	char text[DEVICE_LIST_MAX][DEVICE_RULE_TEXT_MAX];
+};
+/* Reads that from the kernel. Empty where no list holds for the group. */
+int devices_read(const struct tree *t, const char *id, struct device_list *ret, struct err *e);
+
 /* Removes a directory of a group, and with it what rows it had. 0 or -errno. */
 int devices_rmdir(const struct tree *t, const struct branch *b, const char *id);

@@ -67,6 +67,11 @@ int devmap_set(int map, const struct devmap_row *row, uint32_t access)
 	return on_row(BPF_MAP_UPDATE_ELEM, map, row, &access);
 }
 
+int devmap_get(int map, const struct devmap_row *row, uint32_t *ret_access)
+{
+	return on_row(BPF_MAP_LOOKUP_ELEM, map, row, ret_access);
+}
+
 int devmap_unset(int map, const struct devmap_row *row)
 {
 	return on_row(BPF_MAP_DELETE_ELEM, map, row, NULL);

@@ -29,6 +29,7 @@ struct devmap_row {
 
 int devmap_new(void);
 int devmap_set(int map, const struct devmap_row *row, uint32_t access);
+int devmap_get(int map, const struct devmap_row *row, uint32_t *ret_access);
 int devmap_unset(int map, const struct devmap_row *row);
 /* The row behind `row`, of the first when NULL, in no order; -ENOENT at the end. */
 int devmap_next(int map, const struct devmap_row *row, struct devmap_row *ret);

@@ -26,6 +26,7 @@ static const struct priv_syscall syscalls[] = {
 	PRIV_SYS_IF(bpf, 0, PRIV_INT, BPF_MAP_UPDATE_ELEM, "the rows of a container's devices"),
 	PRIV_SYS_IF(bpf, 0, PRIV_INT, BPF_MAP_DELETE_ELEM, "likewise, gone"),
 	PRIV_SYS_IF(bpf, 0, PRIV_INT, BPF_MAP_GET_NEXT_KEY, "which there are"),
+	PRIV_SYS_IF(bpf, 0, PRIV_INT, BPF_MAP_LOOKUP_ELEM, "and what they allow"),
 	PRIV_SYS(eventfd2, "how cgroup v1 tells of out-of-memory kills"),
 	PRIV_SYS_END,
 };

@@ -105,7 +105,8 @@ void on_container_list(void *self, struct chan *ch, uint32_t id, void *msg, stru
 	chan_reply(ch, id, MSG_container_listed, &answer);
 }
 
-static void send_record(const struct ctr *c, struct chan *ch, uint32_t id)
+static void send_record(
+	const struct ctr *c, const struct cgroup_state *state, struct chan *ch, uint32_t id)
 {
 	_cleanup_free_ uint8_t *buf = NULL;
 	_cleanup_fd_ int fd = -1;
@@ -115,6 +116,8 @@ static void send_record(const struct ctr *c, struct chan *ch, uint32_t id)
 
 	MSG_DECLARE(container_inspected, m);
 	state_record(c, &rec);
+	if (state)
+		rec.devices = state->devices;
 	if (codec_encode(&schema_container, &rec, RECORD_MAX, NULL, &buf, &n, &e) < 0) {
 		chan_fail(ch, id, &e);
 		return;
@@ -154,7 +157,7 @@ static void on_limits(void *arg, void *msg, struct frame *f, const struct err *e
 			pause_settle(c, m->frozen);
 		client = relay_take_client(r);
 		if (client)
-			send_record(c, client, r->id);
+			send_record(c, m, client, r->id);
 	} else {
 		err_set(&why, ENOENT, "no such container: %.12s", q->id);
 	}
@@ -174,7 +177,7 @@ void on_container_inspect(void *self, struct chan *ch, uint32_t id, void *msg, s
 	if (!c)
 		return;
 	if (c->status != CTR_RUNNING) {
-		send_record(c, ch, id);
+		send_record(c, NULL, ch, id);
 		return;
 	}
 	q = calloc(1, sizeof(*q));
@@ -183,7 +186,7 @@ void on_container_inspect(void *self, struct chan *ch, uint32_t id, void *msg, s
 	memcpy(q->id, c->id, sizeof(q->id));
 	r = relay_new(self, ch, id);
 	r->data = q;
-	ask = (struct cgroup_read){.container = ctr_cgroup(c)};
+	ask = (struct cgroup_read){.container = ctr_cgroup(c), .devices = true};
 	helper_request(self, H_CGROUPD, MSG_cgroup_read, &ask, LIMITS_MS, on_limits, r);
 }
 

@@ -56,6 +56,7 @@ static json_t *render_state(const struct container *c)
 	render_text(j, "Error", c->error);
 	render_number(j, "MemoryPeak", count(c->memory_peak));
 	render_number(j, "PidsLimitHits", count(c->pids_hits));
+	json_object_set_new(j, "DevicesAllowed", render_strings(&c->devices));
 	put_time(j, "StartedAt", c->started_at);
 	put_time(j, "FinishedAt", c->finished_at);
 	if (c->health_state)

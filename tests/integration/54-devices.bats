@@ -205,6 +205,16 @@ listed()
 	is_listed || skip "this host keeps no list of devices of one's own"
 }
 
+# allowed ID: the kernel's list of a container as inspect shows it, less what everybody has: one line
+allowed()
+{
+	local all
+
+	all=$(ctl inspect --format '{{json .State.DevicesAllowed}}' "$1" | jq -r '.[]?')
+	[ "$(grep -cxE 'c (1:(3|5|7|8|9)|5:0|5:2|136:\*) rw' <<<"$all")" = 8 ] || return 1
+	grep -vxE 'c (1:(3|5|7|8|9)|5:0|5:2|136:\*) rw|[bc] \*:\* m' <<<"$all" | paste -sd , || true
+}
+
 @test "the kernel keeps a list: what is not everybody's or the container's own is refused whoever opens it" {
 	listed
 	disk
@@ -219,6 +229,11 @@ w $loop"
 	[ "$(opens "$own" "$asked")" = "0 0 2 0 2" ]
 	wide=$(ctl run -d --device "$loop:/dev/a" --device-cgroup-rule "c 1:* r" "$bb" sleep 600)
 	[ "$(opens "$wide" "$asked")" = "0 0 0 0 0" ]
+	number=$(stat -c %Hr:%Lr "$loop")
+	[ "$(allowed "$id")" = "" ]
+	[ "$(allowed "$own")" = "b $number r" ]
+	[ "$(allowed "$wide")" = "b $number rw,c 1:* r" ]
+	[ "$(ctl inspect --format '{{json .State.DevicesAllowed}}' "$id" | jq '. > []')" = true ]
 	# the next cgroupd goes on with it, and so does a container that is started again
 	pid=$(engine_process cgroupd)
 	kill -9 "$pid"
@@ -228,6 +243,9 @@ w $loop"
 	wait_until 10 ctl restart -t 0 "$own"
 	[ "$(opens "$own" "$asked")" = "0 0 2 0 2" ]
 	[ "$(opens "$wide" "$asked")" = "0 0 0 0 0" ]
+	[ "$(allowed "$wide")" = "b $number rw,c 1:* r" ]
+	ctl stop -t 0 "$own" >/dev/null
+	[ "$(ctl inspect --format '{{json .State.DevicesAllowed}}' "$own")" = null ]
 	ctl rm -f "$id" "$own" "$wide" >/dev/null
 }
 

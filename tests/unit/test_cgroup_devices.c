@@ -218,6 +218,59 @@ static void rows_go(void **state)
 	assert_int_equal(rows_now(), before);
 }
 
+static void expect_told(const char *id, const char *want)
+{
+	struct device_list told;
+	char text[2048] = "";
+	struct err e = {0};
+
+	assert_int_equal(devices_read(&tree, id, &told, &e), 0);
+	for (unsigned int i = 0; i < told.n; i++)
+		strcat(strcat(text, told.v[i]), "|");
+	assert_string_equal(text, want);
+}
+
+/* Everybody's and its own, and not another's; of who is not there, none. */
+static void read_back(void **state)
+{
+	static const struct device_rule own[] = {
+		{.kind = "c", .major = 7, .minor = -1, .access = "mr"},
+		{.kind = "a", .major = 1, .minor = 11, .access = "wr"},
+		{.kind = "c", .major = 1, .minor = 3, .access = "r"}};
+	static const struct device_rule other[] = {
+		{.kind = "c", .major = -1, .minor = -1, .access = "w"}};
+	const struct device_rules rules = list(own, ARRAY_LEN(own)),
+				  others = list(other, ARRAY_LEN(other));
+	int procs[HIERARCHY_MAX];
+	unsigned int n;
+	struct limits_owned in_force;
+	struct err e = {0};
+
+	(void)state;
+	need_list();
+	assert_int_equal(group_create(&tree, "told", NULL, &rules, procs, &n, &in_force, &e), 0);
+	close_all(procs, n);
+	assert_int_equal(group_create(&tree, "other", NULL, &others, procs, &n, &in_force, &e), 0);
+	close_all(procs, n);
+	/* 1:3 is everybody's row and one of its own. */
+	expect_told("told", "b 1:11 rw|c 1:3 rw|c 1:5 rw|c 1:7 rw|c 1:8 rw|c 1:9 rw|"
+			    "c 1:11 rw|c 5:0 rw|c 5:2 rw|c 7:* r|c 136:* rw|");
+	expect_told("other", "c 1:3 rw|c 1:5 rw|c 1:7 rw|c 1:8 rw|c 1:9 rw|c 5:0 rw|c 5:2 rw|"
+			     "c 136:* rw|c *:* w|");
+	assert_int_equal(group_remove(&tree, "told", &e), 0);
+	assert_int_equal(group_remove(&tree, "other", &e), 0);
+	expect_told("told", "");
+	assert_int_equal(group_create(&tree, "told", NULL, NULL, procs, &n, &in_force, &e), 0);
+	close_all(procs, n);
+	if (tree.devices.v1)
+		expect_told("told", "c 1:3 rw|c 1:5 rw|c 1:7 rw|c 1:8 rw|c 1:9 rw|c 5:0 rw|"
+				    "c 5:2 rw|c 136:* rw|c *:* m|b *:* m|");
+	else
+		expect_told("told", "c 1:3 rw|c 1:5 rw|c 1:7 rw|c 1:8 rw|c 1:9 rw|c 5:0 rw|"
+				    "c 5:2 rw|c 136:* rw|");
+	assert_int_equal(group_remove(&tree, "told", &e), 0);
+}
+
 /* The next cgroupd goes on with what this one has written. */
 static void taken_over(void **state)
 {
@@ -402,6 +455,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(everybodys_and_own),
 		cmocka_unit_test(rows_go),
+		cmocka_unit_test(read_back),
 		cmocka_unit_test(taken_over),
 		cmocka_unit_test(everybodys_of_another),
 		cmocka_unit_test(older_ones),
