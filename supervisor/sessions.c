@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/fd.h"
@@ -259,6 +260,34 @@ static void on_remove(void *self, struct chan *ch, uint32_t id, void *msg, struc
 		remove_begin(c);
 }
 
+static void on_rename(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f)
+{
+	const struct container_rename *m = msg;
+	struct ctr *c = session_ctr(self, ch, id, m->ref);
+	char old[sizeof(c->name)];
+	struct err e = {0};
+
+	(void)f;
+	if (!c)
+		return;
+	memcpy(old, c->name, sizeof(old));
+	if (strcmp(old, m->name) == 0)
+		err_set(&e, EALREADY, "container %s has that name already", old);
+	else if (c->status == CTR_REMOVING)
+		err_set(&e, ENOENT, "container %s is being removed", old);
+	else if (ctr_name_check(c->engine, m->name, c->owner, &e) == 0) {
+		snprintf(c->name, sizeof(c->name), "%s", m->name);
+		if (state_save(c, &e) < 0)
+			memcpy(c->name, old, sizeof(old));
+	}
+	if (e.code) {
+		chan_fail(ch, id, &e);
+		return;
+	}
+	event_tell(c, "rename", "oldName=%s", old);
+	chan_done(ch, id);
+}
+
 const struct handler session_handlers[] = {
 	{MSG_version, on_version},
 	{MSG_info, on_info},
@@ -278,6 +307,7 @@ const struct handler session_handlers[] = {
 	{MSG_container_resize, on_resize},
 	{MSG_container_pause, on_container_pause},
 	{MSG_container_update, on_container_update},
+	{MSG_container_rename, on_rename},
 	{MSG_container_stats, on_container_stats},
 	{MSG_events, on_events},
 	{MSG_container_logs, on_container_logs},

@@ -63,7 +63,7 @@ static const struct lister {
 
 /* What works on running containers alone. */
 static const char *const for_running[] = {
-	"attach", "exec", "kill", "pause", "stop", "top", "unpause", NULL};
+	"attach", "exec", "kill", "pause", "port", "stop", "top", "unpause", NULL};
 
 struct line {
 	const struct complete_setup *setup;

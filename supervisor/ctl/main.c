@@ -16,12 +16,13 @@
 #include "suggest.h"
 
 static const struct command *const commands[] = {&command_run, &command_create, &command_start,
-	&command_attach, &command_exec, &command_update, &command_pause, &command_unpause,
-	&command_stop, &command_restart, &command_kill, &command_rm, &command_wait, &command_ps,
-	&command_stats, &command_events, &command_top, &command_export, &command_cp, &command_logs,
-	&command_inspect, &command_pull, &command_images, &command_rmi, &command_system_df,
-	&command_system_prune, &command_image_prune, &command_container_prune, &command_info,
-	&command_doctor, &command_version};
+	&command_attach, &command_exec, &command_update, &command_rename, &command_pause,
+	&command_unpause, &command_stop, &command_restart, &command_kill, &command_rm,
+	&command_wait, &command_ps, &command_stats, &command_events, &command_top, &command_port,
+	&command_export, &command_cp, &command_logs, &command_inspect, &command_pull,
+	&command_images, &command_rmi, &command_system_df, &command_system_prune,
+	&command_image_prune, &command_container_prune, &command_info, &command_doctor,
+	&command_version};
 
 struct global_options {
 	const char *socket;

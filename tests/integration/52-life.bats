@@ -38,6 +38,46 @@ bats_require_minimum_version 1.5.0
 	[ "$output" = x ]
 }
 
+@test "rename: in any state, for everything that asks by name, and not to a name that is taken or none" {
+	id=$(ctl run -d --name first "$bb" sleep 600)
+	ctl create --name other "$bb" true
+	run --separate-stderr ctl rename first second
+	[ "$status" = 0 ]
+	[ -z "$output$stderr" ]
+	[ "$(ctl ps --format '{{.Names}}' --filter id="$id")" = second ]
+	[ "$(ctl inspect --format '{{.Id}} {{.Name}}' second)" = "$id /second" ]
+	ctl exec second true
+	run ctl inspect first
+	[ "$status" = 1 ]
+	[ "$(ctl events --since 0 --until 0s --filter event=rename --format '{{.Actor.Attributes.oldName}} {{.Actor.Attributes.name}}')" = "first second" ]
+	# the old one is free
+	ctl create --name first "$bb" true
+	while IFS='|' read -r new text; do
+		run ctl rename second "$new"
+		echo "$output"
+		[ "$status" = 1 ]
+		[[ "$output" == "ctl: rename"*"$text"* && ${#lines[@]} = 1 ]]
+	done <<-END
+		other|the name "other" is already in use by container
+		second|container second has that name already
+		.second|invalid name ".second"
+		a b|invalid name "a b"
+	END
+	run ctl rename nothing third
+	[ "$status" = 1 ]
+	[ "$output" = "ctl: rename: no such container: nothing" ]
+	run ctl rename second
+	[ "$status" = 1 ]
+	[ "$(ctl inspect --format '{{.Name}}' "$id")" = /second ]
+	# the next supervisor knows it by that, too, and what was renamed while it didn't run
+	ctl rename other third
+	kill -KILL "$(engine_process "supervisor --serve")"
+	wait_until 20 ctl ps
+	[ "$(ctl inspect --format '{{.Name}}' "$id")" = /second ]
+	ctl start third
+	ctl rm -f first second third
+}
+
 @test "create, start, wait, logs, rm" {
 	id=$(ctl create --name steps "$bb" sh -c 'echo out; echo err >&2; exit 3')
 	[ "$(ctl inspect --format '{{.State.Status}}' steps)" = created ]

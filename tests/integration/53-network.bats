@@ -158,6 +158,33 @@ for i in range(120):
 	[[ "$output" == *"->8080/tcp"* && "$output" == *"->5353/udp"* ]]
 }
 
+@test "port tells where each is published" {
+	id=$(ctl run -d --name told -p 127.0.0.1::80 -p 127.0.0.2::80 -p 53/udp -p '[::]::443' "$bb" sleep 600)
+	run ctl port told
+	[ "$status" = 0 ]
+	[[ "$output" =~ ^53/udp\ -\>\ 127.0.0.1:[0-9]+.80/tcp\ -\>\ 127.0.0.1:[0-9]+.80/tcp\ -\>\ 127.0.0.2:[0-9]+.443/tcp\ -\>\ \[::\]:[0-9]+$ ]]
+	port=$(ctl inspect --format '{{json .NetworkSettings.Ports}}' told | jq -r '.["53/udp"][0].HostPort')
+	[ "$(ctl port told 53/udp)" = "127.0.0.1:$port" ]
+	[ "$(ctl port told 80 | wc -l)" = 2 ]
+	[ "$(ctl port told 443/tcp)" = "$(ctl port told 443)" ]
+	for wrong in 53 81 80/udp; do
+		run ctl port told $wrong
+		[ "$status" = 1 ]
+		[ "$output" = "ctl: port: port $wrong of container told is not published" ]
+	done
+	for wrong in "" 0 65536 x 80/sctp 80/ 000080; do
+		run ctl port told "$wrong"
+		[ "$status" = 1 ]
+		[ "$output" = "ctl: port: \"$wrong\" is no port: PORT, PORT/tcp or PORT/udp" ]
+	done
+	ctl stop -t 0 told
+	[ -z "$(ctl port told)" ]
+	ctl rm told
+	run ctl port told
+	[ "$status" = 1 ]
+	[ "$output" = "ctl: port: no such container: told" ]
+}
+
 @test "a port that is taken: 125, and its owner" {
 	web --name first -p 18083:80 >/dev/null
 	run ctl run -d --name second -p 18083:80 "$bb" sleep 600

@@ -204,6 +204,18 @@ static void test_ports(void **state)
 	(void)state;
 	assert_string_equal(text, "443/tcp, 127.0.0.1:8000-8001->80-81/tcp, [::1]:9->9/udp");
 	free(text);
+	text = ports_lines(&(struct port_list){v, 4}, NULL);
+	assert_string_equal(
+		text, "9/udp -> [::1]:9\n80/tcp -> 127.0.0.1:8000\n81/tcp -> 127.0.0.1:8001\n");
+	free(text);
+	text = ports_lines(
+		&(struct port_list){v, 4}, &(struct port){.container_port = 81, .proto = "tcp"});
+	assert_string_equal(text, "127.0.0.1:8001\n");
+	free(text);
+	text = ports_lines(
+		&(struct port_list){v, 4}, &(struct port){.container_port = 9, .proto = "tcp"});
+	assert_string_equal(text, "");
+	free(text);
 	text = ports_words(&(struct port_list){0});
 	assert_string_equal(text, "");
 	free(text);
