@@ -7,13 +7,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/num.h"
 #include "io_rate.h"
+#include "usage.h"
 
 #define CHANGES_MAX 32 /* no version has as many rows */
 
@@ -47,7 +51,7 @@ static int check_offer(const struct branch *b, const char *id, const struct limi
 	bool sliced = id && strchr(id, '/');
 	int r;
 
-	if (!row->offer || !*text)
+	if (!row->offer)
 		return 0;
 	r = group_read_control(
 		b->base_fd, sliced ? group_parent_path(path, id, row->offer) : row->offer, offer);
@@ -83,6 +87,9 @@ static int add(struct changes *all, const struct branch *b, const struct limit_r
 	r = group_read_control(b->base_fd, group_path(path, all->id, row->file), was);
 	if (r < 0)
 		return err_errno(e, r, "%s: reading %s", row->what, row->file);
+	/* v2: empty, and it can't be again while somebody is in it (ENOSPC in validate_change). */
+	if (!*was)
+		group_read_parents(b, all->id, row, was);
 	*c = (struct change){b, row, strdup(text), strdup(was)};
 	all->n++;
 	return c->want && c->was ? 0 : err_set(e, ENOMEM, "out of memory");
@@ -92,10 +99,14 @@ static int add(struct changes *all, const struct branch *b, const struct limit_r
 static const char *lifted(const struct branch *b, const char *id, const struct limit_row *row,
 	char parents[CONTROL_MAX])
 {
+	char path[GROUP_PATH_MAX], own[CONTROL_MAX];
+
 	if (row->none)
 		return has_file(b, id, row) ? row->none : NULL;
-	return group_read_parents(b, id, row, parents) && strlen(parents) < LIMIT_TEXT_MAX ? parents
-											   : NULL;
+	if (!group_read_parents(b, id, row, parents) || strlen(parents) >= LIMIT_TEXT_MAX ||
+		group_read_control(b->base_fd, group_path(path, id, row->file), own) < 0)
+		return NULL;
+	return *own && strcmp(own, parents) != 0 ? parents : NULL; /* v2: empty is the parent's */
 }
 
 /* The text to write; false when the file is to stay as it is. */
@@ -130,14 +141,19 @@ static int collect(struct changes *all, const struct tree *t, const struct branc
 	return 0;
 }
 
+static int too_full(const struct change *c, int n, const char *text, struct err *e)
+{
+	return err_set(
+		e, EBUSY, "%s: the container holds more than %.*s by now", c->row->what, n, text);
+}
+
 static int write_line(const struct change *c, int fd, const char *line, size_t n, struct err *e)
 {
 	/* Nothing written is no write: an empty cpuset is a newline. */
 	if (write(fd, n ? line : "\n", n ? n : 1) >= 0)
 		return 0;
 	if (errno == EBUSY && c->row->controller == CTL_MEMORY)
-		return err_set(e, EBUSY, "%s: the container holds more than %.*s by now",
-			c->row->what, (int)n, line);
+		return too_full(c, (int)n, line, e);
 	if (errno == ENODEV && c->row->how & ROW_DISKS)
 		return err_set(e, ENODEV, "%s: %.*s is not of a whole disk that is there",
 			c->row->what, (int)n, line);
@@ -167,17 +183,48 @@ static int write_text(
 	}
 }
 
-/* v1 keeps memory <= memory + swap at every moment (EINVAL, mem_cgroup_resize_max): to raise both
- * in a group that has limits already, the total goes first. */
+/* v1 refuses a limit below what is held once all has been let go of that can be. v2 takes it and
+ * kills (memory_max_write). */
+static int make_room(
+	const struct changes *all, const struct change *c, const char *text, struct err *e)
+{
+	char path[GROUP_PATH_MAX], less[24];
+	uint64_t want, now;
+
+	if (num_parse_u64(text, 0, UINT64_MAX, &want) < 0)
+		return 0; /* max */
+	for (int tries = 0;; tries++) {
+		group_path(path, all->id, "memory.current");
+		if (usage_number(c->b->base_fd, path, NULL, &now) < 0 || now <= want)
+			return 0;
+		if (tries == 3)
+			return too_full(c, (int)strlen(text), text, e);
+		snprintf(less, sizeof(less), "%" PRIu64, now - want);
+		group_path(path, all->id, "memory.reclaim"); /* since Linux 5.19 */
+		fd_write_file_at(c->b->base_fd, path, less);
+	}
+}
+
+static int write_one(
+	const struct changes *all, const struct change *c, const char *text, struct err *e)
+{
+	int r = c->row->how & ROW_KILLS ? make_room(all, c, text, e) : 0;
+
+	return r < 0 ? r : write_text(all, c, text, e);
+}
+
+/* v1 keeps memory <= memory + swap at every moment (EINVAL, mem_cgroup_resize_max), and what quota
+ * and period make together within the slice's share (tg_cfs_schedulable_down): if one can't go
+ * first, the other can. */
 static int write_change(const struct changes *all, unsigned int i, bool back, struct err *e)
 {
 	const struct change *c = &all->v[i], *next = i + 1 < all->n ? c + 1 : NULL;
-	int r = write_text(all, c, back ? c->was : c->want, e);
+	int r = write_one(all, c, back ? c->was : c->want, e);
 
 	if (r != -EINVAL || !(c->row->how & ROW_NEXT_FIRST) || !next || next->row != c->row + 1)
 		return r;
-	r = write_text(all, next, back ? next->was : next->want, e);
-	return r < 0 ? r : write_text(all, c, back ? c->was : c->want, e);
+	r = write_one(all, next, back ? next->was : next->want, e);
+	return r < 0 ? r : write_one(all, c, back ? c->was : c->want, e);
 }
 
 /* Devices that had no rate before are told by no line: all of them lose theirs first. */

@@ -76,19 +76,21 @@ int group_take_in(
 bool group_read_parents(
 	const struct branch *b, const char *id, const struct limit_row *row, char text[CONTROL_MAX])
 {
+	const char *file = row->offer ? row->offer : row->file;
 	char path[GROUP_PATH_MAX];
 
 	return row->how & ROW_INHERITED &&
-	       group_read_control(b->base_fd, group_parent_path(path, id, row->file), text) == 0;
+	       group_read_control(b->base_fd, group_parent_path(path, id, file), text) == 0;
 }
 
-/* What equals its parent's was never asked for. */
+/* v1: never empty; what equals its parent's was never asked for. */
 static bool inherited(
 	const struct branch *b, const char *id, const struct limit_row *row, const char *text)
 {
 	char parents[CONTROL_MAX];
 
-	return group_read_parents(b, id, row, parents) && strcmp(parents, text) == 0;
+	return b->version == 1 && group_read_parents(b, id, row, parents) &&
+	       strcmp(parents, text) == 0;
 }
 
 int group_read_limits(const struct tree *t, const char *id, struct limits_owned *ret, struct err *e)

@@ -42,8 +42,8 @@ int group_read_control(int dirfd, const char *path, char buf[CONTROL_MAX]);
 int group_take_in(
 	const struct limit_row *row, const char *text, struct limits_owned *r, struct err *e);
 
-/* What the group's parent has in the file of a row that is never empty, which is also the group's
- * own when nobody asks for another; false for other rows. */
+/* What a group has of its parent in a row when nobody asks for something else; false for rows that
+ * have nothing so. */
 bool group_read_parents(const struct branch *b, const char *id, const struct limit_row *row,
 	char text[CONTROL_MAX]);
 

@@ -324,8 +324,8 @@ static const struct limit_row v1[] = {
 		parse_reservation, 0, NULL, "-1"},
 	{CTL_MEMORY, "memory.swappiness", "memory swappiness", NULL, format_swappiness,
 		parse_swappiness, ROW_INHERITED, NULL, NULL},
-	{CTL_CPU, "cpu.cfs_period_us", "cpu period", NULL, format_period, parse_period, 0, NULL,
-		"100000"},
+	{CTL_CPU, "cpu.cfs_period_us", "cpu period", NULL, format_period, parse_period,
+		ROW_NEXT_FIRST, NULL, "100000"},
 	{CTL_CPU, "cpu.cfs_quota_us", "cpu quota", NULL, format_quota, parse_quota, 0, NULL, "-1"},
 	{CTL_CPU, "cpu.shares", "cpu shares", NULL, format_shares, parse_shares, 0, NULL, "1024"},
 	{CTL_CPUSET, "cpuset.cpus", "cpuset cpus", "cpuset.cpus", format_cpus, parse_cpus,
@@ -358,8 +358,8 @@ static const struct limit_row v1[] = {
 };
 
 static const struct limit_row v2[] = {
-	{CTL_MEMORY, "memory.max", "memory limit", NULL, format_memory, parse_memory, 0, NULL,
-		"max"},
+	{CTL_MEMORY, "memory.max", "memory limit", NULL, format_memory, parse_memory, ROW_KILLS,
+		NULL, "max"},
 	{CTL_MEMORY, "memory.swap.max", "memory-swap", NULL, format_swap, parse_swap, 0, NULL,
 		"max"},
 	{CTL_MEMORY, "memory.low", "memory reservation", NULL, format_reservation,
@@ -370,9 +370,9 @@ static const struct limit_row v2[] = {
 		"max 100000"},
 	{CTL_CPU, "cpu.weight", "cpu shares", NULL, format_weight, parse_weight, 0, NULL, "100"},
 	{CTL_CPUSET, "cpuset.cpus", "cpuset cpus", "cpuset.cpus.effective", format_cpus, parse_cpus,
-		0, NULL, ""},
+		ROW_INHERITED, NULL, NULL},
 	{CTL_CPUSET, "cpuset.mems", "cpuset mems", "cpuset.mems.effective", format_mems, parse_mems,
-		0, NULL, ""},
+		ROW_INHERITED, NULL, NULL},
 	{CTL_PIDS, "pids.max", "pids limit", NULL, format_pids, parse_pids, 0, NULL, NULL},
 	/* Of blk-iocost and of BFQ, each for the disks that it has. */
 	{CTL_IO, "io.weight", "blkio weight", NULL, format_io_weight, parse_io_weight, ROW_AND_NEXT,

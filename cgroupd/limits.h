@@ -46,7 +46,9 @@ struct limit_row {
 		ROW_OR_NEXT = 2,    /* where this file is, the next row's is not used; else it is */
 		ROW_AND_NEXT = 4, /* both this file and the next row's, or the one that is there */
 		ROW_DISKS = 8,	  /* a line a device; devices that are absent stay as they are */
-		ROW_INHERITED = 16, /* v1: never empty; that nobody asked for is its parent's */
+		ROW_INHERITED = 16, /* what nobody asked for is what the parent has: in the file
+				       `offer`, or else in this one */
+		ROW_KILLS = 32,	    /* the kernel makes it hold at once, by killing */
 	} how;
 	const char *lacking; /* what to say where the kernel has no such file, or NULL */
 	const char *none; /* the text that takes the limit away, or NULL: none, or the parent's */

@@ -31,6 +31,8 @@
 
 void state_record(const struct ctr *c, struct container *ret)
 {
+	const struct create *updated = c->updated.obj;
+
 	*ret = (struct container){.id = c->id,
 		.name = c->name,
 		.image_id = c->image_id[0] ? c->image_id : NULL,
@@ -60,7 +62,7 @@ void state_record(const struct ctr *c, struct container *ret)
 		.removal_asked = c->removal_asked,
 		.health = c->health.obj,
 		.health_state = c->check ? &c->check->state : NULL,
-		.updated = c->updated.obj};
+		.tried = updated ? updated->limits : NULL};
 }
 
 /* Whom saver's answer is for: the container may be gone by then. */
@@ -334,8 +336,7 @@ static int restore(struct ctr *c, const struct container *rec, struct err *e)
 		{&c->spec, &schema_spec, rec->spec},
 		{&c->endpoint, &schema_endpoint, rec->endpoint},
 		{&c->in_force, &schema_limits, rec->in_force},
-		{&c->health, &schema_health, rec->health},
-		{&c->updated, &schema_create, rec->updated}};
+		{&c->health, &schema_health, rec->health}};
 	int r = 0;
 
 	copy_text(c->id, sizeof(c->id), rec->id);
@@ -367,8 +368,9 @@ static int restore(struct ctr *c, const struct container *rec, struct err *e)
 			r = doc_copy(docs[i].doc, docs[i].schema, docs[i].src, e);
 	if (r == 0)
 		r = ctr_place(c, e);
+	if (r == 0 && rec->tried)
+		r = update_restore(c, rec->tried, e);
 	health_restore(c, rec->health_state);
-	c->undo_due = c->updated.obj != NULL;
 	if (c->slot)
 		slot_use(c->engine, c->slot, true);
 	c->removal_asked = rec->removal_asked;

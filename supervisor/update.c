@@ -229,14 +229,29 @@ void update_forget_lifted(struct create *o)
 	l->hugepages.n = n;
 }
 
+/* Not on record, it is not so: what was tried is c->updated as before. */
 static int settle(struct ctr *c, struct err *e)
 {
-	update_forget_lifted(c->updated.obj);
-	event_tell(c, "update", NULL);
-	doc_free(&c->create);
-	c->create = c->updated;
+	struct doc was = c->create, tried = c->updated, next = {0};
+	int r = doc_copy(&next, &schema_create, tried.obj, e);
+
+	if (r < 0)
+		return r;
+	update_forget_lifted(next.obj);
+	c->create = next;
 	c->updated = (struct doc){0};
-	return state_save(c, e);
+	r = state_save(c, e);
+	if (r < 0) {
+		c->create = was;
+		c->updated = tried;
+		c->unsaved = true; /* it may be on record nevertheless */
+		doc_free(&next);
+		return r;
+	}
+	doc_free(&was);
+	doc_free(&tried);
+	event_tell(c, "update", NULL);
+	return 0;
 }
 
 static struct update *update_new(struct ctr *c, struct relay *r)
@@ -281,9 +296,10 @@ static void on_known(void *arg, void *msg, struct frame *f, const struct err *e)
 				c->status == CTR_FINISHING)) {
 		err_set(&why, EAGAIN, "container %s was started meanwhile: try again", c->name);
 		doc_free(&c->updated);
-	} else if (c) {
+	} else if (c && settle(c, &why) == 0) {
 		doc_free(&c->in_force); /* its last run's */
-		settle(c, &why);
+	} else if (c) {
+		doc_free(&c->updated);
 	}
 	answer(u, &why);
 }
@@ -301,6 +317,17 @@ static void forget(struct ctr *c)
 	state_save_or_log(c);
 }
 
+/* It holds more memory by now than it may have again: nobody is killed for an update that failed.
+ */
+static void stays(struct ctr *c, const struct err *e)
+{
+	struct err why = {0};
+
+	log_warn("container %.12s: a failed update can't be taken back, its limits stay: %s", c->id,
+		e->text);
+	c->undo_due = settle(c, &why) < 0;
+}
+
 /* Until then it counts, and no other is begun. */
 static void on_undone(void *arg, void *msg, struct frame *f, const struct err *e)
 {
@@ -312,10 +339,13 @@ static void on_undone(void *arg, void *msg, struct frame *f, const struct err *e
 	free(u);
 	if (!c || !c->updated.obj)
 		return;
-	/* EBUSY: it holds more memory by now than it may have again. */
-	c->undo_due = c->status == CTR_RUNNING && e && (is_open(e) || e->code == EBUSY);
+	c->undo_due = c->status == CTR_RUNNING && is_open(e);
 	if (c->undo_due)
 		return;
+	if (e && e->code == EBUSY && c->status == CTR_RUNNING) {
+		stays(c, e);
+		return;
+	}
 	if (!e && m->in_force && c->status == CTR_RUNNING)
 		doc_copy(&c->in_force, &schema_limits, m->in_force, NULL);
 	if (e && c->status == CTR_RUNNING)
@@ -337,13 +367,27 @@ static void undo(struct ctr *c)
 		update_new(c, NULL));
 }
 
-/* The cgroup has gone with the container's end. */
+/* The cgroup has gone with the container's end, and what was in force there. */
 static void undo_is_moot(struct ctr *c)
 {
-	if (!c->undo_due || c->status == CTR_RUNNING)
+	if (!c->undo_due || (c->status != CTR_CREATED && c->status != CTR_EXITED &&
+				    c->status != CTR_RESTARTING))
 		return;
 	c->undo_due = false;
+	doc_free(&c->in_force);
 	forget(c);
+}
+
+int update_restore(struct ctr *c, const struct limits *tried, struct err *e)
+{
+	struct limits l = *tried;
+	struct create o = *ctr_create(c);
+	int r;
+
+	o.limits = &l;
+	r = doc_copy(&c->updated, &schema_create, &o, e);
+	c->undo_due = r == 0;
+	return r;
 }
 
 void updates_go_on(struct engine *g)
@@ -363,16 +407,18 @@ static void on_set(void *arg, void *msg, struct frame *f, const struct err *e)
 	struct err why = e ? *e : (struct err){0};
 
 	(void)f;
-	if (!c || c->status == CTR_REMOVING)
+	if (!c || c->status == CTR_REMOVING) {
 		err_set(&why, ENOENT, "no such container: %.12s", u->id);
-	if (c && is_open(e) && c->status == CTR_RUNNING)
+		if (c)
+			doc_free(&c->updated);
+	} else if (!e && settle(c, &why) == 0) {
+		if (m->in_force && c->status != CTR_STARTING)
+			doc_copy(&c->in_force, &schema_limits, m->in_force, NULL);
+	} else if (c->status == CTR_RUNNING && (!e || is_open(e))) {
 		undo(c);
-	else if (c && e && c->status != CTR_REMOVING)
+	} else {
 		forget(c);
-	else if (c && c->status == CTR_REMOVING)
-		doc_free(&c->updated);
-	else if (c && settle(c, &why) == 0 && m->in_force && c->status == CTR_RUNNING)
-		doc_copy(&c->in_force, &schema_limits, m->in_force, NULL);
+	}
 	answer(u, &why);
 }
 
@@ -429,8 +475,8 @@ void on_container_update(void *self, struct chan *ch, uint32_t id, void *msg, st
 			note_limits(c, m->limits, relay_new(self, ch, id));
 		return;
 	}
-	if (r == 0)
-		r = settle(c, &e);
+	if (r == 0 && (r = settle(c, &e)) < 0)
+		doc_free(&c->updated);
 	if (r < 0)
 		chan_fail(ch, id, &e);
 	else

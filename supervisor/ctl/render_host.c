@@ -27,6 +27,25 @@ static const struct limits *limits_of(const struct container *c)
 	return c->create && c->create->limits ? c->create->limits : &no_limits;
 }
 
+static const struct limits *asked_of(const struct create *o)
+{
+	return o->limits ? o->limits : &no_limits;
+}
+
+/* What the kernel has without being asked is whatever the host, or a slice, has: not told, as in
+ * docker. And cgroupd doesn't tell what equals that. */
+static void put_inherited(json_t *j, const struct limits *l, const struct limits *asked)
+{
+	const struct limits *s = l->swappiness_set ? l : asked;
+
+	render_text(j, "CpusetCpus",
+		asked->cpuset_cpus && l->cpuset_cpus ? l->cpuset_cpus : asked->cpuset_cpus);
+	render_text(j, "CpusetMems",
+		asked->cpuset_mems && l->cpuset_mems ? l->cpuset_mems : asked->cpuset_mems);
+	json_object_set_new(j, "MemorySwappiness",
+		asked->swappiness_set ? json_integer((json_int_t)s->swappiness) : json_null());
+}
+
 static void put_limits(json_t *j, const struct limits *l)
 {
 	/* docker has the one or the other; here the kernel's pair and the same as a number of CPUs.
@@ -44,18 +63,14 @@ static void put_limits(json_t *j, const struct limits *l)
 	render_number(j, "CpuShares", (int64_t)l->cpu_shares);
 	render_number(j, "CpuPeriod", (int64_t)l->cpu_period);
 	render_number(j, "CpuQuota", l->cpu_quota);
-	render_text(j, "CpusetCpus", l->cpuset_cpus);
-	render_text(j, "CpusetMems", l->cpuset_mems);
 	render_number(j, "PidsLimit", l->pids);
 	render_number(j, "BlkioWeight", (int64_t)l->blkio_weight);
-	json_object_set_new(j, "MemorySwappiness",
-		l->swappiness_set ? json_integer((json_int_t)l->swappiness) : json_null());
 }
 
 /* The kernel knows a disk by its number; what it was called when it was asked for is said there. */
 static void put_path(json_t *j, const struct create *o, const struct io_rate *d)
 {
-	const struct limits *asked = o->limits ? o->limits : &no_limits;
+	const struct limits *asked = asked_of(o);
 	char number[64];
 
 	snprintf(number, sizeof(number), "/dev/block/%" PRIu32 ":%" PRIu32, d->major, d->minor);
@@ -271,6 +286,7 @@ json_t *render_host_config(const struct container *c)
 	json_object_set_new(j, "Ulimits", render_ulimits(o));
 	render_bool(j, "Init", o->init);
 	put_limits(j, limits_of(c));
+	put_inherited(j, limits_of(c), asked_of(o));
 	put_rates(j, o, limits_of(c));
 	json_object_set_new(j, "HugepageLimits", render_hugepages(limits_of(c)));
 	return j;

@@ -159,7 +159,8 @@ has()
 
 @test "an update that cgroupd obeyed is taken back when the supervisor died before it knew, a cpuset too" {
 	id=$(ctl run -d --pids-limit 65 --cpus 0.5 "$bb" sleep 600)
-	cpuset=$(first_file "$id" cpuset cpuset.cpus)
+	cpus() { first_file "$1" cpuset cpuset.cpus.effective cpuset.cpus; }
+	cpuset=$(cpus "$id")
 	cgroupd=$(engine_process cgroupd)
 	supervisor=$(engine_process "supervisor --serve")
 	kill -STOP "$cgroupd"
@@ -172,10 +173,86 @@ has()
 	! wait $! || false
 	grep -q '^ctl: update: ' "$BATS_TEST_TMPDIR/said"
 	wait_until 20 has "$id" 65 50000
-	[ "$(first_file "$id" cpuset cpuset.cpus)" = "$cpuset" ]
+	[ "$(cpus "$id")" = "$cpuset" ]
 	# The record is rid of it.
 	ctl update --pids-limit 64 "$id"
 	kill -KILL "$(engine_process "supervisor --serve")"
 	wait_until 20 ctl ps
 	has "$id" 64 50000
+}
+
+@test "what a failed update let in by then is not killed for it: its limit stays, and others can be set" {
+	id=$(ctl run -d --tmpfs /m:size=200m -m 48m --memory-swap 48m "$bb" sh -c 'trap "dd if=/dev/zero of=/m/x bs=1M count=80" USR1
+		while :; do sleep 0.1; done')
+	cgroupd=$(engine_process cgroupd)
+	supervisor=$(engine_process "supervisor --serve")
+	pid_of=$(ctl inspect --format '{{.State.Pid}}' "$id")
+	kill -STOP "$cgroupd"
+	ctl update -m 160m --memory-swap 160m "$id" >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- &
+	sleep $((${TEST_PATIENCE:-1} > 1 ? 4 : 1))
+	kill -STOP "$supervisor"
+	kill -CONT "$cgroupd"
+	wait_until 10 eval '[ "$(first_file "$id" memory memory.limit_in_bytes memory.max)" = $((160 << 20)) ]'
+	kill -USR1 "$pid_of" # no engine to ask
+	wait_until 30 eval '[ "$(first_file "$id" memory memory.usage_in_bytes memory.current)" -gt $((80 << 20)) ]'
+	kill -KILL "$supervisor"
+	! wait $! || false
+	wait_until 20 eval 'ctl update --pids-limit 22 "$id"'
+	[ "$(ctl inspect --format '{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}} {{.State.Status}}' "$id")" = "$((160 << 20)) 22 running" ]
+	grep -q "a failed update can't be taken back, its limits stay" "$ENGINE_LOG"
+	# Nor for one that succeeds.
+	run ctl update -m 48m --memory-swap 48m "$id"
+	[ "$status" = 1 ]
+	[ "$output" = "ctl: update: memory limit: the container holds more than $((48 << 20)) by now" ]
+	[ "$(ctl inspect --format '{{.HostConfig.Memory}} {{.State.OOMKilled}} {{.State.Status}}' "$id")" = "$((160 << 20)) false running" ]
+	ctl exec "$id" rm /m/x
+	ctl update -m 48m --memory-swap 48m "$id"
+	[ "$(first_file "$id" memory memory.limit_in_bytes memory.max)" = $((48 << 20)) ]
+}
+
+@test "an update that can't be put on record is none, whatever cgroupd has done by then" {
+	id=$(ctl create -m 64m --pids-limit 9 "$bb" sleep 600)
+	dir=$ENGINE_STATE/containers/$id
+	[ -d "$dir" ]
+	chmod 500 "$dir"
+	for flags in "-m 32m --pids-limit 5" "--restart always"; do
+		run ctl update $flags "$id"
+		[ "$status" = 1 ]
+		[[ "$output" == "ctl: update: state of "*": permission denied" ]]
+	done
+	chmod 700 "$dir"
+	is() { [ "$(ctl inspect --format '{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}} {{.HostConfig.RestartPolicy.Name}}' "$id")" = "$1" ]; }
+	is "$((64 << 20)) 9 no"
+	ctl start "$id"
+	cgroupd=$(engine_process cgroupd)
+	kill -STOP "$cgroupd"
+	ctl update --pids-limit 6 "$id" >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- &
+	sleep $((${TEST_PATIENCE:-1} > 1 ? 4 : 1))
+	chmod 500 "$dir"
+	kill -CONT "$cgroupd"
+	! wait $! || false
+	chmod 700 "$dir"
+	[[ "$(cat "$BATS_TEST_TMPDIR/said")" == "ctl: update: state of "*": permission denied" ]]
+	wait_until 20 is "$((64 << 20)) 9 no"
+	[ "$(first_file "$id" pids pids.max)" = 9 ]
+	[ -z "$(ctl events --since 0 --until 0s --filter container="$id" --filter event=update)" ]
+	ctl update --pids-limit 6 --restart always "$id"
+	is "$((64 << 20)) 6 always"
+}
+
+@test "an update that a stop overtook is what inspect shows, and with much environment it fits the record" {
+	long=$(head -c 50000 /dev/zero | tr '\0' x)
+	for i in $(seq 32); do printf 'V%s=%s\n' "$i" "$long" >>"$BATS_TEST_TMPDIR/env$((i % 2))"; done
+	id=$(ctl run -d -m 64m --env-file "$BATS_TEST_TMPDIR/env0" --env-file "$BATS_TEST_TMPDIR/env1" "$bb" sleep 600)
+	cgroupd=$(engine_process cgroupd)
+	kill -STOP "$cgroupd"
+	ctl update -m 80m "$id" >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- &
+	update=$!
+	ctl stop -t 0 "$id" 3>&- &
+	stop=$!
+	sleep 1
+	kill -CONT "$cgroupd"
+	wait "$update"
+	wait "$stop"
+	[ "$(ctl inspect --format '{{.HostConfig.Memory}} {{.State.Status}}' "$id")" = "$((80 << 20)) exited" ]
 }

@@ -6,13 +6,13 @@
   talk.py talk ADDRESS PORT           one connection, a word and its echo ten times a second; prints how often it
                                       has gone to and fro; ends with "broken" when it does
 
-A pause is no break: TCP sends again."""
+A pause is no break: TCP sends again, the later the longer nobody has answered. Who waits says for how long."""
 import socket
 import sys
 import threading
 import time
 
-PATIENCE = 30  # seconds for one word
+PATIENCE = 900  # seconds for one word
 
 
 def echo(address, port):

@@ -147,6 +147,8 @@ static void update_lifts(void **state)
 		.cpuset_cpus = "0",
 		.pids = 7};
 	const struct limits nothing = {0}, failing = {.io = {&none, 1}};
+	const struct branch *cpus;
+	char text[CONTROL_MAX], parents[CONTROL_MAX];
 	struct limits_owned r;
 	struct err e = {0};
 
@@ -175,8 +177,52 @@ static void update_lifts(void **state)
 	assert_int_equal(r.limits.cpu_period, 0);
 	assert_int_equal(r.limits.cpu_shares, 0);
 	assert_int_equal(r.limits.pids, LIMIT_PIDS_DEFAULT);
-	assert_null(r.limits.cpuset_cpus);
+	cpus = tree_find(&tree, CTL_CPUSET);
+	get_raw(cpus, "lifted", "cpuset.cpus", text);
+	get_raw(cpus, ".", cpus->version == 1 ? "cpuset.cpus" : "cpuset.cpus.effective", parents);
+	assert_string_equal(text, parents);
 	assert_int_equal(group_remove(&tree, "lifted", &e), 0);
+}
+
+/* Within a slice's share of the processors (v1), where neither period nor quota can always go
+ * first. */
+static void quota_and_period(void **state)
+{
+	static const struct limits steps[] = {
+		{.cpu_quota = 25000, .cpu_period = 50000},
+		{.cpu_quota = 100000, .cpu_period = 200000},
+		{.cpu_quota = 50000, .cpu_period = 100000},
+		{.cpu_quota = 100000, .cpu_period = 200000},
+		{.cpu_quota = 0},
+		{.cpu_quota = 1000, .cpu_period = 1000000},
+	};
+	const struct limits too_much = {.cpu_quota = 60000, .cpu_period = 100000};
+	const struct branch *b;
+	struct limits_owned r;
+	struct err e = {0};
+
+	(void)state;
+	need(CTL_CPU);
+	b = tree_find(&tree, CTL_CPU);
+	if (b->version == 1)
+		assert_int_equal(fd_write_file_at(b->base_fd, "cpu.cfs_quota_us", "50000"), 0);
+	assert_int_equal(make("period", &steps[0], &r, &e), 0);
+	for (unsigned int i = 1; i < ARRAY_LEN(steps); i++) {
+		if (apply_update(&tree, "period", &steps[i], &e) < 0)
+			fail_msg("step %u: %s", i, e.text);
+		assert_int_equal(group_read_limits(&tree, "period", &r, &e), 0);
+		assert_int_equal(r.limits.cpu_quota, steps[i].cpu_quota);
+		assert_int_equal(r.limits.cpu_period, steps[i].cpu_period);
+		if (b->version == 1) {
+			assert_int_equal(apply_update(&tree, "period", &too_much, &e), -EINVAL);
+			assert_int_equal(group_read_limits(&tree, "period", &r, &e), 0);
+			assert_int_equal(r.limits.cpu_quota, steps[i].cpu_quota);
+			assert_int_equal(r.limits.cpu_period, steps[i].cpu_period);
+		}
+	}
+	assert_int_equal(group_remove(&tree, "period", &e), 0);
+	if (b->version == 1)
+		assert_int_equal(fd_write_file_at(b->base_fd, "cpu.cfs_quota_us", "-1"), 0);
 }
 
 /* There where the version or the kernel has it; else the sentence says why not. */
@@ -225,6 +271,7 @@ int main(void)
 		cmocka_unit_test(io_limits),
 		cmocka_unit_test(update_undone),
 		cmocka_unit_test(update_lifts),
+		cmocka_unit_test(quota_and_period),
 		cmocka_unit_test(weight_and_swappiness),
 	};
 
