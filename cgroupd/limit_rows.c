@@ -307,13 +307,13 @@ static const char no_disk_weights[] =
 static const char no_rates[] = "this kernel limits no rates of I/O (CONFIG_BLK_DEV_THROTTLING)";
 
 static const char no_hugepages[] =
-	"this host has no huge pages of that size, or the container was started without a limit of them";
+	"this host has none of that size, or the container was started without a limit of them";
 
 #define HUGEPAGES(version, word, none, size)                                                       \
-	{CTL_HUGETLB, "hugetlb." #size "." word, "limit of huge pages", NULL,                      \
+	{CTL_HUGETLB, "hugetlb." #size "." word, "limit of " #size " huge pages", NULL,            \
 		format_##version##_##size, parse_##size, 0, no_hugepages, none},                   \
-		{CTL_HUGETLB, "hugetlb." #size ".rsvd." word, "limit of huge pages", NULL,         \
-			format_##version##_##size, parse_rsvd, 0, no_hugepages, none},
+		{CTL_HUGETLB, "hugetlb." #size ".rsvd." word, "limit of " #size " huge pages",     \
+			NULL, format_##version##_##size, parse_rsvd, 0, no_hugepages, none},
 
 static const struct limit_row v1[] = {
 	{CTL_MEMORY, "memory.limit_in_bytes", "memory limit", NULL, format_memory, parse_memory,

@@ -41,10 +41,12 @@ int num_parse_u32(const char *s, uint32_t min, uint32_t max, uint32_t *ret)
 	return r;
 }
 
-/* digits[.digits] or .digits as a whole number of 1/unit; unit is a power of ten, at most 10^6. */
+/* digits[.digits] or .digits as a whole number of 1/unit; unit is a power of ten, at most 10^6.
+ * -EDOM: finer than that, cut off. */
 static int parse_fraction(const char *s, size_t n, uint32_t unit, uint64_t *ret)
 {
 	uint64_t v = 0, scale = 0;
+	bool finer = false;
 
 	if (n == 0 || s[n - 1] == '.')
 		return -EINVAL;
@@ -56,8 +58,7 @@ static int parse_fraction(const char *s, size_t n, uint32_t unit, uint64_t *ret)
 		if (!isdigit((unsigned char)s[i]))
 			return -EINVAL;
 		if (scale == unit) {
-			if (s[i] != '0')
-				return -ERANGE;
+			finer = finer || s[i] != '0';
 			continue;
 		}
 		if (scale)
@@ -69,7 +70,7 @@ static int parse_fraction(const char *s, size_t n, uint32_t unit, uint64_t *ret)
 	if (__builtin_mul_overflow(v, unit / MAX(scale, 1U), &v))
 		return -ERANGE;
 	*ret = v;
-	return 0;
+	return finer ? -EDOM : 0;
 }
 
 int num_parse_millionths(const char *s, uint64_t *ret)

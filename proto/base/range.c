@@ -32,9 +32,11 @@ int range_check(const struct range *r, const char *asked, uint64_t v, struct err
 		nearest, r->unit);
 }
 
+/* v1 shows "no limit" as the largest count of pages that there can be, and pages have up to 64 KiB:
+ * the most is the last page below that. */
 struct range range_pages(uint64_t min)
 {
 	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 
-	return (struct range){" bytes", min, INT64_MAX / page * page, page};
+	return (struct range){" bytes", min, ((INT64_MAX & ~0xffffULL) - 1) / page * page, page};
 }

@@ -93,6 +93,8 @@ int parse_hugepages(const struct strv *words, struct arena *a, struct limits *re
 const char *hugepage_name(uint64_t bytes);
 /* "512m"; at least min. */
 int parse_bytes(const char *s, uint64_t min, uint64_t *ret, struct err *e);
+/* Of any number; more than can be said is UINT64_MAX: for who names the nearest that can be had. */
+int parse_bytes_any(const char *s, uint64_t *ret, struct err *e);
 int parse_ulimit(const char *s, struct arena *a, struct ulimit *ret, struct err *e);
 int parse_i64(const char *s, int64_t min, int64_t max, int64_t *ret); /* with sign */
 int parse_octal(const char *s, uint32_t max, uint32_t *ret);

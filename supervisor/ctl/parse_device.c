@@ -47,6 +47,10 @@ static int parse_value(const char *s, enum kind kind, int64_t *ret, struct err *
 	} else if (strcmp(s, "-1") != 0) {
 		r = kind == BPS ? num_parse_size(s, &v) : num_parse_u64(s, 0, UINT32_MAX, &v);
 	}
+	if (r == -ERANGE && kind == BPS)
+		return err_set(e, EINVAL,
+			"\"%.32s\": the nearest rate that can be had is %" PRId64 " bytes a second",
+			s, INT64_MAX);
 	if (r < 0 && kind == BPS)
 		return err_set(e, EINVAL,
 			"\"%.32s\" is no rate: bytes a second, a number with b, k, m or g, or -1",

@@ -61,7 +61,7 @@ static int parse(const char *s, struct hugepage_limit *ret, struct err *e)
 		ret->limit = -1;
 		return 0;
 	}
-	if (parse_bytes(s, 0, &v, e) < 0)
+	if (parse_bytes_any(s, &v, e) < 0)
 		return -EINVAL;
 	whole.step = ret->page;
 	whole.max = INT64_MAX & ~(ret->page - 1);

@@ -7,6 +7,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -61,14 +62,30 @@ int parse_octal(const char *s, uint32_t max, uint32_t *ret)
 
 int parse_bytes(const char *s, uint64_t min, uint64_t *ret, struct err *e)
 {
-	int r = num_parse_size(s, ret);
+	int r = parse_bytes_any(s, ret, e);
 
-	if (r == -ERANGE)
-		return err_set(e, EINVAL, "\"%.32s\" is too large", s);
 	if (r < 0)
-		return err_set(e, EINVAL, "\"%.32s\" is no size: a number with b, k, m or g", s);
+		return r;
+	if (*ret > INT64_MAX)
+		return err_set(e, EINVAL, "\"%.32s\" is too large", s);
 	if (*ret < min)
 		return err_set(e, EINVAL, "\"%.32s\" is less than the least possible, 1", s);
+	return 0;
+}
+
+int parse_bytes_any(const char *s, uint64_t *ret, struct err *e)
+{
+	int r = num_parse_size(s, ret);
+
+	if (r == -ERANGE) {
+		*ret = UINT64_MAX;
+		return 0;
+	}
+	if (r == -EDOM)
+		return err_set(
+			e, EINVAL, "\"%.32s\" has more than three digits behind the point", s);
+	if (r < 0)
+		return err_set(e, EINVAL, "\"%.32s\" is no size: a number with b, k, m or g", s);
 	return 0;
 }
 
@@ -83,7 +100,7 @@ static int check_pages(const char *s, uint64_t min, struct err *e)
 	if (strcmp(s, "-1") == 0)
 		return 0;
 	snprintf(asked, sizeof(asked), "\"%.32s\"", s);
-	if (parse_bytes(s, 0, &v, e) < 0)
+	if (parse_bytes_any(s, &v, e) < 0)
 		return -EINVAL;
 	return v ? range_check(&r, asked, v, e) : 0;
 }
@@ -108,16 +125,21 @@ int check_shm_size(const char *s, struct err *e)
 /* 0 is no limit, as in docker. */
 static int parse_cpus(const char *s, uint64_t *ret_hundredths, struct err *e)
 {
+	const struct range steps = {"", CPU_STEP, 8192ULL * 100 * CPU_STEP, CPU_STEP};
 	uint64_t v;
 	int r = num_parse_millionths(s, &v);
 
 	if (r == -EINVAL)
 		return err_set(e, EINVAL, "\"%.32s\" is no number of CPUs", s);
+	if (r == -ERANGE || v > steps.max)
+		return err_set(e, EINVAL, "\"%.32s\" is more CPUs than Linux can have, 8192", s);
+	*ret_hundredths = range_nearest(&steps, v) / CPU_STEP;
 	if (r < 0 || v % CPU_STEP != 0)
-		return err_set(e, EINVAL, "\"%.32s\": CPUs come in steps of 0.01", s);
+		return err_set(e, EINVAL,
+			"\"%.32s\": CPUs come in steps of 0.01, the nearest is %" PRIu64
+			".%02" PRIu64,
+			s, *ret_hundredths / 100, *ret_hundredths % 100);
 	*ret_hundredths = v / CPU_STEP;
-	if (*ret_hundredths > 100U * 8192U)
-		return err_set(e, EINVAL, "\"%.32s\" is more CPUs than Linux can have", s);
 	return 0;
 }
 

@@ -88,7 +88,9 @@ setup()
 		125|os/architecture|run --platform bogus $bb
 		125|did you mean --name|run --nmae x $bb
 		125|--userns is not supported yet|run --userns host $bb
-		125|steps of 0.01|run --cpus 0.001 $bb
+		125|steps of 0.01, the nearest is 0.02|run --cpus 0.019 $bb
+		125|the nearest it can is 9223372036854706176 bytes|run -m 8388608t $bb
+		125|the nearest rate that can be had is|run --device-read-bps /dev/vda:8589934592g $bb
 		125|named volumes are not supported yet|run -v data:/d $bb
 		125|same place|run -v /etc:/d --tmpfs /d $bb
 		125|the nearest it can is 6291456 bytes|create -m 1k $bb
