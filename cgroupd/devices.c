@@ -437,7 +437,7 @@ int devices_read(const struct tree *t, const char *id, struct device_list *ret, 
 	ret->n = 0;
 	if (cgroup)
 		r = read_v2(t->devices.map, cgroup, ret);
-	else if (v1)
+	else if (v1 && t->devices.v1)
 		r = read_v1(v1, id, ret);
 	for (unsigned int i = 0; i < ret->n; i++)
 		ret->v[i] = ret->text[i];

@@ -444,6 +444,8 @@ int update_lift(struct limits *to, const struct strv *names, struct err *e);
 void update_undo(struct limits *to, const struct limits *tried, struct update_room *room);
 /* cgroupd is there again: what it did not answer is taken back. */
 void updates_go_on(struct engine *g);
+/* A new run has never had what was tried. */
+void update_forget_due(struct ctr *c);
 /* What a predecessor of this process tried and didn't settle. */
 int update_restore(struct ctr *c, const struct limits *tried, struct err *e);
 /* Of a record: a rate of -1 is none. A later start's disk may be gone. */

@@ -277,8 +277,10 @@ static void on_rename(void *self, struct chan *ch, uint32_t id, void *msg, struc
 		err_set(&e, ENOENT, "container %s is being removed", old);
 	else if (ctr_name_check(c->engine, m->name, c->owner, &e) == 0) {
 		snprintf(c->name, sizeof(c->name), "%s", m->name);
-		if (state_save(c, &e) < 0)
+		if (state_save(c, &e) < 0) {
 			memcpy(c->name, old, sizeof(old));
+			c->unsaved = true; /* it may be on record nevertheless */
+		}
 	}
 	if (e.code) {
 		chan_fail(ch, id, &e);

@@ -381,6 +381,7 @@ static void on_end(struct job *j, const struct err *e)
 		c->writable = take_fd(&s->writable);
 		c->status = CTR_RUNNING;
 		c->finished_at = 0;
+		update_forget_due(c);
 		health_begin(c, true);
 	}
 	/* Before it is told: a successor knows what we have said. */

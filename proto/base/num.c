@@ -87,16 +87,17 @@ int num_parse_size(const char *s, uint64_t *ret)
 		{"mib", 20}, {"g", 30}, {"gb", 30}, {"gib", 30}, {"t", 40}, {"tb", 40},
 		{"tib", 40}};
 	size_t n = strspn(s, "0123456789.");
+	uint32_t parts = memchr(s, '.', n) ? 1000 : 1;
 	uint64_t v, whole, part;
-	int r = parse_fraction(s, n, 1000, &v);
+	int r = parse_fraction(s, n, parts, &v);
 
 	if (r < 0)
 		return r;
 	for (unsigned int i = 0; i < ARRAY_LEN(units); i++) {
 		if (strcasecmp(s + n, units[i].unit) != 0)
 			continue;
-		whole = v / 1000;
-		part = (v % 1000 << units[i].shift) / 1000;
+		whole = v / parts;
+		part = (v % parts << units[i].shift) / parts;
 		if (whole > (uint64_t)INT64_MAX >> units[i].shift)
 			return -ERANGE;
 		*ret = (whole << units[i].shift) + part;

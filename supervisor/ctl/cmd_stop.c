@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "base/util.h"
-#include "command.h"
+#include "container.h"
 #include "parse.h"
 
 struct stop_options {
@@ -49,12 +49,15 @@ static int cmd_stop(struct ctl *c, void *options, const struct strv *operands, s
 
 static int restart_one(struct ctl *c, void *options, const char *ref, struct err *e)
 {
+	_cleanup_container_ struct container_copy k = {0};
 	_cleanup_incoming_ struct incoming stopped = {0}, started = {0};
 	struct container_stop stop = stop_request(options);
 	MSG_DECLARE(container_start, start);
-	int r;
+	int r = container_get(c, ref, &k, e);
 
-	stop.ref = start.ref = ref;
+	if (r < 0)
+		return r;
+	stop.ref = start.ref = k.container.id; /* it may be renamed meanwhile */
 	stop.again = true;
 	r = client_call(&c->engine, MSG_container_stop, &stop, 0, &stopped, e);
 	if (r == 0)

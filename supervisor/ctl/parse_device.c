@@ -51,6 +51,9 @@ static int parse_value(const char *s, enum kind kind, int64_t *ret, struct err *
 		return err_set(e, EINVAL,
 			"\"%.32s\": the nearest rate that can be had is %" PRId64 " bytes a second",
 			s, INT64_MAX);
+	if (r == -EDOM)
+		return err_set(
+			e, EINVAL, "\"%.32s\" has more than three digits behind the point", s);
 	if (r < 0 && kind == BPS)
 		return err_set(e, EINVAL,
 			"\"%.32s\" is no rate: bytes a second, a number with b, k, m or g, or -1",

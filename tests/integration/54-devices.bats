@@ -230,9 +230,12 @@ w $loop"
 	wide=$(ctl run -d --device "$loop:/dev/a" --device-cgroup-rule "c 1:* r" "$bb" sleep 600)
 	[ "$(opens "$wide" "$asked")" = "0 0 0 0 0" ]
 	number=$(stat -c %Hr:%Lr "$loop")
-	[ "$(allowed "$id")" = "" ]
-	[ "$(allowed "$own")" = "b $number r" ]
-	[ "$(allowed "$wide")" = "b $number rw,c 1:* r" ]
+	out=$(allowed "$id")
+	[ "$out" = "" ]
+	out=$(allowed "$own")
+	[ "$out" = "b $number r" ]
+	out=$(allowed "$wide")
+	[ "$out" = "b $number rw,c 1:* r" ]
 	[ "$(ctl inspect --format '{{json .State.DevicesAllowed}}' "$id" | jq '. > []')" = true ]
 	# the next cgroupd goes on with it, and so does a container that is started again
 	pid=$(engine_process cgroupd)
@@ -243,7 +246,8 @@ w $loop"
 	wait_until 10 ctl restart -t 0 "$own"
 	[ "$(opens "$own" "$asked")" = "0 0 2 0 2" ]
 	[ "$(opens "$wide" "$asked")" = "0 0 0 0 0" ]
-	[ "$(allowed "$wide")" = "b $number rw,c 1:* r" ]
+	out=$(allowed "$wide")
+	[ "$out" = "b $number rw,c 1:* r" ]
 	ctl stop -t 0 "$own" >/dev/null
 	[ "$(ctl inspect --format '{{json .State.DevicesAllowed}}' "$own")" = null ]
 	ctl rm -f "$id" "$own" "$wide" >/dev/null

@@ -197,9 +197,11 @@ has()
 	wait_until 30 eval '[ "$(first_file "$id" memory memory.usage_in_bytes memory.current)" -gt $((80 << 20)) ]'
 	kill -KILL "$supervisor"
 	! wait $! || false
-	wait_until 20 eval 'ctl update --pids-limit 22 "$id"'
+	wait_until 20 grep -q "a failed update can't be taken back, its limits stay" "$ENGINE_LOG"
+	wait_until 20 eval 'ctl update --restart no "$id"'
+	[ "$(ctl inspect --format '{{.HostConfig.Memory}}' "$id")" = $((160 << 20)) ]
+	ctl update --pids-limit 22 "$id"
 	[ "$(ctl inspect --format '{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}} {{.State.Status}}' "$id")" = "$((160 << 20)) 22 running" ]
-	grep -q "a failed update can't be taken back, its limits stay" "$ENGINE_LOG"
 	# Nor for one that succeeds.
 	run ctl update -m 48m --memory-swap 48m "$id"
 	[ "$status" = 1 ]
@@ -235,7 +237,8 @@ has()
 	[[ "$(cat "$BATS_TEST_TMPDIR/said")" == "ctl: update: state of "*": permission denied" ]]
 	wait_until 20 is "$((64 << 20)) 9 no"
 	[ "$(first_file "$id" pids pids.max)" = 9 ]
-	[ -z "$(ctl events --since 0 --until 0s --filter container="$id" --filter event=update)" ]
+	out=$(ctl events --since 0 --until 0s --filter container="$id" --format '{{.Action}}')
+	[[ "$out" == *start* && "$out" != *update* ]]
 	ctl update --pids-limit 6 --restart always "$id"
 	is "$((64 << 20)) 6 always"
 }
@@ -244,15 +247,39 @@ has()
 	long=$(head -c 50000 /dev/zero | tr '\0' x)
 	for i in $(seq 32); do printf 'V%s=%s\n' "$i" "$long" >>"$BATS_TEST_TMPDIR/env$((i % 2))"; done
 	id=$(ctl run -d -m 64m --env-file "$BATS_TEST_TMPDIR/env0" --env-file "$BATS_TEST_TMPDIR/env1" "$bb" sleep 600)
+	pid=$(ctl inspect --format '{{.State.Pid}}' "$id")
 	cgroupd=$(engine_process cgroupd)
 	kill -STOP "$cgroupd"
 	ctl update -m 80m "$id" >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- &
 	update=$!
+	wait_until 20 engine_asked $update
 	ctl stop -t 0 "$id" 3>&- &
 	stop=$!
-	sleep 1
+	wait_until 20 eval '[ ! -d "/proc/$pid" ]'
 	kill -CONT "$cgroupd"
 	wait "$update"
 	wait "$stop"
 	[ "$(ctl inspect --format '{{.HostConfig.Memory}} {{.State.Status}}' "$id")" = "$((80 << 20)) exited" ]
+}
+
+@test "an update that a restart overtook is told so, and the record says what the new run has" {
+	id=$(ctl run -d --restart always -m 64m "$bb" sleep 600)
+	pid=$(ctl inspect --format '{{.State.Pid}}' "$id")
+	cgroupd=$(engine_process cgroupd)
+	kill -STOP "$cgroupd"
+	ctl update -m 80m "$id" >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- &
+	wait_until 20 engine_asked $!
+	kill -KILL "$pid"
+	sleep 6.5 # its end waits five seconds for cgroupd, the update ten
+	kill -CONT "$cgroupd"
+	wait $! && status=0 || status=$?
+	wait_until 20 eval '[ "$(ctl inspect --format "{{.State.Status}}" "$id")" = running ]'
+	has=$(first_file "$id" memory memory.limit_in_bytes memory.max)
+	[ "$(ctl inspect --format '{{.HostConfig.Memory}}' "$id")" = "$has" ]
+	case $status in
+	0) [ "$has" = $((80 << 20)) ] ;;
+	*) [ "$has" = $((64 << 20)) ] && grep -qE 'was started meanwhile|no answer' "$BATS_TEST_TMPDIR/said" ;;
+	esac
+	ctl restart -t 0 "$id"
+	[ "$(first_file "$id" memory memory.limit_in_bytes memory.max)" = "$has" ]
 }

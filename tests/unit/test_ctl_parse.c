@@ -222,8 +222,8 @@ static void test_device_rules(void **state)
 static void test_single_limits(void **state)
 {
 	(void)state;
-	TAKES(check_memory, "-1", "6m", "512M", "1.5g", ".5g", "1gb", "6291456", "6295552", "0",
-		"0m");
+	TAKES(check_memory, "9223372036854706176", "-1", "6m", "512M", "1.5g", ".5g", "1gb",
+		"6291456", "6295552", "0", "0m");
 	REFUSES(check_memory, "", "5m", "6291455", "-2", "1q", "1e9", "99999999999g");
 	TAKES(check_memory_swap, "-1", "0", "1g");
 	REFUSES(check_memory_swap, "-2", "x");
@@ -272,6 +272,7 @@ static void test_nearest(void **state)
 		{check_memory, "5m", "6291456 bytes"},
 		{check_memory, "1", "6291456 bytes"},
 		{check_memory, "10000001", "9998336 bytes"},
+		{check_memory, "9999999t", "9223372036854706176 bytes"},
 		{check_memory, "1.1g", "1181114368 bytes"},
 		{check_memory_swap, "4097", "4096 bytes"},
 		{check_cpu_quota, "999", "1000 microseconds"},
