@@ -16,6 +16,8 @@
 /* The template behind "table", or NULL. */
 static const char *table_template(const char *format)
 {
+	if (!*format) /* docker's: as if nothing was said */
+		return format;
 	return strncmp(format, "table", 5) == 0 && (format[5] == ' ' || !format[5])
 		       ? format + 5 + strspn(format + 5, " ")
 		       : NULL;

@@ -320,6 +320,7 @@ print(int((time.process_time() - cpu) * 1000))'
 	jq -e ".[0].Usage.cpu_ns <= $cpu and .[0].Usage.cpu_ns > 0" <<<"$json"
 	ctl stop -t 0 idle
 	[ "$(ctl stats --no-stream --format '{{.Name}}')" = busy ]
+	[[ "$(ctl stats --no-stream --format '')" == "CONTAINER ID "* ]]
 	[ "$(ctl stats --no-stream -a --format '{{.Name}} {{.PIDs}}' | sort)" = $'busy 1\nidle --' ]
 	run ctl stats --no-stream nobody
 	[ "$status" = 1 ]
