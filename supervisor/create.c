@@ -14,6 +14,7 @@
 #include "resolve.h"
 #include "seccomp.h"
 #include "slice.h"
+#include "update.h"
 
 #define OPTIONS_MAX (2U << 20)
 #define IMAGED_MS   30000

@@ -428,29 +428,6 @@ void events_free(struct engine *g);
  * false: it wants none, nobody is asked. */
 bool cpusets_check(struct engine *g, const struct limits *l, reply_fn fn, void *arg);
 
-/* update.c: adds to `to` what `more` says; room is where its lists lie then. */
-#define UPDATE_RATES_MAX 16 /* the bound of limits.io */
-#define UPDATE_PAGES_MAX 4  /* and of limits.hugepages */
-struct update_room {
-	struct io_rate rates[UPDATE_RATES_MAX];
-	struct hugepage_limit pages[UPDATE_PAGES_MAX];
-};
-int update_merge(
-	struct limits *to, const struct limits *more, struct update_room *room, struct err *e);
-/* Before that: takes those limits away. */
-int update_lift(struct limits *to, const struct strv *names, struct err *e);
-/* The limits of before, in *to, become what takes back `tried` too, which has all that they have;
- * lists are in *room then. */
-void update_undo(struct limits *to, const struct limits *tried, struct update_room *room);
-/* cgroupd is there again: what it did not answer is taken back. */
-void updates_go_on(struct engine *g);
-/* A new run has never had what was tried. */
-void update_forget_due(struct ctr *c);
-/* What a predecessor of this process tried and didn't settle. */
-int update_restore(struct ctr *c, const struct limits *tried, struct err *e);
-/* Of a record: a rate of -1 is none. A later start's disk may be gone. */
-void update_forget_lifted(struct create *o);
-
 /* turns.c: a request about a container whose files somebody has is handled again by fn, with all
  * that came with it, when he has let go. False: it has waited long enough, or too many do. */
 typedef void (*request_fn)(void *self, struct chan *ch, uint32_t id, void *msg, struct frame *f);

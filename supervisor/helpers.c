@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "update.h"
 
 /* Of a kind, on their way or alive; imaged asks for five, while as many may be ending. */
 #define WORKERS_MAX 16

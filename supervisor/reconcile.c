@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine.h"
+#include "update.h"
 
 #define PAUSE_MS   30000
 #define BETWEEN_NS 10000000000ULL /* from the stop of a restart to its start */

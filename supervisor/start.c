@@ -13,6 +13,7 @@
 #include "resolve.h"
 #include "seccomp.h"
 #include "start.h"
+#include "update.h"
 
 #define COPY_MS	     600000 /* layers of a large image take their time */
 #define RESOLV_MAX   16384

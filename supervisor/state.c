@@ -23,6 +23,7 @@
 #include "base/keep.h"
 #include "saver.h"
 #include "seccomp.h"
+#include "update.h"
 
 #define RECORD_MAX (4U << 20)
 #define STATE_FILE "state"

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine.h"
+#include "update.h"
 
 #define UPDATE_MS 10000
 

@@ -2,10 +2,12 @@
 /*
  * What a container's limits become with an update, and what takes one back. Pure.
  */
+#include "update.h"
+
 #include <errno.h>
 #include <string.h>
 
-#include "engine.h"
+#include "base/util.h"
 #include "io_rate.h"
 
 #define TAKE(field)                                                                                \

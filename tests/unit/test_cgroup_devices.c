@@ -218,6 +218,17 @@ static void rows_go(void **state)
 	assert_int_equal(rows_now(), before);
 }
 
+static void make_group(const char *id, const struct device_rules *rules)
+{
+	int procs[HIERARCHY_MAX];
+	unsigned int n;
+	struct limits_owned in_force;
+	struct err e = {0};
+
+	assert_int_equal(group_create(&tree, id, NULL, rules, procs, &n, &in_force, &e), 0);
+	close_all(procs, n);
+}
+
 static void expect_told(const char *id, const char *want)
 {
 	struct device_list told;
@@ -241,17 +252,12 @@ static void read_back(void **state)
 		{.kind = "c", .major = -1, .minor = -1, .access = "w"}};
 	const struct device_rules rules = list(own, ARRAY_LEN(own)),
 				  others = list(other, ARRAY_LEN(other));
-	int procs[HIERARCHY_MAX];
-	unsigned int n;
-	struct limits_owned in_force;
 	struct err e = {0};
 
 	(void)state;
 	need_list();
-	assert_int_equal(group_create(&tree, "told", NULL, &rules, procs, &n, &in_force, &e), 0);
-	close_all(procs, n);
-	assert_int_equal(group_create(&tree, "other", NULL, &others, procs, &n, &in_force, &e), 0);
-	close_all(procs, n);
+	make_group("told", &rules);
+	make_group("other", &others);
 	/* 1:3 is everybody's row and one of its own. */
 	expect_told("told", "b 1:11 rw|c 1:3 rw|c 1:5 rw|c 1:7 rw|c 1:8 rw|c 1:9 rw|"
 			    "c 1:11 rw|c 5:0 rw|c 5:2 rw|c 7:* r|c 136:* rw|");
@@ -260,8 +266,7 @@ static void read_back(void **state)
 	assert_int_equal(group_remove(&tree, "told", &e), 0);
 	assert_int_equal(group_remove(&tree, "other", &e), 0);
 	expect_told("told", "");
-	assert_int_equal(group_create(&tree, "told", NULL, NULL, procs, &n, &in_force, &e), 0);
-	close_all(procs, n);
+	make_group("told", NULL);
 	if (tree.devices.v1)
 		expect_told("told", "c 1:3 rw|c 1:5 rw|c 1:7 rw|c 1:8 rw|c 1:9 rw|c 5:0 rw|"
 				    "c 5:2 rw|c 136:* rw|c *:* m|b *:* m|");

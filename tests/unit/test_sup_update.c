@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "supervisor/engine.h"
+#include "supervisor/update.h"
 
 #define MIB(n) ((uint64_t)(n) << 20)
 
