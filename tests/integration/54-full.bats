@@ -252,14 +252,16 @@ has()
 	kill -STOP "$cgroupd"
 	ctl update -m 80m "$id" >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- &
 	update=$!
-	wait_until 20 engine_asked $update
+	sleep $((${TEST_PATIENCE:-1} > 1 ? 4 : 1))
 	ctl stop -t 0 "$id" 3>&- &
 	stop=$!
 	wait_until 20 eval '[ ! -d "/proc/$pid" ]'
 	kill -CONT "$cgroupd"
-	wait "$update"
+	# A machine so slow that it had no answer in time took nothing.
+	wait "$update" && memory=80 || memory=64
 	wait "$stop"
-	[ "$(ctl inspect --format '{{.HostConfig.Memory}} {{.State.Status}}' "$id")" = "$((80 << 20)) exited" ]
+	[ "$memory" = 80 ] || grep -q "no answer" "$BATS_TEST_TMPDIR/said"
+	[ "$(ctl inspect --format '{{.HostConfig.Memory}} {{.State.Status}}' "$id")" = "$((memory << 20)) exited" ]
 }
 
 @test "an update that a restart overtook is told so, and the record says what the new run has" {
@@ -268,11 +270,12 @@ has()
 	cgroupd=$(engine_process cgroupd)
 	kill -STOP "$cgroupd"
 	ctl update -m 80m "$id" >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- &
-	wait_until 20 engine_asked $!
+	update=$!
+	sleep $((${TEST_PATIENCE:-1} > 1 ? 4 : 1))
 	kill -KILL "$pid"
 	sleep 6.5 # its end waits five seconds for cgroupd, the update ten
 	kill -CONT "$cgroupd"
-	wait $! && status=0 || status=$?
+	wait "$update" && status=0 || status=$?
 	wait_until 20 eval '[ "$(ctl inspect --format "{{.State.Status}}" "$id")" = running ]'
 	has=$(first_file "$id" memory memory.limit_in_bytes memory.max)
 	[ "$(ctl inspect --format '{{.HostConfig.Memory}}' "$id")" = "$has" ]
