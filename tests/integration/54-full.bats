@@ -134,6 +134,16 @@ has()
 	has "$id" 65 20000
 }
 
+# unheard ID FLAG...: an update that has been asked of cgroupd, which stands still until it is continued; sets cgroupd and update
+unheard()
+{
+	cgroupd=$(engine_process cgroupd)
+	kill -STOP "$cgroupd"
+	ctl update "${@:2}" "$1" >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- &
+	update=$!
+	sleep $((${TEST_PATIENCE:-1} > 1 ? 4 : 1)) # it has ten seconds
+}
+
 @test "an update that cgroupd doesn't answer is taken back, also when it obeys late, or dies of it" {
 	id=$(ctl run -d --pids-limit 65 --cpus 0.5 "$bb" sleep 600)
 	cgroupd=$(engine_process cgroupd)
@@ -147,11 +157,9 @@ has()
 	kill -CONT "$cgroupd"
 	wait_until 20 ctl update --pids-limit 64 "$id"
 	has "$id" 64 50000
-	kill -STOP "$cgroupd"
-	ctl update --pids-limit 99 --cpus 0.9 "$id" >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- &
-	sleep $((${TEST_PATIENCE:-1} > 1 ? 5 : 1))
+	unheard "$id" --pids-limit 99 --cpus 0.9
 	kill -KILL "$cgroupd"
-	! wait $! || false
+	! wait "$update" || false
 	[ "$(cat "$BATS_TEST_TMPDIR/said")" = "ctl: update: the cgroupd process is gone" ]
 	wait_until 20 ctl update --pids-limit 63 "$id"
 	has "$id" 63 50000
@@ -161,16 +169,13 @@ has()
 	id=$(ctl run -d --pids-limit 65 --cpus 0.5 "$bb" sleep 600)
 	cpus() { first_file "$1" cpuset cpuset.cpus.effective cpuset.cpus; }
 	cpuset=$(cpus "$id")
-	cgroupd=$(engine_process cgroupd)
 	supervisor=$(engine_process "supervisor --serve")
-	kill -STOP "$cgroupd"
-	ctl update --pids-limit 99 --cpuset-cpus 0 "$id" >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- &
-	sleep $((${TEST_PATIENCE:-1} > 1 ? 4 : 1))
+	unheard "$id" --pids-limit 99 --cpuset-cpus 0
 	kill -STOP "$supervisor"
 	kill -CONT "$cgroupd"
 	wait_until 10 eval '[ "$(first_file "$id" pids pids.max)/$(first_file "$id" cpuset cpuset.cpus)" = 99/0 ]'
 	kill -KILL "$supervisor"
-	! wait $! || false
+	! wait "$update" || false
 	grep -q '^ctl: update: ' "$BATS_TEST_TMPDIR/said"
 	wait_until 20 has "$id" 65 50000
 	[ "$(cpus "$id")" = "$cpuset" ]
@@ -184,19 +189,16 @@ has()
 @test "what a failed update let in by then is not killed for it: its limit stays, and others can be set" {
 	id=$(ctl run -d --tmpfs /m:size=200m -m 48m --memory-swap 48m "$bb" sh -c 'trap "dd if=/dev/zero of=/m/x bs=1M count=80" USR1
 		while :; do sleep 0.1; done')
-	cgroupd=$(engine_process cgroupd)
 	supervisor=$(engine_process "supervisor --serve")
 	pid_of=$(ctl inspect --format '{{.State.Pid}}' "$id")
-	kill -STOP "$cgroupd"
-	ctl update -m 160m --memory-swap 160m "$id" >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- &
-	sleep $((${TEST_PATIENCE:-1} > 1 ? 4 : 1))
+	unheard "$id" -m 160m --memory-swap 160m
 	kill -STOP "$supervisor"
 	kill -CONT "$cgroupd"
 	wait_until 10 eval '[ "$(first_file "$id" memory memory.limit_in_bytes memory.max)" = $((160 << 20)) ]'
 	kill -USR1 "$pid_of" # no engine to ask
 	wait_until 30 eval '[ "$(first_file "$id" memory memory.usage_in_bytes memory.current)" -gt $((80 << 20)) ]'
 	kill -KILL "$supervisor"
-	! wait $! || false
+	! wait "$update" || false
 	wait_until 20 grep -q "a failed update can't be taken back, its limits stay" "$ENGINE_LOG"
 	wait_until 20 eval 'ctl update --restart no "$id"'
 	[ "$(ctl inspect --format '{{.HostConfig.Memory}}' "$id")" = $((160 << 20)) ]
@@ -226,13 +228,10 @@ has()
 	is() { [ "$(ctl inspect --format '{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}} {{.HostConfig.RestartPolicy.Name}}' "$id")" = "$1" ]; }
 	is "$((64 << 20)) 9 no"
 	ctl start "$id"
-	cgroupd=$(engine_process cgroupd)
-	kill -STOP "$cgroupd"
-	ctl update --pids-limit 6 "$id" >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- &
-	sleep $((${TEST_PATIENCE:-1} > 1 ? 4 : 1))
+	unheard "$id" --pids-limit 6
 	chmod 500 "$dir"
 	kill -CONT "$cgroupd"
-	! wait $! || false
+	! wait "$update" || false
 	chmod 700 "$dir"
 	[[ "$(cat "$BATS_TEST_TMPDIR/said")" == "ctl: update: state of "*": permission denied" ]]
 	wait_until 20 is "$((64 << 20)) 9 no"
@@ -248,11 +247,7 @@ has()
 	for i in $(seq 32); do printf 'V%s=%s\n' "$i" "$long" >>"$BATS_TEST_TMPDIR/env$((i % 2))"; done
 	id=$(ctl run -d -m 64m --env-file "$BATS_TEST_TMPDIR/env0" --env-file "$BATS_TEST_TMPDIR/env1" "$bb" sleep 600)
 	pid=$(ctl inspect --format '{{.State.Pid}}' "$id")
-	cgroupd=$(engine_process cgroupd)
-	kill -STOP "$cgroupd"
-	ctl update -m 80m "$id" >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- &
-	update=$!
-	sleep $((${TEST_PATIENCE:-1} > 1 ? 4 : 1))
+	unheard "$id" -m 80m
 	ctl stop -t 0 "$id" 3>&- &
 	stop=$!
 	wait_until 20 eval '[ ! -d "/proc/$pid" ]'
@@ -267,11 +262,7 @@ has()
 @test "an update that a restart overtook is told so, and the record says what the new run has" {
 	id=$(ctl run -d --restart always -m 64m "$bb" sleep 600)
 	pid=$(ctl inspect --format '{{.State.Pid}}' "$id")
-	cgroupd=$(engine_process cgroupd)
-	kill -STOP "$cgroupd"
-	ctl update -m 80m "$id" >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- &
-	update=$!
-	sleep $((${TEST_PATIENCE:-1} > 1 ? 4 : 1))
+	unheard "$id" -m 80m
 	kill -KILL "$pid"
 	sleep 6.5 # its end waits five seconds for cgroupd, the update ten
 	kill -CONT "$cgroupd"
